@@ -1,0 +1,117 @@
+"""What the scripts share: flags that say what they allow, errors in one line, files never torn.
+
+Each part can be read and run alone, so both parts hold this same file.
+"""
+
+import argparse
+import io
+import math
+import os
+import sys
+import tempfile
+
+import torch
+
+# One colour for one thing in every figure: Okabe and Ito's colour-blind-safe palette.
+BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#777777"
+
+
+class InputError(Exception):
+    """Bad input of any kind; its message is the one line that the user sees."""
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser that shows each default and ends with one line instead of the usage."""
+
+    def __init__(self, description):
+        formatter = argparse.ArgumentDefaultsHelpFormatter
+        super().__init__(description=description, formatter_class=formatter, allow_abbrev=False)
+
+    def error(self, message):
+        """Print one line and exit with code 2."""
+        self.exit(2, f"{self.prog}: error: {message}\n")
+
+
+def number(kind, low, high=math.inf, ends="[]"):
+    """Argparse type: a finite int or float from low to high; ends, as in "[)", says which count."""
+
+    def parse(text):
+        try:
+            value = kind(text)
+        except ValueError:
+            value = math.nan
+        above = value >= low if ends[0] == "[" else value > low
+        below = value <= high if ends[1] == "]" else value < high
+        if not (above and below and value < math.inf):
+            bound = f"{high}{ends[1]}" if high < math.inf else "inf)"
+            name = {int: "a whole number", float: "a number"}[kind]
+            raise argparse.ArgumentTypeError(f"{text!r} is not {name} in {ends[0]}{low}, {bound}")
+        return value
+
+    return parse
+
+
+def device(text):
+    """Argparse type: a device on which this machine can compute."""
+    try:
+        torch.zeros(1, device=text).item()
+    except Exception as error:  # torch raises many kinds
+        usable = "cpu, cuda" if torch.cuda.is_available() else "cpu"
+        message = f"{text!r} is not a device that works here ({usable})"
+        raise argparse.ArgumentTypeError(message) from error
+    return torch.device(text)
+
+
+def add_run_flags(parser, out_dir):
+    """Add --seed, --device and --out_dir."""
+    best = "cuda" if torch.cuda.is_available() else "cpu"
+    parser.add_argument("--seed", type=number(int, 0, 2**63 - 1), default=0, help="random seed")
+    parser.add_argument("--device", type=device, default=best, help="cpu, cuda, cuda:1, ...")
+    parser.add_argument("--out_dir", default=out_dir, help="folder for what the script writes")
+
+
+def show_settings(args):
+    """Print every setting on one line, the first that a script writes."""
+    print(" ".join(f"{name}={value}" for name, value in vars(args).items()))
+    print(f"torch {torch.__version__}, {torch.get_num_threads()} CPU threads", flush=True)
+
+
+def make_folder(path):
+    """Create the folder and prove that it can be written, before hours are spent on its content."""
+    try:
+        os.makedirs(path, exist_ok=True)
+        tempfile.TemporaryFile(dir=path).close()
+    except OSError as error:
+        raise InputError(f"{path}: not a folder that can be written ({error.strerror})") from error
+
+
+def save(path, write):
+    """Put what write(file) writes at path, whole or not at all."""
+    buffer = io.BytesIO()
+    write(buffer)
+    folder, name = os.path.split(path)
+    temporary = os.path.join(folder, f".tmp-{os.getpid()}-{name}")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(buffer.getbuffer())
+        os.replace(temporary, path)
+    except BaseException:
+        if os.path.exists(temporary):
+            os.remove(temporary)
+        raise
+
+
+def run(main):
+    """Call main; bad input or a full disk ends with one line and code 2, Ctrl-C with code 130."""
+    name = os.path.basename(sys.argv[0])
+    try:
+        main()
+    except (InputError, OSError) as error:
+        sys.exit(_say(f"{name}: error: {error}", 2))
+    except KeyboardInterrupt:
+        sys.exit(_say(f"\n{name}: interrupted", 130))
+
+
+def _say(line, code):
+    print(line, file=sys.stderr)
+    return code
