@@ -1,0 +1,41 @@
+"""The vanilla RNN of the assignment before this one: the baseline that the LSTM must beat."""
+
+import torch
+from torch import nn
+
+
+class VanillaRNN(nn.Module):
+    """Elman's recurrent network (1990).
+
+    ::
+
+        h(t) = tanh(x(t) Whx + h(t-1) Whh + bh)
+        p    = h Wph + bp                          logits, after the last step only
+
+    Weights start uniform in +-1/sqrt(hidden_dim), biases at 0.
+    """
+
+    def __init__(self, input_dim, hidden_dim, output_dim):
+        super().__init__()
+        D, H = input_dim, hidden_dim
+        self.Whx = nn.Parameter(torch.empty(D, H))
+        self.Whh = nn.Parameter(torch.empty(H, H))
+        self.bh = nn.Parameter(torch.zeros(H))
+        self.Wph = nn.Parameter(torch.empty(H, output_dim))
+        self.bp = nn.Parameter(torch.zeros(output_dim))
+        for W in (self.Whx, self.Whh, self.Wph):
+            nn.init.uniform_(W, -(H**-0.5), H**-0.5)
+
+    def forward(self, x, state=None):
+        """`logits, h = model(x)`; x: float (B, T, input_dim) with any B and T >= 1.
+
+        logits are (B, output_dim), h is (B, hidden_dim). Without a state, h(0) = 0.
+        """
+        h = x.new_zeros(len(x), len(self.Whh)) if state is None else state
+        a = (
+            x.transpose(0, 1) @ self.Whx + self.bh
+        )  # (T, B, H): the inputs' share, all steps at once
+        for a_t in a.unbind():
+            h = torch.tanh(torch.addmm(a_t, h, self.Whh))
+        p = h @ self.Wph + self.bp
+        return p, h
