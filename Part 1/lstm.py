@@ -51,11 +51,14 @@ class LSTM(nn.Module):
         logits are (B, output_dim), h and c (B, hidden_dim). Without a state, h(0) = c(0) = 0. To
         read a long sequence in pieces, give each piece the state that the one before it returned.
         """
+        B, T, D = x.shape
         H = len(self.Wh)
-        h, c = (x.new_zeros(len(x), H),) * 2 if state is None else state
-        a = x.transpose(0, 1) @ self.Wx + self.b  # (T, B, 4H): the inputs' share, all steps at once
-        for a_t in a.unbind():
-            g, ifo = torch.addmm(a_t, h, self.Wh).split([H, 3 * H], dim=1)
+        h, c = (x.new_zeros(B, H),) * 2 if state is None else state
+        # What the inputs add to the gates, for all steps at once.
+        x = x.transpose(0, 1).reshape(T * B, D)
+        xW = torch.addmm(self.b, x, self.Wx).view(T, B, 4 * H)
+        for xW_t in xW.unbind():
+            g, ifo = torch.addmm(xW_t, h, self.Wh).split([H, 3 * H], dim=1)
             g = torch.tanh(g)
             i, f, o = torch.sigmoid(ifo).chunk(3, dim=1)
             c = g * i + c * f

@@ -31,11 +31,13 @@ class VanillaRNN(nn.Module):
 
         logits are (B, output_dim), h is (B, hidden_dim). Without a state, h(0) = 0.
         """
-        h = x.new_zeros(len(x), len(self.Whh)) if state is None else state
-        a = (
-            x.transpose(0, 1) @ self.Whx + self.bh
-        )  # (T, B, H): the inputs' share, all steps at once
-        for a_t in a.unbind():
-            h = torch.tanh(torch.addmm(a_t, h, self.Whh))
+        B, T, D = x.shape
+        H = len(self.Whh)
+        h = x.new_zeros(B, H) if state is None else state
+        # What the inputs add, for all steps at once.
+        x = x.transpose(0, 1).reshape(T * B, D)
+        xW = torch.addmm(self.bh, x, self.Whx).view(T, B, H)
+        for xW_t in xW.unbind():
+            h = torch.tanh(torch.addmm(xW_t, h, self.Whh))
         p = h @ self.Wph + self.bp
         return p, h
