@@ -9,6 +9,7 @@ import math
 import os
 import sys
 import tempfile
+import warnings
 
 import torch
 
@@ -101,7 +102,24 @@ def save(path, write):
         raise
 
 
-def run(main):
+def load(path, device, build):
+    """Return build(what torch.save wrote to path), its tensors on device.
+
+    Only data is read: a pickle that would run code raises InputError, as does whatever else
+    build cannot use.
+    """
+    try:
+        with warnings.catch_warnings():  # what torch warns of in a foreign file, build refuses
+            warnings.simplefilter("ignore")
+            return build(torch.load(path, map_location=device, weights_only=True))
+    except InputError:
+        raise
+    except Exception as error:  # a damaged file raises many kinds
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise InputError(f"{path}: cannot be loaded ({reason})") from error
+
+
+def run(main, hint=""):
     """Call main; bad input or a full disk ends with one line and code 2, Ctrl-C with code 130."""
     name = os.path.basename(sys.argv[0])
     try:
@@ -109,7 +127,7 @@ def run(main):
     except (InputError, OSError) as error:
         sys.exit(_say(f"{name}: error: {error}", 2))
     except KeyboardInterrupt:
-        sys.exit(_say(f"\n{name}: interrupted", 130))
+        sys.exit(_say(f"\n{name}: interrupted; {hint}".rstrip("; "), 130))
 
 
 def _say(line, code):

@@ -1,0 +1,46 @@
+"""The figures that training draws: grids of samples, curves, an animation."""
+
+import matplotlib
+import torch
+from common import BLUE, GREY, ORANGE, save
+from PIL import Image
+from torchvision.utils import save_image
+
+matplotlib.use("Agg")
+from matplotlib import pyplot as plt
+
+STATISTICS = ["D loss", "G loss", "D(x)", "D(G(z))"]  # the columns of the training history
+
+
+def save_grid(path, images):
+    """Save 25 images in [-1, 1] as a grid of 5 x 5."""
+    grid = dict(format="png", nrow=5, normalize=True, value_range=(-1, 1))
+    save(path, lambda file: save_image(images, file, **grid))
+
+
+def save_curves(path, history):
+    """Plot the losses and the discriminator's opinion, history (batches, 4), over the batches."""
+    block = max(1, len(history) // 400)  # a point is the mean of a block of batches
+    means = history[: len(history) // block * block].view(-1, block, 4).mean(1).cpu()
+    batches = (torch.arange(len(means)) + 0.5) * block
+    figure, axes = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
+    rests = [(1.386, "2 log 2: D can only guess"), (0.5, "0.5: D can only guess")]
+    for i, (axis, (rest, meaning)) in enumerate(zip(axes, rests, strict=True)):
+        for column, colour in ((2 * i, BLUE), (2 * i + 1, ORANGE)):
+            axis.plot(batches, means[:, column], color=colour, label=STATISTICS[column], lw=1)
+        axis.axhline(rest, color=GREY, ls="--", lw=1, label=meaning)
+        axis.set(xlabel="batch", ylabel=["loss (nats)", "probability of real"][i])
+        axis.legend()
+    axes[0].set_ylim(bottom=0)
+    axes[1].set_ylim(0, 1)
+    save(path, lambda file: figure.savefig(file, format="png", dpi=120))
+    plt.close(figure)
+
+
+def save_gif(path, grids, n_frames=60):
+    """Save the grids, files in the order of training, as an animation; most show its start."""
+    picks = torch.linspace(0, 1, n_frames).square().mul(len(grids) - 1).round().int().unique()
+    frames = [Image.open(grids[i]).convert("L").resize((304, 304), Image.NEAREST) for i in picks]
+    durations = [120] * (len(frames) - 1) + [2000]
+    options = dict(append_images=frames[1:], duration=durations, loop=0)
+    save(path, lambda file: frames[0].save(file, format="gif", save_all=True, **options))

@@ -1,0 +1,100 @@
+"""The two players of a generative adversarial network (Goodfellow et al. 2014) and their losses."""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class Generator(nn.Module):
+    """G(z): turns standard normal noise into images.
+
+    z (B, latent_dim) float32 -> images (B, 1, 28, 28) float32 in [-1, 1]. The layers are the
+    assignment's. In training mode B must be at least 2, since BatchNorm needs a variance.
+    """
+
+    def __init__(self, latent_dim=100):
+        super().__init__()
+        self.latent_dim = latent_dim
+        self.layers = nn.Sequential(
+            nn.Linear(latent_dim, 128),
+            nn.LeakyReLU(0.2),
+            nn.Linear(128, 256),
+            nn.BatchNorm1d(256),
+            nn.LeakyReLU(0.2),
+            nn.Linear(256, 512),
+            nn.BatchNorm1d(512),
+            nn.LeakyReLU(0.2),
+            nn.Linear(512, 1024),
+            nn.BatchNorm1d(1024),
+            nn.LeakyReLU(0.2),
+            nn.Linear(1024, 784),
+            nn.Tanh(),
+        )
+
+    @classmethod
+    def from_state_dict(cls, state):
+        """Rebuild a generator, in eval mode, from its state_dict, whatever its latent_dim.
+
+        Raises KeyError or RuntimeError when state is not a generator's.
+        """
+        weight = state["layers.0.weight"]
+        generator = cls(latent_dim=weight.shape[1]).to(weight.device)
+        generator.load_state_dict(state)
+        return generator.eval()
+
+    def forward(self, z):
+        """Draw one image for each row of z."""
+        return self.layers(z).view(-1, 1, 28, 28)
+
+
+class Discriminator(nn.Module):
+    """D(x) before its sigmoid: images (B, 1, 28, 28) -> logits (B, 1) of being real."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(784, 512),
+            nn.LeakyReLU(0.2),
+            nn.Linear(512, 256),
+            nn.LeakyReLU(0.2),
+            nn.Linear(256, 1),
+        )
+
+    def forward(self, images):
+        """Judge each image; torch.sigmoid of the result is the probability D(x)."""
+        return self.layers(images.flatten(1))
+
+
+# Both players fight over one value, equation (10) of the assignment:
+#
+#     min_G max_D  E_x log D(x) + E_z log(1 - D(G(z))),      D(x) = sigmoid(logit)
+#
+# With softplus(a) = log(1 + e^a):  log D = -softplus(-logit)  and  log(1 - D) = -softplus(logit).
+# Written so, nothing overflows; log(sigmoid(-100)) would be log(0) in float32.
+
+
+def discriminator_loss(real_logits, fake_logits):
+    """Return -(E log D(x) + E log(1 - D(G(z)))): what the discriminator minimises, >= 0.
+
+    It is 2 log 2 = 1.386 when the discriminator can only guess, D = 0.5 everywhere.
+    """
+    return F.softplus(-real_logits).mean() + F.softplus(fake_logits).mean()
+
+
+def generator_loss(fake_logits):
+    """Return -E log D(G(z)): the non-saturating loss, >= 0 (Goodfellow et al. 2014, section 3).
+
+    Equation (10) would have the generator minimise E log(1 - D(G(z))), whose gradient vanishes
+    just when the discriminator sees through every fake; this one is steepest there.
+    """
+    return F.softplus(-fake_logits).mean()
+
+
+def gradient_penalty(real_logits, real):
+    """Return E ||dD/dx||^2 / 2 over real images (Mescheder et al. 2018, R1, equation 9).
+
+    real (B, 1, 28, 28) must have required its gradient before the discriminator saw it. The
+    penalty flattens D around real images, so that it has a point at which both players can rest.
+    """
+    (gradient,) = torch.autograd.grad(real_logits.sum(), real, create_graph=True)
+    return gradient.square().sum((1, 2, 3)).mean() / 2

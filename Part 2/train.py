@@ -1,0 +1,223 @@
+"""Train the GAN on MNIST: 25 samples every 500 batches, mnist_generator.pth at the end.
+
+    python train.py                      the full run, 200 epochs
+    python train.py --n_epochs 1         a first look
+    python train.py --resume             go on after an interruption, to the very same bits
+
+Into out_dir go images/<batch>.png, losses.png, training.gif, mnist_generator.pth, checkpoint.pt.
+"""
+
+import shlex
+import sys
+from pathlib import Path
+
+import torch
+from common import (
+    InputError,
+    Parser,
+    add_run_flags,
+    load,
+    make_folder,
+    number,
+    run,
+    save,
+    show_settings,
+)
+from figures import STATISTICS, save_curves, save_gif, save_grid
+from gan import Discriminator, Generator, discriminator_loss, generator_loss, gradient_penalty
+from mnist import DATA_DIR, load_mnist
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from tqdm import tqdm
+
+HERE = Path(__file__).parent
+
+
+def parse_args():
+    """Return the settings of this run."""
+    parser = Parser(__doc__.splitlines()[0])
+    add = parser.add_argument
+    add("--n_epochs", type=number(int, 1, 10_000), default=200, help="passes over the images")
+    add(
+        "--n_images", type=number(int, 2, 60_000), default=60_000, help="how many of MNIST's images"
+    )
+    add("--batch_size", type=number(int, 2, 60_000), default=64, help="real images in a step")
+    add("--lr", type=number(float, 0, 1, "()"), default=2e-4, help="Adam's learning rate")
+    add("--b1", type=number(float, 0, 1, "[)"), default=0.5, help="Adam's decay of the mean")
+    add("--b2", type=number(float, 0, 1, "[)"), default=0.999, help="Adam's decay of the square")
+    add("--r1", type=number(float, 0, 1000), default=0, help="weight of the gradient penalty")
+    add("--r1_every", type=number(int, 1, 1000), default=4, help="batches between penalties")
+    add("--latent_dim", type=number(int, 1, 10_000), default=100, help="size of the noise")
+    add("--ema", type=number(float, 0, 1, "[)"), default=0.999, help="decay of averaged weights")
+    add("--save_interval", type=number(int, 1), default=500, help="batches between sample grids")
+    add_run_flags(parser, HERE)
+    add("--data_dir", default=DATA_DIR, help="folder that holds MNIST/raw/*.gz")
+    add("--resume", action="store_true", help="continue from checkpoint.pt in out_dir")
+    return parser.parse_args()
+
+
+def warm_ema(decay):
+    """Return AveragedModel's averaging function: an exponential moving average of the weights.
+
+    Its decay is min(decay, (1 + n) / (10 + n)) after n steps, so that the untrained weights are
+    forgotten soon and early samples show what has been learnt.
+    """
+
+    def update(averaged, current, n):
+        n = n.item()
+        get_ema_multi_avg_fn(min(decay, (1 + n) / (10 + n)))(averaged, current, n)
+
+    return update
+
+
+@torch.no_grad()
+def sample(generator, z):
+    """Return the images (B, 1, 28, 28) of z in eval mode, and leave the generator as it was."""
+    training = generator.training
+    images = generator.eval()(z)
+    generator.train(training)
+    return images
+
+
+def train_step(generator, discriminator, optimizers, real, z, r1=0):
+    """Let both players take one step.
+
+    real (B, 1, 28, 28) in [-1, 1], z (B, latent_dim) with B >= 2, optimizers (generator's,
+    discriminator's), r1 the weight of the gradient penalty. Returns STATISTICS as a tensor (4,).
+    """
+    optimizer_g, optimizer_d = optimizers
+    fake = generator(z)
+
+    # The discriminator sees real and fake in one pass; detach keeps the generator out of it.
+    real.requires_grad_(r1 > 0)
+    logits = discriminator(torch.cat([real, fake.detach()]))
+    real_logits, fake_logits = logits.split(len(real))
+    d_loss = discriminator_loss(real_logits, fake_logits)
+    penalty = r1 * gradient_penalty(real_logits, real) if r1 > 0 else 0
+    optimizer_d.zero_grad()
+    (d_loss + penalty).backward()
+
+    # The generator answers the same discriminator, whose frozen weights gather no gradients.
+    discriminator.requires_grad_(False)
+    g_loss = generator_loss(discriminator(fake))
+    optimizer_g.zero_grad()
+    g_loss.backward()
+    discriminator.requires_grad_(True)
+
+    optimizer_d.step()
+    optimizer_g.step()
+    d_real, d_fake = torch.sigmoid(real_logits).mean(), torch.sigmoid(fake_logits).mean()
+    return torch.stack([d_loss, g_loss, d_real, d_fake]).detach()
+
+
+def describe(history):
+    """Return the mean of each statistic over some batches, in fixed width."""
+    means = history.mean(0).tolist()
+    return "  ".join(f"{name} {mean:5.3f}" for name, mean in zip(STATISTICS, means, strict=True))
+
+
+def settings_of(args):
+    """Return the settings that decide the result, as text."""
+    elsewhere = ("out_dir", "data_dir", "resume")
+    return {name: str(value) for name, value in vars(args).items() if name not in elsewhere}
+
+
+def save_checkpoint(path, epoch, args, players, rng, history):
+    """Save all that the rest of the training depends on."""
+    state = {name: player.state_dict() for name, player in players.items()}
+    state |= dict(epoch=epoch, settings=settings_of(args), rng=rng.get_state(), history=history)
+    save(path, lambda file: torch.save(state, file))
+
+
+def restore(path, args, players, rng, history):
+    """Put the state of a checkpoint back and return how many epochs it has behind it.
+
+    Raises InputError when it cannot be read, when it was made with other settings, or when
+    starting anew would overwrite a run that has not reached its end.
+    """
+
+    def put_back(state):
+        if not args.resume:
+            if state["epoch"] < int(state["settings"]["n_epochs"]):
+                raise InputError(
+                    f"{path}: an unfinished run, at epoch {state['epoch']} of "
+                    f"{state['settings']['n_epochs']}; add --resume to continue it, delete the "
+                    "file to start anew, or choose another --out_dir"
+                )
+            return 0
+        ours, theirs = settings_of(args), state["settings"]
+        if ours != theirs:
+            names = [name for name in ours | theirs if ours.get(name) != theirs.get(name)]
+            there = ", ".join(f"--{name} {theirs.get(name)} not {ours.get(name)}" for name in names)
+            raise InputError(f"{path}: made with {there}; --resume needs the same settings")
+        for name, player in players.items():
+            player.load_state_dict(state[name])
+        rng.set_state(state["rng"].cpu())
+        history[: len(state["history"])] = state["history"]
+        return state["epoch"]
+
+    return load(path, args.device, put_back)
+
+
+def main():
+    """Train, or go on training, and write everything into out_dir."""
+    args = parse_args()
+    show_settings(args)
+    out_dir, images_dir = Path(args.out_dir), Path(args.out_dir) / "images"
+    make_folder(out_dir)
+    make_folder(images_dir)
+    real_images = load_mnist(args.data_dir, True, args.device)[0][: args.n_images]
+
+    torch.manual_seed(args.seed)
+    generator = Generator(args.latent_dim).to(args.device)
+    discriminator = Discriminator().to(args.device)
+    averaged = AveragedModel(generator, multi_avg_fn=warm_ema(args.ema), use_buffers=True)
+    adam = dict(lr=args.lr, betas=(args.b1, args.b2), fused=True)
+    optimizers = [torch.optim.Adam(p.parameters(), **adam) for p in (generator, discriminator)]
+    rng = torch.Generator(args.device).manual_seed(args.seed)  # shuffles and draws the noise
+    fixed_z = torch.randn(25, args.latent_dim, generator=torch.Generator().manual_seed(args.seed))
+    fixed_z = fixed_z.to(args.device)
+
+    players = dict(generator=generator, discriminator=discriminator, averaged=averaged)
+    players |= dict(optimizer_g=optimizers[0], optimizer_d=optimizers[1])
+
+    # A last batch of a single image is left out: BatchNorm cannot train on it.
+    n_batches = len(real_images) // args.batch_size + (len(real_images) % args.batch_size > 1)
+    history = torch.zeros(args.n_epochs * n_batches, 4, device=args.device)
+    checkpoint = out_dir / "checkpoint.pt"
+    first_epoch = restore(checkpoint, args, players, rng, history) if checkpoint.exists() else 0
+    step = first_epoch * n_batches
+    images_done, images_all = (n * len(real_images) for n in (first_epoch, args.n_epochs))
+    bar = tqdm(total=images_all, initial=images_done, unit=" images", unit_scale=True, disable=None)
+
+    for epoch in range(first_epoch, args.n_epochs):
+        order = torch.randperm(len(real_images), generator=rng, device=args.device)
+        for batch in order.split(args.batch_size)[:n_batches]:
+            if step % args.save_interval == 0:
+                save_grid(images_dir / f"{step}.png", sample(averaged.module, fixed_z))
+            real = real_images[batch]
+            z = torch.randn(len(real), args.latent_dim, generator=rng, device=args.device)
+            r1 = args.r1 * args.r1_every if step % args.r1_every == 0 else 0  # rarer, so stronger
+            history[step] = train_step(generator, discriminator, optimizers, real, z, r1)
+            averaged.update_parameters(generator)
+            step += 1
+            bar.update(len(real))
+            if step % 50 == 0 and not bar.disable:
+                bar.set_description(f"epoch {epoch + 1}/{args.n_epochs}", refresh=False)
+                bar.set_postfix_str(describe(history[step - 50 : step]), refresh=False)
+
+        save_checkpoint(checkpoint, epoch + 1, args, players, rng, history[:step])
+        if (epoch + 1) % 10 == 0 or epoch + 1 == args.n_epochs:
+            means = describe(history[step - n_batches : step])
+            tqdm.write(f"epoch {epoch + 1:4d}/{args.n_epochs}  batch {step:6d}  {means}")
+
+    bar.close()
+    save(out_dir / "mnist_generator.pth", lambda f: torch.save(averaged.module.state_dict(), f))
+    save_curves(out_dir / "losses.png", history)
+    grids = [images_dir / f"{i}.png" for i in range(0, step, args.save_interval)]
+    save_gif(out_dir / "training.gif", grids)
+    print(f"{step} batches done; generator, losses.png, training.gif and images/ in {out_dir}")
+
+
+if __name__ == "__main__":
+    resume = [] if "--resume" in sys.argv else ["--resume"]
+    run(main, hint=f"continue with: python {shlex.join(sys.argv + resume)}")
