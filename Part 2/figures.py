@@ -1,5 +1,7 @@
 """The figures that training draws: grids of samples, curves, an animation."""
 
+import math
+
 import matplotlib
 import torch
 from common import BLUE, GREY, ORANGE, save
@@ -9,6 +11,7 @@ from torchvision.utils import save_image
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
+LOG_2 = math.log(2)
 STATISTICS = ["D loss", "G loss", "D(x)", "D(G(z))"]  # the columns of the training history
 
 
@@ -24,12 +27,16 @@ def save_curves(path, history):
     means = history[: len(history) // block * block].view(-1, block, 4).mean(1).cpu()
     batches = (torch.arange(len(means)) + 0.5) * block
     figure, axes = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
-    rests = [(1.386, "2 log 2: D can only guess"), (0.5, "0.5: D can only guess")]
-    for i, (axis, (rest, meaning)) in enumerate(zip(axes, rests, strict=True)):
+    for i, axis in enumerate(axes):
         for column, colour in ((2 * i, BLUE), (2 * i + 1, ORANGE)):
             axis.plot(batches, means[:, column], color=colour, label=STATISTICS[column], lw=1)
-        axis.axhline(rest, color=GREY, ls="--", lw=1, label=meaning)
         axis.set(xlabel="batch", ylabel=["loss (nats)", "probability of real"][i])
+    guessing = [(axes[0], 2 * LOG_2, BLUE), (axes[0], LOG_2, ORANGE), (axes[1], 0.5, GREY)]
+    for axis, rest, colour in guessing:
+        axis.axhline(rest, color=colour, ls="--", lw=1)
+    axes[0].set_title("losses; dashed: 2 log 2 and log 2, when D can only guess", fontsize=10)
+    axes[1].set_title("opinion of D; dashed: 0.5, when it can only guess", fontsize=10)
+    for axis in axes:
         axis.legend()
     axes[0].set_ylim(bottom=0)
     axes[1].set_ylim(0, 1)

@@ -32,25 +32,29 @@ from tqdm import tqdm
 HERE = Path(__file__).parent
 
 
+def add_training_flags(parser):
+    """Add the flags that decide how a step is taken, and on what."""
+    add = parser.add_argument
+    add("--batch_size", type=number(int, 2, 60_000), default=64, help="real images in a step")
+    add("--lr", type=number(float, 0, 1, "()"), default=8e-4, help="Adam's learning rate")
+    add("--b1", type=number(float, 0, 1, "[)"), default=0.5, help="Adam's decay of the mean")
+    add("--b2", type=number(float, 0, 1, "[)"), default=0.999, help="Adam's decay of the square")
+    add("--r1", type=number(float, 0, 1000), default=0.1, help="weight of the gradient penalty")
+    add("--r1_every", type=number(int, 1, 1000), default=4, help="batches between penalties")
+    add("--ema", type=number(float, 0, 1, "[)"), default=0.999, help="decay of averaged weights")
+    add("--data_dir", default=DATA_DIR, help="folder that holds MNIST/raw/*.gz")
+    add_run_flags(parser, HERE)
+
+
 def parse_args():
     """Return the settings of this run."""
     parser = Parser(__doc__.splitlines()[0])
     add = parser.add_argument
     add("--n_epochs", type=number(int, 1, 10_000), default=200, help="passes over the images")
-    add(
-        "--n_images", type=number(int, 2, 60_000), default=60_000, help="how many of MNIST's images"
-    )
-    add("--batch_size", type=number(int, 2, 60_000), default=64, help="real images in a step")
-    add("--lr", type=number(float, 0, 1, "()"), default=2e-4, help="Adam's learning rate")
-    add("--b1", type=number(float, 0, 1, "[)"), default=0.5, help="Adam's decay of the mean")
-    add("--b2", type=number(float, 0, 1, "[)"), default=0.999, help="Adam's decay of the square")
-    add("--r1", type=number(float, 0, 1000), default=0, help="weight of the gradient penalty")
-    add("--r1_every", type=number(int, 1, 1000), default=4, help="batches between penalties")
+    add("--n_images", type=number(int, 2, 60_000), default=60_000, help="how many images of MNIST")
     add("--latent_dim", type=number(int, 1, 10_000), default=100, help="size of the noise")
-    add("--ema", type=number(float, 0, 1, "[)"), default=0.999, help="decay of averaged weights")
+    add_training_flags(parser)
     add("--save_interval", type=number(int, 1), default=500, help="batches between sample grids")
-    add_run_flags(parser, HERE)
-    add("--data_dir", default=DATA_DIR, help="folder that holds MNIST/raw/*.gz")
     add("--resume", action="store_true", help="continue from checkpoint.pt in out_dir")
     return parser.parse_args()
 
