@@ -2,6 +2,7 @@
 
 import torch
 from torch import nn
+from torch.nn.functional import linear
 
 
 class VanillaRNN(nn.Module):
@@ -9,8 +10,8 @@ class VanillaRNN(nn.Module):
 
     ::
 
-        h(t) = tanh(x(t) Whx + h(t-1) Whh + bh)
-        p    = h Wph + bp                          logits, after the last step only
+        h(t) = tanh(Whx x(t) + Whh h(t-1) + bh)
+        p    = Wph h + bp                          logits, after the last step only
 
     Weights start uniform in +-1/sqrt(hidden_dim), biases at 0.
     """
@@ -18,26 +19,19 @@ class VanillaRNN(nn.Module):
     def __init__(self, input_dim, hidden_dim, output_dim):
         super().__init__()
         D, H = input_dim, hidden_dim
-        self.Whx = nn.Parameter(torch.empty(D, H))
-        self.Whh = nn.Parameter(torch.empty(H, H))
+        self.Whx = nn.Parameter(torch.empty(H, D).uniform_(-(H**-0.5), H**-0.5))
+        self.Whh = nn.Parameter(torch.empty(H, H).uniform_(-(H**-0.5), H**-0.5))
         self.bh = nn.Parameter(torch.zeros(H))
-        self.Wph = nn.Parameter(torch.empty(H, output_dim))
+        self.Wph = nn.Parameter(torch.empty(output_dim, H).uniform_(-(H**-0.5), H**-0.5))
         self.bp = nn.Parameter(torch.zeros(output_dim))
-        for W in (self.Whx, self.Whh, self.Wph):
-            nn.init.uniform_(W, -(H**-0.5), H**-0.5)
 
     def forward(self, x, state=None):
         """`logits, h = model(x)`; x: float (B, T, input_dim) with any B and T >= 1.
 
         logits are (B, output_dim), h is (B, hidden_dim). Without a state, h(0) = 0.
         """
-        B, T, D = x.shape
-        H = len(self.Whh)
-        h = x.new_zeros(B, H) if state is None else state
-        # What the inputs add, for all steps at once.
-        x = x.transpose(0, 1).reshape(T * B, D)
-        xW = torch.addmm(self.bh, x, self.Whx).view(T, B, H)
-        for xW_t in xW.unbind():
-            h = torch.tanh(torch.addmm(xW_t, h, self.Whh))
-        p = h @ self.Wph + self.bp
+        h = x.new_zeros(len(x), len(self.Whh)) if state is None else state
+        for x_t in x.unbind(dim=1):
+            h = torch.tanh(linear(x_t, self.Whx) + linear(h, self.Whh, self.bh))
+        p = linear(h, self.Wph, self.bp)
         return p, h

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 from dataset import PalindromeDataset
-from lstm import LSTM
+from lstm import LSTM, Recurrence
 from rnn import VanillaRNN
 from torch import nn
 from torch.func import functional_call
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, linear
 from torch.utils.data import DataLoader
 
 HERE = Path(__file__).resolve().parent
@@ -27,18 +27,20 @@ def run_python(*arguments, cwd):
 
 def torch_forward(model, x, state):
     """Logits and state from torch.nn.LSTM or torch.nn.RNN with the weights of our model."""
-    Wx, Wh, b, Wph, bp = model.parameters()
-    D, H = len(Wx), len(Wh)
     if isinstance(model, LSTM):
-        theirs, gates = nn.LSTM(D, H, batch_first=True), [1, 2, 0, 3]  # theirs: i, f, g, o
+        H = model.Wph.shape[1]
+        order = [1, 2, 0, 3]  # torch's gates are i, f, g, o; ours g, i, f, o
+        W, b = (torch.cat([w.split(H)[n] for n in order]) for w in (model.W, model.b))
+        Wx, Wh = W[:, :-H], W[:, -H:]
+        theirs = nn.LSTM(W.shape[1] - H, H, batch_first=True)
         state = tuple(s.unsqueeze(0) for s in state)
     else:
-        theirs, gates = nn.RNN(D, H, batch_first=True), [0]
+        Wx, Wh, b = model.Whx, model.Whh, model.bh
+        theirs = nn.RNN(*Wx.t().shape, batch_first=True)
         state = state.unsqueeze(0)
-    Wx, Wh, b = (torch.cat([W.split(H, -1)[n] for n in gates], -1).t() for W in (Wx, Wh, b))
     weights = {"weight_ih_l0": Wx, "weight_hh_l0": Wh, "bias_ih_l0": b, "bias_hh_l0": 0 * b}
     h, state = functional_call(theirs.to(x), weights, (x, state))
-    return h[:, -1] @ Wph + bp, state
+    return linear(h[:, -1], model.Wph, model.bp), state
 
 
 @pytest.mark.parametrize("network", [LSTM, VanillaRNN])
@@ -65,6 +67,14 @@ def test_values_and_gradients_agree_with_torch(network, shape):
         torch.testing.assert_close(a, b, rtol=0, atol=1e-10)
 
 
+def test_the_backward_pass_written_by_hand_is_the_derivative():
+    torch.manual_seed(0)
+    T, D, H, B = 4, 3, 2, 5
+    shapes = [(T, D, B), (4 * H, D + H), (4 * H,), (H, B), (H, B)]
+    inputs = [torch.randn(shape, dtype=torch.float64, requires_grad=True) for shape in shapes]
+    assert torch.autograd.gradcheck(Recurrence.apply, inputs)
+
+
 @pytest.mark.parametrize("network", [LSTM, VanillaRNN])
 def test_pieces_equal_the_whole(network):
     model = network(10, 16, 10).double()
@@ -74,6 +84,19 @@ def test_pieces_equal_the_whole(network):
     for piece in x.split([1, 15, 7], dim=1):
         in_pieces, state = model(piece, state)
     torch.testing.assert_close(in_pieces, logits, rtol=0, atol=1e-12)
+
+
+def test_no_state_is_a_state_of_zeros():
+    model = LSTM(10, 16, 10).double()
+    x, zeros = torch.randn(4, 3, 10, dtype=torch.float64), torch.zeros(4, 16, dtype=torch.float64)
+    for one, other in zip(
+        *(
+            torch.autograd.grad(model(x, state)[0].sin().sum(), model.parameters())
+            for state in (None, (zeros, zeros))
+        ),
+        strict=True,
+    ):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("network", [LSTM, VanillaRNN])

@@ -42,7 +42,7 @@ def make_model(name, input_dim, hidden_dim, init, T):
 
 
 @torch.no_grad()
-def evaluate(model, dataset, batch_size=1000, piece=1000):
+def evaluate(model, dataset, batch_size=250, piece=40):
     """Accuracy in [0, 1] over the whole dataset.
 
     Digits are read in pieces, so that a palindrome of any length needs no more memory than a piece.
