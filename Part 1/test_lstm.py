@@ -200,6 +200,33 @@ def test_training_runs_with_its_other_flags(flags, tmp_path):
     assert len(list(tmp_path.iterdir())) == 2
 
 
+def test_short_sequences_teach_long_memory(tmp_path):
+    flags = ["--train_steps", 250, "--max_length", 10, "--lengths", 8, 500, "--direct_lengths", 6]
+    flags += ["--direct_steps", 5]
+    done = run_python(HERE / "memory.py", *flags, "--out_dir", tmp_path, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    rows = [line.split() for line in done.stdout.splitlines() if " short " in line]
+    assert [(row[0], row[3]) for row in rows] == [("8", "100.00%"), ("500", "100.00%")]
+    assert [path.name for path in tmp_path.iterdir()] == ["memory.png"]
+
+
+def test_a_long_sequence_needs_no_more_memory_than_a_short_one(tmp_path):
+    code = """
+import resource, sys
+sys.path.insert(0, sys.argv[1])
+from dataset import PalindromeDataset
+from lstm import LSTM
+from train import evaluate
+for T in 1_000, 20_000:  # all at once, the second would take a gigabyte
+    evaluate(LSTM(10, 128, 10), PalindromeDataset(T - 1, 16, one_hot=True))
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+    done = run_python("-c", code, HERE, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    short, long = map(int, done.stdout.split())
+    assert long < short + 30, "MB at most"
+
+
 # Runs a script's main once for each list of flags, in one process: importing torch takes seconds.
 IN_ONE_PROCESS = """
 import importlib, sys
@@ -218,57 +245,41 @@ for flags in sys.argv[3].split("|"):
 """
 
 
-def test_wrong_flags_end_with_one_line_and_code_2_before_anything_is_written(tmp_path):
+def assert_one_line_and_code_2(script, wrong, tmp_path):
     (tmp_path / "file").write_text("mine")
-    wrong = [
-        f"--{name} {value}"
-        for name in [
-            "train_steps",
-            "num_hidden",
-            "batch_size",
-            "learning_rate",
-            "max_norm",
-            "data_size",
-            "portion_train",
-            "eval_every",
-            "input_length",
-            "seeds",
-            "input_dim",
-        ]
-        for value in ["0", "-1", "nan", "inf", "text", "1e999", "9" * 30]
-    ]
-    wrong += [
-        "--seed -1",
-        "--seed 1.5",
-        "--seed " + "9" * 30,
-        "--device abacus",
-        "--device meta",
-        "--model gru",
-        "--init zero",
-        "--input_length 4 4",
-        "--input_length 1",
-        "--input_length",
-        "--portion_train 1",
-        "--portion_train 0.0001 --input_length 4",
-        "--data_size 1",
-        "--out_dir file",
-        "--out_dir file/folder",
-        "--out_dir /proc/folder",
-        "--unknown 1",
-        "--mod rnn",
-    ]
-    if not torch.cuda.is_available():
-        wrong.append("--device cuda")
-    done = run_python("-c", IN_ONE_PROCESS, HERE, "train", "|".join(wrong), cwd=tmp_path)
+    wrong = [*wrong, "--out_dir file", "--out_dir file/folder", "--out_dir /proc/folder"]
+    wrong += ["--seed -1", "--seed 1.5", "--seed " + "9" * 30, "--unknown 1"]
+    wrong += ["--device abacus", "--device meta", "--train", "--train_steps"]
+    wrong += [] if torch.cuda.is_available() else ["--device cuda"]
+    done = run_python("-c", IN_ONE_PROCESS, HERE, script, "|".join(wrong), cwd=tmp_path)
     lines = done.stderr.splitlines()
     assert len(lines) == 2 * len(wrong), done.stderr
     for flags, line, code in zip(wrong, lines[::2], lines[1::2], strict=True):
         assert code == f"code 2 after: {flags}", line
-        assert line.startswith("train.py: error: "), line
+        assert line.startswith(f"{script}.py: error: "), line
         name, _, value = flags.partition(" ")
         assert name in line or value.split()[0] in line, line
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
     assert (tmp_path / "file").read_text() == "mine"
+
+
+BAD_NUMBERS = ["0", "-1", "nan", "inf", "text", "1e999", "9" * 30]
+
+
+def test_wrong_flags_of_train(tmp_path):
+    names = "train_steps num_hidden batch_size learning_rate max_norm data_size portion_train"
+    names += " eval_every input_length seeds input_dim"
+    wrong = [f"--{name} {bad}" for name in names.split() for bad in BAD_NUMBERS]
+    wrong += ["--model gru", "--init zero", "--input_length 4 4", "--input_length 1"]
+    wrong += ["--input_length", "--portion_train 1", "--data_size 1"]
+    wrong += ["--portion_train 0.0001 --input_length 4"]
+    assert_one_line_and_code_2("train", wrong, tmp_path)
+
+
+def test_wrong_flags_of_memory(tmp_path):
+    names = "direct_steps train_steps max_length lengths direct_lengths seeds"
+    wrong = [f"--{name} {bad}" for name in names.split() for bad in BAD_NUMBERS]
+    assert_one_line_and_code_2("memory", wrong, tmp_path)
 
 
 def test_both_parts_hold_the_same_common_file():

@@ -42,10 +42,11 @@ def make_model(name, input_dim, hidden_dim, init, T):
 
 
 @torch.no_grad()
-def evaluate(model, dataset, batch_size=250, piece=40):
+def evaluate(model, dataset, batch_size=250, piece=40, label=None):
     """Accuracy in [0, 1] over the whole dataset.
 
     Digits are read in pieces, so that a palindrome of any length needs no more memory than a piece.
+    A label asks for a progress bar.
     """
     device = next(model.parameters()).device
     was_training = model.training
@@ -53,7 +54,8 @@ def evaluate(model, dataset, batch_size=250, piece=40):
     right = 0
     for digits in dataset.digits.split(batch_size):
         digits, state = digits.to(device), None
-        for some in digits[:, :-1].split(piece, dim=1):
+        pieces = digits[:, :-1].split(piece, dim=1)
+        for some in tqdm(pieces, desc=label, disable=None if label else True, leave=False):
             logits, state = model(encode(some, dataset.one_hot), state)
         right += (logits.argmax(dim=1) == digits[:, -1]).sum().item()
     model.train(was_training)
