@@ -67,13 +67,13 @@ def train_on_short(max_length, train_steps, seed, device):
 
 @torch.no_grad()
 def watch(model, T, seed):
-    """What happens in the LSTM while it reads 1,000 palindromes of T digits.
+    """What happens in the LSTM while it reads 500 palindromes of T digits.
 
     Five lists with one value per digit read: the mean input gate and forget gate, in [0, 1]; the
     norm of the change of c; and the distance of h from its mean over the palindromes with the
     same first digit, and of that mean from the mean over all.
     """
-    dataset = palindromes(T, 1000, seed)
+    dataset = palindromes(T, 500, seed)
     x = encode(dataset.digits[:, :-1].to(model.b.device), one_hot=True)
     share = x[:, 0] / x[:, 0].sum(dim=0)  # averages over palindromes with the same first digit
     h = c = x.new_zeros(len(x), model.Wph.shape[1])

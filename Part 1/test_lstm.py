@@ -276,6 +276,15 @@ def test_wrong_flags_of_train(tmp_path):
     assert_one_line_and_code_2("train", wrong, tmp_path)
 
 
+def test_benchmark_compares_the_contenders(tmp_path):
+    tiny = ["--rounds", 1, "--lengths", 3, "--batch_size", 2, "--num_hidden", 4]
+    done = run_python(HERE / "benchmark.py", *tiny, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    for name in "ours", "nn.LSTM", "eight linears":
+        assert done.stdout.count(f"  {name} ") == 2, "a line for training and one for reading"
+    assert not list(tmp_path.iterdir())
+
+
 def test_wrong_flags_of_memory(tmp_path):
     names = "direct_steps train_steps max_length lengths direct_lengths seeds"
     wrong = [f"--{name} {bad}" for name in names.split() for bad in BAD_NUMBERS]

@@ -123,17 +123,18 @@ def make_data(input_length, seed, args):
     return [*(palindromes(n, max(1, share)) for n in shorter), train_set], test_set
 
 
-def plot(histories, title):
+def plot(histories, title, color):
     """Accuracy and loss over the steps, one line per seed."""
     figure = Figure(figsize=(8, 5), layout="constrained")
     figure.suptitle(title)
+    thin = {"lw": 1, "alpha": 0.5}
     accuracy, loss = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
     for n, history in enumerate(histories):
         steps, tested = zip(*history["test"], strict=True)
         labels = ("training batch", "test set") if n == 0 else (None, None)
-        accuracy.plot([100 * a for a in history["train"]], color=ORANGE, lw=0.8, label=labels[0])
-        accuracy.plot(steps, [100 * a for a in tested], color=BLUE, lw=2, label=labels[1])
-        loss.plot(history["loss"], color=ORANGE, lw=0.8)
+        accuracy.plot([100 * a for a in history["train"]], color=color, **thin, label=labels[0])
+        accuracy.plot(steps, [100 * a for a in tested], color=color, lw=2.5, label=labels[1])
+        loss.plot(history["loss"], color=color, **thin)
     accuracy.axhline(10, color=GREY, ls="--", label="chance")
     accuracy.set(ylabel="accuracy (%)", ylim=(0, 102))
     accuracy.legend(loc="center right")
@@ -180,7 +181,7 @@ def parse_args():
         help="of RMSprop at the first step; falls linearly to zero",
     )
     add("--max_norm", type=number(float, 0, 1e9, "(]"), default=1.0, help="clips the gradient")
-    add("--eval_every", type=number(int, 1, 1_000_000), default=20, help="steps between tests")
+    add("--eval_every", type=number(int, 1, 1_000_000), default=25, help="steps between tests")
     add(
         "--curriculum",
         action="store_true",
@@ -239,7 +240,8 @@ def main():
         result = f"{worst:.2%} of {len(test_set):,} unseen palindromes at the last step{of_seeds}"
         if args.seeds > 1:
             print(f"T={T}: {result}, median first step {statistics.median(firsts):g}")
-        figure = plot(histories, f"{name}, T = {T}: {result}")
+        color = BLUE if args.model == "lstm" else ORANGE
+        figure = plot(histories, f"{name}, T = {T}: {result}", color)
         path = Path(args.out_dir) / f"{'' if args.model == 'lstm' else 'rnn_'}t{T}.png"
         save(path, lambda file, figure=figure: figure.savefig(file, dpi=100))
 
