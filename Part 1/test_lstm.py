@@ -88,14 +88,13 @@ def test_pieces_equal_the_whole(network):
 
 def test_no_state_is_a_state_of_zeros():
     model = LSTM(10, 16, 10).double()
-    x, zeros = torch.randn(4, 3, 10, dtype=torch.float64), torch.zeros(4, 16, dtype=torch.float64)
-    for one, other in zip(
-        *(
-            torch.autograd.grad(model(x, state)[0].sin().sum(), model.parameters())
-            for state in (None, (zeros, zeros))
-        ),
-        strict=True,
-    ):
+    x = torch.randn(4, 5, 10, dtype=torch.float64)
+    zeros = torch.zeros(4, 16, dtype=torch.float64, requires_grad=True)
+    without, given = (
+        torch.autograd.grad(model(x, state)[0].sin().sum(), model.parameters())
+        for state in (None, (zeros, zeros))
+    )
+    for one, other in zip(without, given, strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=1e-12)
 
 
