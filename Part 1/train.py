@@ -77,14 +77,18 @@ def train(
     """Train the model in place; returns its history.
 
     Each step draws one of train_sets, and from it a batch. The loss is the cross-entropy of the
-    last step; RMSprop follows it with a learning rate that falls linearly to zero. The history is
+    last step; RMSprop follows it with a learning rate that rises over 20 steps and then falls
+    linearly to zero: RMSprop's average of squared gradients starts at zero, and makes the first
+    steps ten times as long as those that follow. The history is
     `{"loss": [...], "train": [...], "test": [(step, accuracy), ...]}`: the first two hold each
     step's batch, before its update; the last is over all of test_set, every eval_every steps (if
     given) and after the last step.
     """
     device = next(model.parameters()).device
     optimizer = torch.optim.RMSprop(model.parameters(), lr=learning_rate)
-    decay = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step / train_steps)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: min(1, (step + 1) / 20) * (1 - step / train_steps)
+    )
     draw = torch.Generator().manual_seed(seed)
     history = {"loss": [], "train": [], "test": []}
     for step in tqdm(range(train_steps), desc=label, unit="step", disable=None, leave=False):
@@ -100,7 +104,7 @@ def train(
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), max_norm)
         optimizer.step()
-        decay.step()
+        schedule.step()
 
         history["loss"].append(loss.item())
         history["train"].append((logits.argmax(dim=1) == targets).float().mean().item())
@@ -137,7 +141,7 @@ def plot(histories, title, color):
         loss.plot(history["loss"], color=color, **thin)
     accuracy.axhline(10, color=GREY, ls="--", label="chance")
     accuracy.set(ylabel="accuracy (%)", ylim=(0, 102))
-    accuracy.legend(loc="center right")
+    accuracy.legend(loc="lower right", bbox_to_anchor=(1, 0.12))
     loss.set(ylabel="cross-entropy (nats)", xlabel="training step", yscale="log")
     for axes in (accuracy, loss):
         axes.grid(alpha=0.3)
@@ -172,13 +176,13 @@ def parse_args():
         default="chrono",
         help="the LSTM's gate biases: bf = 1, or spread so that cells remember 1 to T - 1 steps",
     )
-    add("--train_steps", type=number(int, 1, 1_000_000), default=400, help="training steps")
+    add("--train_steps", type=number(int, 1, 1_000_000), default=500, help="training steps")
     add("--batch_size", type=number(int, 1, 10_000), default=128, help="palindromes per step")
     add(
         "--learning_rate",
         type=number(float, 0, 10, "(]"),
         default=1e-2,
-        help="of RMSprop at the first step; falls linearly to zero",
+        help="of RMSprop; rises over 20 steps, then falls linearly to zero",
     )
     add("--max_norm", type=number(float, 0, 1e9, "(]"), default=1.0, help="clips the gradient")
     add("--eval_every", type=number(int, 1, 1_000_000), default=25, help="steps between tests")
