@@ -5,6 +5,9 @@ from torch import nn
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import linear
 
+# One pass over the memory each: dy * (1 - y * y), and dy * y * (1 - y).
+tanh_backward, sigmoid_backward = torch.ops.aten.tanh_backward, torch.ops.aten.sigmoid_backward
+
 
 def tanh(x):
     """The hyperbolic tangent; on a CPU torch.sigmoid takes a fifth of the time of torch.tanh."""
@@ -48,10 +51,10 @@ class Recurrence(torch.autograd.Function):
             xh, g, ifo, c, y = saved[n : n + 5]
             i, f, o = ifo.chunk(3)
             do = dh * y  # (6)
-            dc = torch.addcmul(dc, dh * o, 1 - y * y)
+            dc = dc + tanh_backward(dh * o, y)
             dg, di, df, dc = dc * i, dc * g, dc * c, dc * f  # (5)
-            dz = torch.cat([dg * (1 - g * g), di, df, do])  # (1)
-            dz[H:] *= ifo * (1 - ifo)  # (2), (3), (4)
+            difo = torch.cat([di, df, do])
+            dz = torch.cat([tanh_backward(dg, g), sigmoid_backward(difo, ifo)])  # (1)-(4)
             dW[:, : len(xh)].addmm_(dz, xh.t())
             db += dz.sum(dim=1)
             if n > 0 or ctx.needs_input_grad[3]:
