@@ -10,6 +10,7 @@ import os
 import sys
 import tempfile
 import warnings
+import zipfile
 
 import torch
 
@@ -106,9 +107,13 @@ def load(path, device, build):
     """Return build(what torch.save wrote to path), its tensors on device.
 
     Only data is read: a pickle that would run code raises InputError, as does whatever else
-    build cannot use.
+    build cannot use, and a file with a damaged bit, which torch.load alone would not notice.
     """
     try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()  # compares checksums
+        if damaged:
+            raise InputError(f"{path}: damaged at {damaged!r}")
         with warnings.catch_warnings():  # what torch warns of in a foreign file, build refuses
             warnings.simplefilter("ignore")
             return build(torch.load(path, map_location=device, weights_only=True))

@@ -102,7 +102,8 @@ def draw(path, samples, neighbours, shares):
     for i, (label, colour) in enumerate([("test images", GREY), ("generator", BLUE)]):
         axis.bar(torch.arange(10) + 0.4 * i - 0.2, 100 * shares[i], 0.4, label=label, color=colour)
     axis.set(xlabel="digit that the classifier reads", ylabel="share (%)", xticks=range(10))
-    axis.legend(loc="lower right")
+    axis.set_ylim(top=130 * max(share.max().item() for share in shares[:2]))
+    axis.legend(loc="upper center", ncols=2)
     save(path, lambda file: figure.savefig(file, format="png", dpi=100))
 
 

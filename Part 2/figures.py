@@ -10,6 +10,7 @@ from torchvision.utils import save_image
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
+from matplotlib.ticker import MaxNLocator
 
 LOG_2 = math.log(2)
 STATISTICS = ["D loss", "G loss", "D(x)", "D(G(z))"]  # the columns of the training history
@@ -31,6 +32,8 @@ def save_curves(path, history):
         for column, colour in ((2 * i, BLUE), (2 * i + 1, ORANGE)):
             axis.plot(batches, means[:, column], color=colour, label=STATISTICS[column], lw=1)
         axis.set(xlabel="batch", ylabel=["loss (nats)", "probability of real"][i])
+        axis.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+        axis.xaxis.set_major_formatter("{x:,.0f}")
     guessing = [(axes[0], 2 * LOG_2, BLUE), (axes[0], LOG_2, ORANGE), (axes[1], 0.5, GREY)]
     for axis, rest, colour in guessing:
         axis.axhline(rest, color=colour, ls="--", lw=1)

@@ -191,15 +191,17 @@ class Exploit:
         return open, (self.path, "w")
 
 
-def test_broken_weights_are_refused_and_run_no_code(tmp_path):
+def test_broken_weights_are_refused_and_run_no_code(tmp_path, committed):
     good, bad, hit = (
         (HERE / "mnist_generator.pth").read_bytes(),
         tmp_path / "bad.pth",
         tmp_path / "hit",
     )
+    weight = committed[0].layers[0].bias.detach().numpy().tobytes()
     foreign = Discriminator().state_dict()
     writers = [
         lambda: bad.write_bytes(good[: len(good) // 2]),
+        lambda: bad.write_bytes(good.replace(weight, weight[::-1])),
         lambda: bad.write_bytes(b""),
         lambda: bad.write_bytes(b"not weights"),
         lambda: bad.write_bytes(pickle.dumps(Exploit(str(hit)))),

@@ -40,7 +40,7 @@ def add_training_flags(parser):
     add("--b1", type=number(float, 0, 1, "[)"), default=0.5, help="Adam's decay of the mean")
     add("--b2", type=number(float, 0, 1, "[)"), default=0.999, help="Adam's decay of the square")
     add("--r1", type=number(float, 0, 1000), default=0.1, help="weight of the gradient penalty")
-    add("--r1_every", type=number(int, 1, 1000), default=4, help="batches between penalties")
+    add("--r1_every", type=number(int, 1, 1000), default=16, help="batches between penalties")
     add("--ema", type=number(float, 0, 1, "[)"), default=0.999, help="decay of averaged weights")
     add("--data_dir", default=DATA_DIR, help="folder that holds MNIST/raw/*.gz")
     add_run_flags(parser, HERE)
