@@ -13,22 +13,10 @@ import time
 from pathlib import Path
 
 import torch
-from common import (
-    BLUE,
-    GREEN,
-    GREY,
-    ORANGE,
-    Parser,
-    add_run_flags,
-    make_folder,
-    number,
-    run,
-    save,
-    show_settings,
-)
+from common import Parser, add_run_flags, make_folder, number, run, save, show_settings
 from dataset import PalindromeDataset, encode, how_many
+from figures import memory_figure
 from lstm import LSTM
-from matplotlib.figure import Figure
 from torch.nn.functional import linear
 from train import evaluate, make_model, train
 
@@ -90,44 +78,6 @@ def watch(model, T, seed):
         )
         seen.append((i.mean().item(), f.mean().item(), change, within, between))
     return zip(*seen, strict=True)
-
-
-def plot(results, inside, max_length):
-    """Accuracy over T for each way of training; below, what happens inside the last model."""
-    figure = Figure(figsize=(8, 7), layout="constrained")
-    top, bottom = figure.subfigures(2, 1, height_ratios=[5, 4])
-    axes = top.subplots()
-    styles = {
-        "rnn": ("RNN, trained at T", ORANGE, "s"),
-        "lstm": ("LSTM, trained at T", BLUE, "o"),
-        "short": (f"LSTM, trained at 5 to {max_length} digits only", GREEN, "D"),
-    }
-    for key, (label, color, marker) in styles.items():
-        points = sorted((T, 100 * accuracy) for name, T, accuracy in results if name == key)
-        if points:
-            axes.plot(*zip(*points, strict=True), color=color, marker=marker, lw=2, label=label)
-    axes.axhline(10, color=GREY, ls="--", label="chance")
-    axes.set(xscale="log", xlabel="T, digits of the palindrome", ylim=(0, 104))
-    axes.set(ylabel="last digit right (%)", title="How long is the first digit remembered?")
-    axes.legend(loc="center right")
-
-    i, f, change, within, between = inside
-    gates, distances = bottom.subplots(1, 2)
-    read = range(1, len(i) + 1)
-    gates.plot(read, i, color=BLUE, lw=2, label="input gate")
-    gates.plot(read, f, color=ORANGE, lw=2, ls="--", label="forget gate")
-    gates.set(ylim=(0, 1), ylabel="mean over cells", title="The gates stay half open ...")
-    distances.plot(read, between, color=GREEN, lw=2, label="h, between first digits")
-    distances.plot(read, within, color=ORANGE, lw=2, ls="--", label="h, by all other digits")
-    distances.plot(read, change, color=GREY, lw=1.5, ls=":", label="c, change per step")
-    distances.set(yscale="log", ylim=(1e-2, 30), ylabel="distance")
-    distances.set(title="... but only the first digit counts")
-    for panel in (gates, distances):
-        panel.set(xscale="log", xlabel="digits read")
-        panel.legend()
-    for panel in (axes, gates, distances):
-        panel.grid(alpha=0.3)
-    return figure
 
 
 def parse_args():
@@ -195,7 +145,7 @@ def main():
         print(f"T={T:,}: worst of {args.seeds} seeds {worst:.2%}")
 
     path = Path(args.out_dir) / "memory.png"
-    figure = plot(results, watch(model, 1000, args.seed), args.max_length)
+    figure = memory_figure(results, watch(model, 1000, args.seed), args.max_length)
     save(path, lambda file: figure.savefig(file, dpi=100))
 
 

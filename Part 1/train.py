@@ -16,7 +16,6 @@ from pathlib import Path
 import torch
 from common import (
     BLUE,
-    GREY,
     ORANGE,
     Parser,
     add_run_flags,
@@ -27,8 +26,8 @@ from common import (
     show_settings,
 )
 from dataset import PalindromeDataset, encode, how_many
+from figures import training_figure
 from lstm import LSTM
-from matplotlib.figure import Figure
 from rnn import VanillaRNN
 from torch.nn.functional import cross_entropy
 from tqdm import tqdm
@@ -125,27 +124,6 @@ def make_data(input_length, seed, args):
     shorter = range(min(4, input_length), input_length)
     share = args.data_size // (len(shorter) + 1)
     return [*(palindromes(n, max(1, share)) for n in shorter), train_set], test_set
-
-
-def plot(histories, title, color):
-    """Accuracy and loss over the steps, one line per seed."""
-    figure = Figure(figsize=(8, 5), layout="constrained")
-    figure.suptitle(title)
-    thin = {"lw": 1, "alpha": 0.5}
-    accuracy, loss = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
-    for n, history in enumerate(histories):
-        steps, tested = zip(*history["test"], strict=True)
-        labels = ("training batch", "test set") if n == 0 else (None, None)
-        accuracy.plot([100 * a for a in history["train"]], color=color, **thin, label=labels[0])
-        accuracy.plot(steps, [100 * a for a in tested], color=color, lw=2.5, label=labels[1])
-        loss.plot(history["loss"], color=color, **thin)
-    accuracy.axhline(10, color=GREY, ls="--", label="chance")
-    accuracy.set(ylabel="accuracy (%)", ylim=(0, 102))
-    accuracy.legend(loc="lower right", bbox_to_anchor=(1, 0.12))
-    loss.set(ylabel="cross-entropy (nats)", xlabel="training step", yscale="log")
-    for axes in (accuracy, loss):
-        axes.grid(alpha=0.3)
-    return figure
 
 
 def parse_args():
@@ -245,7 +223,7 @@ def main():
         if args.seeds > 1:
             print(f"T={T}: {result}, median first step {statistics.median(firsts):g}")
         color = BLUE if args.model == "lstm" else ORANGE
-        figure = plot(histories, f"{name}, T = {T}: {result}", color)
+        figure = training_figure(histories, f"{name}, T = {T}: {result}", color)
         path = Path(args.out_dir) / f"{'' if args.model == 'lstm' else 'rnn_'}t{T}.png"
         save(path, lambda file, figure=figure: figure.savefig(file, dpi=100))
 

@@ -125,16 +125,25 @@ def load(path, device, build):
 
 
 def run(main, hint=""):
-    """Call main; bad input or a full disk ends with one line and code 2, Ctrl-C with code 130."""
+    """Call main; bad input or a full disk ends with one line and code 2, Ctrl-C with code 130.
+
+    A reader of the output that has gone, as `head` does, ends the script with code 141.
+    """
     name = os.path.basename(sys.argv[0])
     try:
         main()
+        print(end="", flush=True)  # here, since an error at exit would be a traceback
+        return
+    except BrokenPipeError:
+        line, code = "", 141
     except (InputError, OSError) as error:
-        sys.exit(_say(f"{name}: error: {error}", 2))
+        line, code = f"{name}: error: {error}", 2
     except KeyboardInterrupt:
-        sys.exit(_say(f"\n{name}: interrupted; {hint}".rstrip("; "), 130))
-
-
-def _say(line, code):
-    print(line, file=sys.stderr)
-    return code
+        line, code = f"\n{name}: interrupted; {hint}".rstrip("; "), 130
+    if line:
+        print(line, file=sys.stderr)
+    try:
+        print(end="", flush=True)
+    except OSError:  # nobody takes what is left
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)

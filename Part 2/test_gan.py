@@ -15,6 +15,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from checkpoint import claim
 from classifier import Classifier, accuracy
 from common import InputError, load, save
 from evaluate import density_and_coverage, frechet_distance, inception_score, nearest
@@ -256,6 +257,20 @@ def test_killed_and_resumed_gives_the_bits_of_a_straight_run(tmp_path):
     assert len(found) == 1 + 8  # 4 epochs of 4 batches: 0, 2, ..., 14
     for name in ("losses.png", "training.gif"):
         assert (tmp_path / "killed" / name).stat().st_size > 1000
+
+
+def test_two_runs_never_write_into_one_folder(tmp_path):
+    claim(tmp_path)
+    assert_refused(script("train.py", *TINY, "--out_dir", tmp_path, cwd=tmp_path), "another run")
+    assert not list(tmp_path.rglob("*.p*")), "something was written"
+
+
+@pytest.mark.parametrize(("output", "code", "lines"), [("| true", 141, 0), ("> /dev/full", 2, 1)])
+def test_output_that_nobody_takes(tmp_path, output, code, lines):
+    command = f'set -o pipefail; "$0" "$1" --out_dir "$2" {output}'
+    command = ["bash", "-c", command, sys.executable, HERE / "interpolate.py", tmp_path]
+    process = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert (process.returncode, process.stderr.count("\n")) == (code, lines), process.stderr
 
 
 @pytest.mark.parametrize(

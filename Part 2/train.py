@@ -12,17 +12,8 @@ import sys
 from pathlib import Path
 
 import torch
-from common import (
-    InputError,
-    Parser,
-    add_run_flags,
-    load,
-    make_folder,
-    number,
-    run,
-    save,
-    show_settings,
-)
+from checkpoint import claim, restore, save_checkpoint
+from common import Parser, add_run_flags, make_folder, number, run, save, show_settings
 from figures import STATISTICS, save_curves, save_gif, save_grid
 from gan import Discriminator, Generator, discriminator_loss, generator_loss, gradient_penalty
 from mnist import DATA_DIR, load_mnist
@@ -119,49 +110,6 @@ def describe(history):
     return "  ".join(f"{name} {mean:5.3f}" for name, mean in zip(STATISTICS, means, strict=True))
 
 
-def settings_of(args):
-    """Return the settings that decide the result, as text."""
-    elsewhere = ("out_dir", "data_dir", "resume")
-    return {name: str(value) for name, value in vars(args).items() if name not in elsewhere}
-
-
-def save_checkpoint(path, epoch, args, players, rng, history):
-    """Save all that the rest of the training depends on."""
-    state = {name: player.state_dict() for name, player in players.items()}
-    state |= dict(epoch=epoch, settings=settings_of(args), rng=rng.get_state(), history=history)
-    save(path, lambda file: torch.save(state, file))
-
-
-def restore(path, args, players, rng, history):
-    """Put the state of a checkpoint back and return how many epochs it has behind it.
-
-    Raises InputError when it cannot be read, when it was made with other settings, or when
-    starting anew would overwrite a run that has not reached its end.
-    """
-
-    def put_back(state):
-        if not args.resume:
-            if state["epoch"] < int(state["settings"]["n_epochs"]):
-                raise InputError(
-                    f"{path}: an unfinished run, at epoch {state['epoch']} of "
-                    f"{state['settings']['n_epochs']}; add --resume to continue it, delete the "
-                    "file to start anew, or choose another --out_dir"
-                )
-            return 0
-        ours, theirs = settings_of(args), state["settings"]
-        if ours != theirs:
-            names = [name for name in ours | theirs if ours.get(name) != theirs.get(name)]
-            there = ", ".join(f"--{name} {theirs.get(name)} not {ours.get(name)}" for name in names)
-            raise InputError(f"{path}: made with {there}; --resume needs the same settings")
-        for name, player in players.items():
-            player.load_state_dict(state[name])
-        rng.set_state(state["rng"].cpu())
-        history[: len(state["history"])] = state["history"]
-        return state["epoch"]
-
-    return load(path, args.device, put_back)
-
-
 def main():
     """Train, or go on training, and write everything into out_dir."""
     args = parse_args()
@@ -169,6 +117,7 @@ def main():
     out_dir, images_dir = Path(args.out_dir), Path(args.out_dir) / "images"
     make_folder(out_dir)
     make_folder(images_dir)
+    claim(out_dir)
     real_images = load_mnist(args.data_dir, True, args.device)[0][: args.n_images]
 
     torch.manual_seed(args.seed)
