@@ -44,20 +44,27 @@ def memory_figure(results, inside, max_length):
     axes.set(ylabel="last digit right (%)", title="How long is the first digit remembered?")
     axes.legend(loc="center right")
 
-    i, f, change, within, between = inside
+    i, f, decided, change, within, between = inside
     gates, distances = bottom.subplots(1, 2)
     read = range(1, len(i) + 1)
-    gates.plot(read, i, color=BLUE, lw=2, label="input gate")
-    gates.plot(read, f, color=ORANGE, lw=2, ls="--", label="forget gate")
-    gates.set(ylim=(0, 1), ylabel="mean over cells", title="The gates stay half open ...")
+    gates.plot(read, i, color=BLUE, lw=2, label="input gate, mean")
+    gates.plot(read, f, color=ORANGE, lw=2, ls="--", label="forget gate, mean")
+    gates.plot(read, decided, color=GREY, lw=2, ls=":", label="share of gates < 0.1 or > 0.9")
+    gates.set(
+        ylim=(0, 1.5),
+        yticks=[0, 0.5, 1],
+        ylabel="0 shut, 1 open",
+        title="The gates settle within ten digits ...",
+    )
     distances.plot(read, between, color=GREEN, lw=2, label="h, between first digits")
     distances.plot(read, within, color=ORANGE, lw=2, ls="--", label="h, by all other digits")
     distances.plot(read, change, color=GREY, lw=1.5, ls=":", label="c, change per step")
-    distances.set(yscale="log", ylim=(1e-2, 30), ylabel="distance")
-    distances.set(title="... but only the first digit counts")
+    distances.set(yscale="log", ylim=(1e-2, 1e3), ylabel="distance")
+    distances.set(title="... and only the first digit is left")
     for panel in (gates, distances):
         panel.set(xscale="log", xlabel="digits read")
-        panel.legend()
+        panel.legend(loc="upper right")
     for panel in (axes, gates, distances):
+        panel.xaxis.set_major_formatter("{x:,.0f}")
         panel.grid(alpha=0.3)
     return figure

@@ -21,7 +21,7 @@ from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader
 from torchvision import transforms
 from tqdm import tqdm
-from train import add_training_flags, train_step, warm_ema
+from train import add_training_flags, make_optimizers, train_step, warm_ema
 
 
 def our_steps(args):
@@ -29,8 +29,7 @@ def our_steps(args):
     images, _ = load_mnist(args.data_dir, True, args.device)
     generator, discriminator = Generator().to(args.device), Discriminator().to(args.device)
     averaged = AveragedModel(generator, multi_avg_fn=warm_ema(args.ema), use_buffers=True)
-    adam = dict(lr=args.lr, betas=(args.b1, args.b2), fused=True)
-    optimizers = [torch.optim.Adam(p.parameters(), **adam) for p in (generator, discriminator)]
+    optimizers = make_optimizers(generator, discriminator, args)
     order = torch.randperm(len(images), device=args.device)
     for step, batch in enumerate(itertools.cycle(order.split(args.batch_size))):
         z = torch.randn(len(batch), 100, device=args.device)
@@ -46,7 +45,7 @@ def plain_steps(args):
     mnist = open_mnist(args.data_dir, True, transform)
     generator, discriminator = Generator().to(args.device), Discriminator().to(args.device)
     optimizer_g = torch.optim.Adam(generator.parameters(), args.lr)
-    optimizer_d = torch.optim.Adam(discriminator.parameters(), args.lr)
+    optimizer_d = torch.optim.Adam(discriminator.parameters(), args.lr_d)
     bce = nn.BCEWithLogitsLoss()
     while True:
         for batch, _ in DataLoader(mnist, args.batch_size, shuffle=True):

@@ -27,12 +27,14 @@ def add_training_flags(parser):
     """Add the flags that decide how a step is taken, and on what."""
     add = parser.add_argument
     add("--batch_size", type=number(int, 2, 60_000), default=64, help="real images in a step")
-    add("--lr", type=number(float, 0, 1, "()"), default=8e-4, help="Adam's learning rate")
-    add("--b1", type=number(float, 0, 1, "[)"), default=0.5, help="Adam's decay of the mean")
+    rate = number(float, 0, 1, "()")
+    add("--lr", type=rate, default=8e-4, help="learning rate of the generator's Adam")
+    add("--lr_d", type=rate, default=4e-4, help="learning rate of the discriminator's Adam")
+    add("--b1", type=number(float, 0, 1, "[)"), default=0.0, help="Adam's decay of the mean")
     add("--b2", type=number(float, 0, 1, "[)"), default=0.999, help="Adam's decay of the square")
     add("--r1", type=number(float, 0, 1000), default=0.1, help="weight of the gradient penalty")
     add("--r1_every", type=number(int, 1, 1000), default=16, help="batches between penalties")
-    add("--ema", type=number(float, 0, 1, "[)"), default=0.999, help="decay of averaged weights")
+    add("--ema", type=number(float, 0, 1, "[)"), default=0.9999, help="decay of averaged weights")
     add("--data_dir", default=DATA_DIR, help="folder that holds MNIST/raw/*.gz")
     add_run_flags(parser, HERE)
 
@@ -48,6 +50,15 @@ def parse_args():
     add("--save_interval", type=number(int, 1), default=500, help="batches between sample grids")
     add("--resume", action="store_true", help="continue from checkpoint.pt in out_dir")
     return parser.parse_args()
+
+
+def make_optimizers(generator, discriminator, args):
+    """Return Adam for the generator and Adam for the discriminator."""
+    adam = dict(betas=(args.b1, args.b2), fused=True)
+    return [
+        torch.optim.Adam(generator.parameters(), args.lr, **adam),
+        torch.optim.Adam(discriminator.parameters(), args.lr_d, **adam),
+    ]
 
 
 def warm_ema(decay):
@@ -124,8 +135,7 @@ def main():
     generator = Generator(args.latent_dim).to(args.device)
     discriminator = Discriminator().to(args.device)
     averaged = AveragedModel(generator, multi_avg_fn=warm_ema(args.ema), use_buffers=True)
-    adam = dict(lr=args.lr, betas=(args.b1, args.b2), fused=True)
-    optimizers = [torch.optim.Adam(p.parameters(), **adam) for p in (generator, discriminator)]
+    optimizers = make_optimizers(generator, discriminator, args)
     rng = torch.Generator(args.device).manual_seed(args.seed)  # shuffles and draws the noise
     fixed_z = torch.randn(25, args.latent_dim, generator=torch.Generator().manual_seed(args.seed))
     fixed_z = fixed_z.to(args.device)
