@@ -9,13 +9,11 @@ import math
 import os
 import sys
 import tempfile
-import warnings
-import zipfile
 
 import torch
 
 # One colour for one thing in every figure: Okabe and Ito's colour-blind-safe palette.
-BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#777777"
+BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#777777"
 
 
 class InputError(Exception):
@@ -101,27 +99,6 @@ def save(path, write):
         if os.path.exists(temporary):
             os.remove(temporary)
         raise
-
-
-def load(path, device, build):
-    """Return build(what torch.save wrote to path), its tensors on device.
-
-    Only data is read: a pickle that would run code raises InputError, as does whatever else
-    build cannot use, and a file with a damaged bit, which torch.load alone would not notice.
-    """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()  # compares checksums
-        if damaged:
-            raise InputError(f"{path}: damaged at {damaged!r}")
-        with warnings.catch_warnings():  # what torch warns of in a foreign file, build refuses
-            warnings.simplefilter("ignore")
-            return build(torch.load(path, map_location=device, weights_only=True))
-    except InputError:
-        raise
-    except Exception as error:  # a damaged file raises many kinds
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise InputError(f"{path}: cannot be loaded ({reason})") from error
 
 
 def run(main, hint=""):

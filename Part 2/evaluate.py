@@ -10,19 +10,9 @@ from pathlib import Path
 
 import matplotlib
 import torch
+from checkpoint import load
 from classifier import Classifier
-from common import (
-    BLUE,
-    GREY,
-    Parser,
-    add_run_flags,
-    load,
-    make_folder,
-    number,
-    run,
-    save,
-    show_settings,
-)
+from common import BLUE, GREY, Parser, add_run_flags, make_folder, number, run, save, show_settings
 from gan import Generator
 from mnist import DATA_DIR, load_mnist
 from torchvision.utils import make_grid

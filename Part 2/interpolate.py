@@ -11,18 +11,9 @@ from pathlib import Path
 
 import matplotlib
 import torch
+from checkpoint import load
 from classifier import Classifier
-from common import (
-    InputError,
-    Parser,
-    add_run_flags,
-    load,
-    make_folder,
-    number,
-    run,
-    save,
-    show_settings,
-)
+from common import InputError, Parser, add_run_flags, make_folder, number, run, save, show_settings
 from gan import Generator
 
 matplotlib.use("Agg")

@@ -15,9 +15,9 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from checkpoint import claim
+from checkpoint import claim, load
 from classifier import Classifier, accuracy
-from common import InputError, load, save
+from common import InputError, save
 from evaluate import density_and_coverage, frechet_distance, inception_score, nearest
 from gan import Discriminator, Generator, discriminator_loss, generator_loss, gradient_penalty
 from interpolate import find_ends, lerp, slerp
