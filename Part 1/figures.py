@@ -26,7 +26,11 @@ def training_figure(histories, title, color):
 
 
 def memory_figure(results, inside, max_length):
-    """Accuracy over T for each way of training; below, what happens inside the last model."""
+    """Accuracy over T for each way of training; below, what happens inside one model.
+
+    results is {(name, T): [the accuracy of each seed]}, of which the worst is drawn; inside is
+    what memory.watch saw.
+    """
     figure = Figure(figsize=(8, 7), layout="constrained")
     top, bottom = figure.subfigures(2, 1, height_ratios=[5, 4])
     axes = top.subplots()
@@ -36,7 +40,9 @@ def memory_figure(results, inside, max_length):
         "short": (f"LSTM, trained at 5 to {max_length} digits only", GREEN, "D"),
     }
     for key, (label, color, marker) in styles.items():
-        points = sorted((T, 100 * accuracy) for name, T, accuracy in results if name == key)
+        points = sorted(
+            (T, 100 * min(seeds)) for (name, T), seeds in results.items() if name == key
+        )
         if points:
             axes.plot(*zip(*points, strict=True), color=color, marker=marker, lw=2, label=label)
     axes.axhline(10, color=GREY, ls="--", label="chance")

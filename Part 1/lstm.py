@@ -10,7 +10,7 @@ tanh_backward, sigmoid_backward = torch.ops.aten.tanh_backward, torch.ops.aten.s
 
 
 def tanh(x):
-    """The hyperbolic tangent; on a CPU torch.sigmoid takes a fifth of the time of torch.tanh."""
+    """The hyperbolic tangent, to 1e-7; on CPUs torch.sigmoid is several times as fast as tanh."""
     return torch.sigmoid(2 * x).mul_(2).sub_(1)
 
 

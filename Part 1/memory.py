@@ -1,12 +1,11 @@
 """How long does each network remember? The first digit of a palindrome, asked for a million later.
 
-    python memory.py                                            the figure
-    python memory.py --direct_lengths --seeds 10 --lengths 20 100 1000 10000 100000
-    python memory.py --direct_lengths --seeds 3 --lengths 1000000
+    python memory.py                                                    the figure
+    python memory.py --out_dir /tmp/memory --direct_lengths --seeds 10  (b) alone, ten times
 
 (a) trains the RNN and the LSTM at each of a few lengths and tests them there; (b) trains one LSTM
 on short palindromes, of 5 to 40 digits, and tests it on ever longer ones. Prints a table and writes
-pics/memory.png. All takes about 8 minutes on two CPU cores, half of it to read a million digits.
+pics/memory.png. All takes about @@ minutes on two CPU cores, half of it to read a million digits.
 """
 
 import time
@@ -63,10 +62,10 @@ def train_on_short(max_length, train_steps, seed, device):
 
 
 @torch.no_grad()
-def watch(model, T, seed):
+def watch(model, seed, T=1000):
     """What happens in the LSTM while it reads 500 palindromes of T digits.
 
-    Six lists with one value per digit read: the mean input gate and forget gate, in [0, 1]; the
+    Six sequences with one value per digit read: the mean input gate and forget gate, in [0, 1]; the
     share of all gates that are shut or open, below 0.1 or above 0.9; the norm of the change of c;
     and the distance of h from its mean over the palindromes with the same first digit, and of
     that mean from the mean over all.
@@ -92,7 +91,7 @@ def watch(model, T, seed):
 
 def parse_args():
     """The flags, checked."""
-    parser = Parser(__doc__.partition("\n")[0])
+    parser = Parser(__doc__.splitlines()[0])
     add, length = parser.add_argument, number(int, 5, 10_000_000)
     add(
         "--direct_lengths",
@@ -122,7 +121,7 @@ def main():
     args = parse_args()
     make_folder(args.out_dir)
     show_settings(args)
-    results = []
+    results = {}
 
     def report(name, T, seed, model, dataset, seconds):
         start = time.perf_counter()
@@ -133,7 +132,7 @@ def main():
             f"{seconds:13.1f}  {tested:12.1f}",
             flush=True,
         )
-        results.append((name, T, accuracy))
+        results.setdefault((name, T), []).append(accuracy)
 
     print("        T  model  seed  accuracy     of  seconds: train          test")
     for T in args.direct_lengths:
@@ -151,11 +150,10 @@ def main():
             test_set = held_out[T] if T in held_out else palindromes(T, total_len, seed)
             report("short", T, seed, model, test_set, seconds)
     for T in args.lengths if args.seeds > 1 else ():
-        worst = min(accuracy for name, t, accuracy in results if (name, t) == ("short", T))
-        print(f"T={T:,}: worst of {args.seeds} seeds {worst:.2%}")
+        print(f"T={T:,}: worst of {args.seeds} seeds {min(results['short', T]):.2%}")
 
     path = Path(args.out_dir) / "memory.png"
-    figure = memory_figure(results, watch(model, 1000, args.seed), args.max_length)
+    figure = memory_figure(results, watch(model, seed), args.max_length)
     save(path, lambda file: figure.savefig(file, dpi=100))
 
 

@@ -44,7 +44,7 @@ def make_model(name, input_dim, hidden_dim, init, T):
 def evaluate(model, dataset, batch_size=250, piece=40, label=None):
     """Accuracy in [0, 1] over the whole dataset.
 
-    Digits are read in pieces, so that a palindrome of any length needs no more memory than a piece.
+    Digits are read in pieces, so that a long palindrome needs no more memory than a piece of it.
     A label asks for a progress bar.
     """
     device = next(model.parameters()).device
@@ -78,7 +78,7 @@ def train(
     Each step draws one of train_sets, and from it a batch. The loss is the cross-entropy of the
     last step; RMSprop follows it with a learning rate that rises over 20 steps and then falls
     linearly to zero: RMSprop's average of squared gradients starts at zero, and makes the first
-    steps ten times as long as those that follow. The history is
+    steps up to ten times as long as those that follow. The history is
     `{"loss": [...], "train": [...], "test": [(step, accuracy), ...]}`: the first two hold each
     step's batch, before its update; the last is over all of test_set, every eval_every steps (if
     given) and after the last step.
@@ -128,18 +128,23 @@ def make_data(input_length, seed, args):
 
 def parse_args():
     """The flags, checked."""
-    parser = Parser(__doc__.partition("\n")[0])
+    parser = Parser(__doc__.splitlines()[0])
     add = parser.add_argument
     add(
         "--input_length",
         type=number(int, 2, 1000),
         nargs="+",
         default=[4, 19],
-        help="digits that are read, T - 1, one or more lengths; with 1, a palindrome that was held "
-        "out would end in a digit that training never showed",
+        help="digits that are read, T - 1, for one or more T; at least 2, since the palindromes of "
+        "T = 2 that are held out end in digits which training never showed",
     )
     add("--input_dim", type=int, choices=(1, 10), default=10, help="a digit as 1 number or one-hot")
-    add("--data_size", type=number(int, 2, 1_000_000), default=100_000, help="palindromes")
+    add(
+        "--data_size",
+        type=number(int, 2, 1_000_000),
+        default=100_000,
+        help="palindromes of T digits",
+    )
     add(
         "--portion_train",
         type=number(float, 0, 1, "()"),
@@ -167,7 +172,7 @@ def parse_args():
     add(
         "--curriculum",
         action="store_true",
-        help="train on lengths drawn from 5 to T, test on T alone",
+        help="train on lengths drawn from 5 to T (as many shorter ones as of T), test on T alone",
     )
     add("--seeds", type=number(int, 1, 1000), default=1, help="runs: seed, seed + 1, ...")
     add_run_flags(parser, Path(__file__).resolve().parent.parent / "pics")
@@ -177,7 +182,7 @@ def parse_args():
             parser.error(f"argument --input_length: {n} is there twice")
         if args.portion_train * min(args.data_size, how_many(n + 1)) < 1:
             parser.error(
-                f"argument --portion_train: {args.portion_train} of T={n + 1} is no palindrome"
+                f"argument --portion_train: {args.portion_train} leaves none to train on, T={n + 1}"
             )
     return args
 
@@ -202,11 +207,11 @@ def main():
                 train_sets,
                 test_set,
                 args.train_steps,
-                args.eval_every,
-                args.batch_size,
-                args.learning_rate,
-                args.max_norm,
-                seed,
+                eval_every=args.eval_every,
+                batch_size=args.batch_size,
+                learning_rate=args.learning_rate,
+                max_norm=args.max_norm,
+                seed=seed,
                 label=f"T={T}",
             )
             seconds = time.perf_counter() - start

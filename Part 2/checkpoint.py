@@ -26,7 +26,7 @@ def load(path, device, build):
     except InputError:
         raise
     except Exception as error:  # a damaged file raises many kinds
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        reason = f"{type(error).__name__}: {' '.join(str(error).split()):.200}"
         raise InputError(f"{path}: cannot be loaded ({reason})") from error
 
 
@@ -55,14 +55,17 @@ def settings_of(args):
 def save_checkpoint(path, epoch, args, players, rng, history):
     """Save all that the rest of the training depends on."""
     state = {name: player.state_dict() for name, player in players.items()}
-    state |= dict(epoch=epoch, settings=settings_of(args), rng=rng.get_state(), history=history)
+    state |= dict(
+        epoch=epoch, settings=settings_of(args), rng=rng.get_state(), history=history.clone()
+    )
     save(path, lambda file: torch.save(state, file))
 
 
 def restore(path, args, players, rng, history):
-    """Put the state of a checkpoint back and return how many epochs it has behind it.
+    """With --resume, put the state of a checkpoint back; return how many epochs are done.
 
-    Raises InputError when it cannot be read, when it was made with other settings, or when
+    Without --resume nothing is put back and 0 returned: a finished run is overwritten. Raises
+    InputError when the file cannot be read, when it was made with other settings, or when
     starting anew would overwrite a run that has not reached its end.
     """
 

@@ -1,4 +1,4 @@
-"""A small CNN that reads digits: the eye that names and measures what the generator draws.
+"""A small CNN that reads digits, to name and to measure what the generator draws.
 
     python classifier.py
 

@@ -62,12 +62,13 @@ def device(text):
     return torch.device(text)
 
 
-def add_run_flags(parser, out_dir):
-    """Add --seed, --device and --out_dir."""
+def add_run_flags(parser, out_dir=None):
+    """Add --seed, --device and, if the script writes files, --out_dir with this default."""
     best = "cuda" if torch.cuda.is_available() else "cpu"
     parser.add_argument("--seed", type=number(int, 0, 2**63 - 1), default=0, help="random seed")
     parser.add_argument("--device", type=device, default=best, help="cpu, cuda, cuda:1, ...")
-    parser.add_argument("--out_dir", default=out_dir, help="folder for what the script writes")
+    if out_dir:
+        parser.add_argument("--out_dir", default=out_dir, help="folder for what the script writes")
 
 
 def show_settings(args):
@@ -102,7 +103,7 @@ def save(path, write):
 
 
 def run(main, hint=""):
-    """Call main; bad input or a full disk ends with one line and code 2, Ctrl-C with code 130.
+    """Call main; bad input, a full disk or memory: one line and code 2; Ctrl-C: code 130.
 
     A reader of the output that has gone, as `head` does, ends the script with code 141.
     """
@@ -115,6 +116,11 @@ def run(main, hint=""):
         line, code = "", 141
     except (InputError, OSError) as error:
         line, code = f"{name}: error: {error}", 2
+    except (MemoryError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        if isinstance(error, RuntimeError) and "memory" not in reason:
+            raise
+        line, code = f"{name}: error: out of memory, try smaller numbers ({reason})", 2
     except KeyboardInterrupt:
         line, code = f"\n{name}: interrupted; {hint}".rstrip("; "), 130
     if line:

@@ -29,14 +29,14 @@ def save_curves(path, history):
     batches = (torch.arange(len(means)) + 0.5) * block
     figure, axes = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
     for i, axis in enumerate(axes):
-        for column, colour in ((2 * i, BLUE), (2 * i + 1, ORANGE)):
-            axis.plot(batches, means[:, column], color=colour, label=STATISTICS[column], lw=1)
+        for column, color in ((2 * i, BLUE), (2 * i + 1, ORANGE)):
+            axis.plot(batches, means[:, column], color=color, label=STATISTICS[column], lw=1)
         axis.set(xlabel="batch", ylabel=["loss (nats)", "probability of real"][i])
         axis.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         axis.xaxis.set_major_formatter("{x:,.0f}")
     guessing = [(axes[0], 2 * LOG_2, BLUE), (axes[0], LOG_2, ORANGE), (axes[1], 0.5, GREY)]
-    for axis, rest, colour in guessing:
-        axis.axhline(rest, color=colour, ls="--", lw=1)
+    for axis, rest, color in guessing:
+        axis.axhline(rest, color=color, ls="--", lw=1)
     axes[0].set_title("losses; dashed: 2 log 2 and log 2, when D can only guess", fontsize=10)
     axes[1].set_title("opinion of D; dashed: 0.5, when it can only guess", fontsize=10)
     for axis in axes:
@@ -48,7 +48,7 @@ def save_curves(path, history):
 
 
 def save_gif(path, grids, n_frames=60):
-    """Save the grids, files in the order of training, as an animation; most show its start."""
+    """Save the grids, files in the order of training, as an animation that lingers on its start."""
     picks = torch.linspace(0, 1, n_frames).square().mul(len(grids) - 1).round().int().unique()
     frames = [Image.open(grids[i]).convert("L").resize((304, 304), Image.NEAREST) for i in picks]
     durations = [120] * (len(frames) - 1) + [2000]

@@ -91,10 +91,10 @@ def generator_loss(fake_logits):
 
 
 def gradient_penalty(real_logits, real):
-    """Return E ||dD/dx||^2 / 2 over real images (Mescheder et al. 2018, R1, equation 9).
+    """Return E ||d logit/dx||^2 / 2 over real images (Mescheder et al. 2018, R1, equation 9).
 
     real (B, 1, 28, 28) must have required its gradient before the discriminator saw it. The
-    penalty flattens D around real images, so that it has a point at which both players can rest.
+    penalty flattens D around real images, so that the game has a point where both players rest.
     """
     (gradient,) = torch.autograd.grad(real_logits.sum(), real, create_graph=True)
     return gradient.square().sum((1, 2, 3)).mean() / 2

@@ -3,7 +3,7 @@
     python interpolate.py                    two digits chosen by --seed
     python interpolate.py --digits 3 8
 
-draws interpolation.png within seconds on a CPU. Each image stands under the digit that the
+draws pics/interpolation.png within seconds on a CPU. Each image stands under the digit that the
 classifier reads in it.
 """
 

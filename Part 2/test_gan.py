@@ -1,4 +1,4 @@
-"""Tests of Part 2; each guards against a mistake that solutions of this assignment make."""
+"""Tests of Part 2: models, losses, data, files, measurements; the scripts as users run them."""
 
 import hashlib
 import os
@@ -109,7 +109,7 @@ def test_gradient_penalty_of_a_known_function():
 
 
 def players(latent_dim=8):
-    """Return small-noise players with their optimizers."""
+    """Return two players, with noise of few dimensions, and their optimizers."""
     torch.manual_seed(0)
     generator, discriminator = Generator(latent_dim), Discriminator()
     optimizers = [torch.optim.SGD(p.parameters(), lr=0.1) for p in (generator, discriminator)]
@@ -248,8 +248,8 @@ def test_killed_and_resumed_gives_the_bits_of_a_straight_run(tmp_path):
     process.wait()
     assert process.returncode == -signal.SIGKILL, "the run ended before it could be killed"
     assert_refused(script("train.py", *flags, "--out_dir", "killed", cwd=tmp_path), "--resume")
-    other = script("train.py", *flags, "--lr", 1, "--out_dir", "killed", "--resume", cwd=tmp_path)
-    assert_refused(other, "--lr")
+    other = script("train.py", *flags, "--lr", 0.5, "--out_dir", "killed", "--resume", cwd=tmp_path)
+    assert_refused(other, "made with --lr 0.0008 not 0.5")
     resumed = script("train.py", *flags, "--out_dir", "killed", "--resume", cwd=tmp_path)
     assert resumed.returncode == 0, resumed.stderr
     found = hashes(tmp_path / "killed")
@@ -302,7 +302,7 @@ def test_wrong_flags_are_refused(tmp_path, monkeypatch, capsys, offline, flag, v
     assert not list(tmp_path.rglob("*.p*")), "something was written"
 
 
-def test_the_classifier_is_a_good_eye(committed):
+def test_the_classifier_reads_digits(committed):
     assert accuracy(committed[1], *load_mnist(train=False)) >= 0.993
 
 
@@ -368,6 +368,16 @@ def test_a_copied_image_has_distance_zero():
     distance, index = nearest(images[100:110], images).T
     assert distance.max() < 0.1  # cdist subtracts large squares in float32
     assert index.tolist() == list(range(100, 110))
+
+
+def test_the_other_scripts_run(tmp_path):
+    flags = "--n_epochs", 1, "--batch_size", 10_000
+    process = script("classifier.py", *flags, "--out_dir", tmp_path, cwd=tmp_path)
+    assert process.returncode == 0, process.stderr
+    load(tmp_path / "mnist_classifier.pth", "cpu", Classifier.from_state_dict)
+    process = script("benchmark.py", "--rounds", 1, "--n_steps", 2, cwd=tmp_path)
+    assert process.returncode == 0, process.stderr
+    assert "x the plain loop" in process.stdout
 
 
 def test_evaluate_prints_the_table(tmp_path):

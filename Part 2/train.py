@@ -2,7 +2,7 @@
 
     python train.py                      the full run, 200 epochs
     python train.py --n_epochs 1         a first look
-    python train.py --resume             go on after an interruption, to the very same bits
+    python train.py --resume             go on after an interruption; same machine, same bits
 
 Into out_dir go images/<batch>.png, losses.png, training.gif, mnist_generator.pth, checkpoint.pt.
 """
@@ -36,7 +36,6 @@ def add_training_flags(parser):
     add("--r1_every", type=number(int, 1, 1000), default=16, help="batches between penalties")
     add("--ema", type=number(float, 0, 1, "[)"), default=0.9999, help="decay of averaged weights")
     add("--data_dir", default=DATA_DIR, help="folder that holds MNIST/raw/*.gz")
-    add_run_flags(parser, HERE)
 
 
 def parse_args():
@@ -49,6 +48,7 @@ def parse_args():
     add_training_flags(parser)
     add("--save_interval", type=number(int, 1), default=500, help="batches between sample grids")
     add("--resume", action="store_true", help="continue from checkpoint.pt in out_dir")
+    add_run_flags(parser, HERE)
     return parser.parse_args()
 
 
@@ -147,7 +147,11 @@ def main():
     n_batches = len(real_images) // args.batch_size + (len(real_images) % args.batch_size > 1)
     history = torch.zeros(args.n_epochs * n_batches, 4, device=args.device)
     checkpoint = out_dir / "checkpoint.pt"
-    first_epoch = restore(checkpoint, args, players, rng, history) if checkpoint.exists() else 0
+    first_epoch = 0
+    if checkpoint.exists():
+        first_epoch = restore(checkpoint, args, players, rng, history)
+    elif args.resume:
+        print(f"no checkpoint.pt in {out_dir} yet: starting at epoch 1", flush=True)
     step = first_epoch * n_batches
     images_done, images_all = (n * len(real_images) for n in (first_epoch, args.n_epochs))
     bar = tqdm(total=images_all, initial=images_done, unit=" images", unit_scale=True, disable=None)
@@ -183,4 +187,4 @@ def main():
 
 if __name__ == "__main__":
     resume = [] if "--resume" in sys.argv else ["--resume"]
-    run(main, hint=f"continue with: python {shlex.join(sys.argv + resume)}")
+    run(main, hint=f"continue with: {shlex.join([sys.executable, *sys.argv, *resume])}")
