@@ -20,6 +20,11 @@ class InputError(Exception):
     """Bad input of any kind; its message is the one line that the user sees."""
 
 
+def one_line(message):
+    """The message without line breaks, which a file's name or a library's error may hold."""
+    return " ".join(str(message).split())
+
+
 class Parser(argparse.ArgumentParser):
     """An ArgumentParser that shows each default and ends with one line instead of the usage."""
 
@@ -29,7 +34,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message):
         """Print one line and exit with code 2."""
-        self.exit(2, f"{self.prog}: error: {message}\n")
+        self.exit(2, f"{self.prog}: error: {one_line(message)}\n")
 
 
 def number(kind, low, high=math.inf, ends="[]"):
@@ -115,12 +120,11 @@ def run(main, hint=""):
     except BrokenPipeError:
         line, code = "", 141
     except (InputError, OSError) as error:
-        line, code = f"{name}: error: {error}", 2
+        line, code = f"{name}: error: {one_line(error)}", 2
     except (MemoryError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
-        if isinstance(error, RuntimeError) and "memory" not in reason:
+        if isinstance(error, RuntimeError) and "memory" not in str(error):
             raise
-        line, code = f"{name}: error: out of memory, try smaller numbers ({reason})", 2
+        line, code = f"{name}: error: smaller numbers, please: {one_line(error)}", 2
     except KeyboardInterrupt:
         line, code = f"\n{name}: interrupted; {hint}".rstrip("; "), 130
     if line:

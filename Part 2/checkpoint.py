@@ -6,7 +6,7 @@ import zipfile
 from contextlib import suppress
 
 import torch
-from common import InputError, save
+from common import InputError, one_line, save
 
 
 def load(path, device, build):
@@ -26,7 +26,7 @@ def load(path, device, build):
     except InputError:
         raise
     except Exception as error:  # a damaged file raises many kinds
-        reason = f"{type(error).__name__}: {' '.join(str(error).split()):.200}"
+        reason = f"{type(error).__name__}: {one_line(error):.200}"
         raise InputError(f"{path}: cannot be loaded ({reason})") from error
 
 

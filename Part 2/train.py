@@ -126,10 +126,10 @@ def main():
     args = parse_args()
     show_settings(args)
     out_dir, images_dir = Path(args.out_dir), Path(args.out_dir) / "images"
-    make_folder(out_dir)
-    make_folder(images_dir)
-    claim(out_dir)
     real_images = load_mnist(args.data_dir, True, args.device)[0][: args.n_images]
+    make_folder(out_dir)
+    claim(out_dir)
+    make_folder(images_dir)
 
     torch.manual_seed(args.seed)
     generator = Generator(args.latent_dim).to(args.device)
