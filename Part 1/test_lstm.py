@@ -279,7 +279,7 @@ def test_benchmark_compares_the_contenders(tmp_path):
     tiny = ["--rounds", 1, "--lengths", 3, "--batch_size", 2, "--num_hidden", 4]
     done = run_python(HERE / "benchmark.py", *tiny, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    _, _, *rows = done.stdout.splitlines()
+    _, _, _, _, *rows = done.stdout.splitlines()  # settings, versions, hardware, header
     for name in "ours", "nn.LSTM", "eight linears":
         assert sum(f"  {name} " in row for row in rows) == 2, "one for training, one for reading"
     assert not list(tmp_path.iterdir())
