@@ -101,9 +101,11 @@ def save(path, write):
         with open(temporary, "wb") as file:
             file.write(buffer.getbuffer())
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         if os.path.exists(temporary):
             os.remove(temporary)
+        if isinstance(error, OSError):
+            raise InputError(f"{path}: cannot be written ({error.strerror})") from error
         raise
 
 
