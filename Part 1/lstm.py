@@ -60,8 +60,8 @@ class Recurrence(torch.autograd.Function):
             if n > 0 or ctx.needs_input_grad[3]:
                 dh = W[:, -H:].t() @ dz
             if ctx.needs_input_grad[0]:
-                dx.insert(0, W[:, :-H].t() @ dz)
-        dx = torch.stack(dx) if dx else None
+                dx.append(W[:, :-H].t() @ dz)
+        dx = torch.stack(dx[::-1]) if dx else None
         return dx, dW, db, dh if ctx.needs_input_grad[3] else None, dc
 
 

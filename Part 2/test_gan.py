@@ -3,6 +3,7 @@
 import hashlib
 import os
 import pickle
+import re
 import runpy
 import shutil
 import signal
@@ -12,6 +13,7 @@ import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
+from urllib.parse import unquote
 
 import pytest
 import torch
@@ -374,6 +376,12 @@ def test_the_benchmark_runs(tmp_path):
     process = script("benchmark.py", "--rounds", 1, "--n_steps", 2, cwd=tmp_path)
     assert process.returncode == 0, process.stderr
     assert "x the plain loop" in process.stdout
+
+
+def test_every_file_that_the_report_links_to_is_there():
+    links = re.findall(r"\]\(([^)#:]+)\)", (HERE.parent / "README.md").read_text())
+    assert len(links) > 10
+    assert [link for link in links if not (HERE.parent / unquote(link)).exists()] == []
 
 
 def test_evaluate_prints_the_table(tmp_path):

@@ -1,8 +1,8 @@
 """Train the GAN on MNIST: 25 samples every 500 batches, mnist_generator.pth at the end.
 
-    python train.py                      the full run, 200 epochs
-    python train.py --n_epochs 1         a first look
-    python train.py --resume             go on after an interruption; same machine, same bits
+    python train.py                                     the full run, 200 epochs
+    python train.py --n_epochs 1 --out_dir /tmp/look    a first look
+    python train.py --resume                            go on after a crash, to the same bits
 
 Into out_dir go images/<batch>.png, losses.png, training.gif, mnist_generator.pth, checkpoint.pt.
 """
