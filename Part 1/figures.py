@@ -3,9 +3,12 @@
 from common import BLUE, GREEN, GREY, ORANGE
 from matplotlib.figure import Figure
 
+COLORS = {"rnn": ORANGE, "lstm": BLUE, "short": GREEN}
 
-def training_figure(histories, title, color):
-    """Accuracy and loss over the steps, one line per seed."""
+
+def training_figure(histories, title, model):
+    """Accuracy and loss over the steps, one line per seed; model is "lstm" or "rnn"."""
+    color = COLORS[model]
     figure = Figure(figsize=(8, 5), layout="constrained")
     figure.suptitle(title)
     thin = {"lw": 1, "alpha": 0.5}
@@ -35,16 +38,18 @@ def memory_figure(results, inside, max_length):
     top, bottom = figure.subfigures(2, 1, height_ratios=[5, 4])
     axes = top.subplots()
     styles = {
-        "rnn": ("RNN, trained at T", ORANGE, "s"),
-        "lstm": ("LSTM, trained at T", BLUE, "o"),
-        "short": (f"LSTM, trained at 5 to {max_length} digits only", GREEN, "D"),
+        "rnn": ("RNN, trained at T", "s"),
+        "lstm": ("LSTM, trained at T", "o"),
+        "short": (f"LSTM, trained at 5 to {max_length} digits only", "D"),
     }
-    for key, (label, color, marker) in styles.items():
+    for key, (label, marker) in styles.items():
         points = sorted(
             (T, 100 * min(seeds)) for (name, T), seeds in results.items() if name == key
         )
         if points:
-            axes.plot(*zip(*points, strict=True), color=color, marker=marker, lw=2, label=label)
+            axes.plot(
+                *zip(*points, strict=True), color=COLORS[key], marker=marker, lw=2, label=label
+            )
     axes.axhline(10, color=GREY, ls="--", label="chance")
     axes.set(xscale="log", xlabel="T, digits of the palindrome", ylim=(0, 104))
     axes.set(ylabel="last digit right (%)", title="How long is the first digit remembered?")

@@ -11,7 +11,7 @@ tanh_backward, sigmoid_backward = torch.ops.aten.tanh_backward, torch.ops.aten.s
 
 def tanh(x):
     """The hyperbolic tangent, to 1e-7; on CPUs torch.sigmoid is several times as fast as tanh."""
-    return torch.sigmoid(2 * x).mul_(2).sub_(1)
+    return (2 * x).sigmoid_().mul_(2).sub_(1)
 
 
 class Recurrence(torch.autograd.Function):
@@ -31,7 +31,7 @@ class Recurrence(torch.autograd.Function):
             xh = torch.cat([x_t, h])
             g, ifo = torch.addmm(b[:, None], W[:, : len(xh)], xh).split([H, 3 * H])
             g = tanh(g)  # (1)
-            ifo = torch.sigmoid(ifo)  # (2), (3), (4)
+            ifo = ifo.sigmoid_()  # (2), (3), (4)
             i, f, o = ifo.chunk(3)
             c, c_before = g * i + c * f, c  # (5)
             y = tanh(c)
@@ -47,14 +47,20 @@ class Recurrence(torch.autograd.Function):
         W, *saved = ctx.saved_tensors
         H = len(dc)
         dW, db, dx = torch.zeros_like(W), W.new_zeros(4 * H), []
+        dz = W.new_empty(4 * H, dc.shape[1])  # z is what goes into tanh and sigm of (1)-(4)
+        dg, difo = dz.split([H, 3 * H])
+        di, df, do = difo.chunk(3)
         for n in reversed(range(0, len(saved), 5)):
             xh, g, ifo, c, y = saved[n : n + 5]
             i, f, o = ifo.chunk(3)
-            do = dh * y  # (6)
+            torch.mul(dh, y, out=do)  # (6)
             dc = dc + tanh_backward(dh * o, y)
-            dg, di, df, dc = dc * i, dc * g, dc * c, dc * f  # (5)
-            difo = torch.cat([di, df, do])
-            dz = torch.cat([tanh_backward(dg, g), sigmoid_backward(difo, ifo)])  # (1)-(4)
+            torch.mul(dc, i, out=dg)  # (5)
+            torch.mul(dc, g, out=di)
+            torch.mul(dc, c, out=df)
+            dc = dc * f
+            sigmoid_backward(difo, ifo, grad_input=difo)  # (4), (3), (2)
+            tanh_backward(dg, g, grad_input=dg)  # (1)
             dW[:, : len(xh)].addmm_(dz, xh.t())
             db += dz.sum(dim=1)
             if n > 0 or ctx.needs_input_grad[3]:

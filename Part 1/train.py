@@ -14,17 +14,7 @@ import time
 from pathlib import Path
 
 import torch
-from common import (
-    BLUE,
-    ORANGE,
-    Parser,
-    add_run_flags,
-    make_folder,
-    number,
-    run,
-    save,
-    show_settings,
-)
+from common import Parser, add_run_flags, make_folder, number, run, save, show_settings
 from dataset import PalindromeDataset, encode, how_many
 from figures import training_figure
 from lstm import LSTM
@@ -139,18 +129,8 @@ def parse_args():
         "T = 2 that are held out end in digits which training never showed",
     )
     add("--input_dim", type=int, choices=(1, 10), default=10, help="a digit as 1 number or one-hot")
-    add(
-        "--data_size",
-        type=number(int, 2, 1_000_000),
-        default=100_000,
-        help="palindromes of T digits",
-    )
-    add(
-        "--portion_train",
-        type=number(float, 0, 1, "()"),
-        default=0.8,
-        help="of the palindromes; the others test",
-    )
+    add("--data_size", type=number(int, 2, 1_000_000), default=100_000, help="palindromes")
+    add("--portion_train", type=number(float, 0, 1, "()"), default=0.8, help="the others test")
     add("--model", choices=("lstm", "rnn"), default="lstm", help="network")
     add("--num_hidden", type=number(int, 1, 4096), default=128, help="hidden units")
     add(
@@ -227,8 +207,7 @@ def main():
         result = f"{worst:.2%} of {len(test_set):,} unseen palindromes at the last step{of_seeds}"
         if args.seeds > 1:
             print(f"T={T}: {result}, median first step {statistics.median(firsts):g}")
-        color = BLUE if args.model == "lstm" else ORANGE
-        figure = training_figure(histories, f"{name}, T = {T}: {result}", color)
+        figure = training_figure(histories, f"{name}, T = {T}: {result}", args.model)
         path = Path(args.out_dir) / f"{'' if args.model == 'lstm' else 'rnn_'}t{T}.png"
         save(path, lambda file, figure=figure: figure.savefig(file, dpi=100))
 
