@@ -34,7 +34,8 @@ def our_steps(args):
     for step, batch in enumerate(itertools.cycle(order.split(args.batch_size))):
         z = torch.randn(len(batch), 100, device=args.device)
         r1 = args.r1 * args.r1_every if step % args.r1_every == 0 else 0
-        train_step(generator, discriminator, optimizers, images[batch], z, r1)
+        with torch.autocast(args.device.type, torch.bfloat16, enabled=args.bf16):
+            train_step(generator, discriminator, optimizers, images[batch], z, r1)
         averaged.update_parameters(generator)
         yield
 

@@ -261,6 +261,20 @@ def test_killed_and_resumed_gives_the_bits_of_a_straight_run(tmp_path):
         assert (tmp_path / "killed" / name).stat().st_size > 1000
 
 
+def test_batchnorm_statistics_belong_to_the_averaged_weights(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["train.py", *TINY, "--out_dir", str(tmp_path)])
+    train.main()
+    x = torch.randn(10_000, 100, generator=torch.Generator().manual_seed(1))
+    generator = load(tmp_path / "mnist_generator.pth", "cpu", Generator.from_state_dict)
+    with torch.no_grad():
+        for layer in generator.layers:
+            if isinstance(layer, torch.nn.BatchNorm1d):
+                off = (layer.running_mean - x.mean(0)) / x.std(0)
+                assert off.abs().max() < 0.1, "were the statistics averaged, and not measured?"
+                assert (layer.running_var / x.var(0) - 1).abs().max() < 0.2
+            x = layer(x)
+
+
 def test_two_runs_never_write_into_one_folder(tmp_path):
     claim(tmp_path)
     assert_refused(script("train.py", *TINY, "--out_dir", tmp_path, cwd=tmp_path), "another run")

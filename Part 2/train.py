@@ -17,7 +17,7 @@ from common import Parser, add_run_flags, make_folder, number, run, save, show_s
 from figures import STATISTICS, save_curves, save_gif, save_grid
 from gan import Discriminator, Generator, discriminator_loss, generator_loss, gradient_penalty
 from mnist import DATA_DIR, load_mnist
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
 from tqdm import tqdm
 
 HERE = Path(__file__).parent
@@ -32,8 +32,9 @@ def add_training_flags(parser):
     add("--lr_d", type=rate, default=4e-4, help="learning rate of the discriminator's Adam")
     add("--b1", type=number(float, 0, 1, "[)"), default=0.0, help="Adam's decay of the mean")
     add("--b2", type=number(float, 0, 1, "[)"), default=0.999, help="Adam's decay of the square")
-    add("--r1", type=number(float, 0, 1000), default=0.1, help="weight of the gradient penalty")
+    add("--r1", type=number(float, 0, 1000), default=0.4, help="weight of the gradient penalty")
     add("--r1_every", type=number(int, 1, 1000), default=16, help="batches between penalties")
+    add("--bf16", action="store_true", help="multiply in bfloat16: faster on some processors")
     add("--ema", type=number(float, 0, 1, "[)"), default=0.9999, help="decay of averaged weights")
     add("--data_dir", default=DATA_DIR, help="folder that holds MNIST/raw/*.gz")
 
@@ -164,7 +165,8 @@ def main():
             real = real_images[batch]
             z = torch.randn(len(real), args.latent_dim, generator=rng, device=args.device)
             r1 = args.r1 * args.r1_every if step % args.r1_every == 0 else 0  # rarer, so stronger
-            history[step] = train_step(generator, discriminator, optimizers, real, z, r1)
+            with torch.autocast(args.device.type, torch.bfloat16, enabled=args.bf16):
+                history[step] = train_step(generator, discriminator, optimizers, real, z, r1)
             averaged.update_parameters(generator)
             step += 1
             bar.update(len(real))
@@ -178,6 +180,11 @@ def main():
             tqdm.write(f"epoch {epoch + 1:4d}/{args.n_epochs}  batch {step:6d}  {means}")
 
     bar.close()
+    if args.ema > 0:
+        # BatchNorm's averaged statistics belong to no weights: measure those of the averaged ones.
+        noise = (500, args.latent_dim)
+        z = (torch.randn(noise, generator=rng, device=args.device) for _ in range(100))
+        update_bn(z, averaged.module)
     save(out_dir / "mnist_generator.pth", lambda f: torch.save(averaged.module.state_dict(), f))
     save_curves(out_dir / "losses.png", history)
     grids = [images_dir / f"{i}.png" for i in range(0, step, args.save_interval)]
