@@ -41,8 +41,6 @@ def save_curves(path, history):
     axes[1].set_title("opinion of D; dashed: 0.5, when it can only guess", fontsize=10)
     for axis in axes:
         axis.legend()
-    axes[0].set_ylim(bottom=0)
-    axes[1].set_ylim(0, 1)
     save(path, lambda file: figure.savefig(file, format="png", dpi=120))
     plt.close(figure)
 
