@@ -7,12 +7,13 @@ from torch.nn.functional import linear
 
 # One pass over the memory each: dy * (1 - y * y), and dy * y * (1 - y).
 tanh_backward, sigmoid_backward = torch.ops.aten.tanh_backward, torch.ops.aten.sigmoid_backward
+MINUS_1 = torch.tensor(-1.0)  # of a plain number, each call would first make a tensor
 
 
 def tanh(x):
     """2 sigm(2x) - 1, to 1e-7; on CPUs torch.sigmoid is several times as fast as torch.tanh."""
     y = (x + x).sigmoid_()
-    return torch.add(-1, y, alpha=2, out=y)
+    return torch.add(MINUS_1, y, alpha=2, out=y)
 
 
 class Recurrence(torch.autograd.Function):
@@ -25,56 +26,49 @@ class Recurrence(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x, W, b, h, c):
-        """The loop over time. All steps write into one block of gates and one of inputs."""
-        (T, D, B), H, b = x.shape, len(c), b[:, None]
-        gates = x.new_empty(T, 4, H, B)
-        xh = x.new_empty(T + 1, D + H, B)  # step t reads xh[t] and writes its h into xh[t + 1]
-        xh[:T, :D] = x
-        xh[0, D : D + len(h)] = h
-        inputs = [xh[0, : D + len(h)], *xh[1:T]]
-        cells, ys = [c], []
-        steps = zip(inputs, gates.flatten(1, 2), *gates.unbind(1), xh[1:, D:], strict=True)
-        for xh_t, gifo, g, i, f, o, h in steps:
-            torch.addmm(b, W[:, : len(xh_t)], xh_t, out=gifo)
-            g += g  # one call of sigmoid serves all gates, as tanh(z) = 2 sigm(2z) - 1
-            gifo.sigmoid_()  # (2), (3), (4)
-            torch.add(-1, g, alpha=2, out=g)  # (1)
-            c = g * i + c * f  # (5)
+        """The loop over time."""
+        H, b, saved = len(c), b[:, None], []
+        for x_t in x:
+            xh = torch.cat([x_t, h])
+            z = torch.addmm(b, W[:, : len(xh)], xh)
+            g, i, f, o = z.chunk(4)
+            g += g  # as in tanh above, so that one call of sigmoid serves all four gates
+            z.sigmoid_()  # (2), (3), (4)
+            torch.add(MINUS_1, g, alpha=2, out=g)  # (1)
+            c, c_before = g * i + c * f, c  # (5)
             y = tanh(c)
-            torch.mul(y, o, out=h)  # (6)
-            cells.append(c)
-            ys.append(y)
-        ctx.save_for_backward(W, gates, *inputs, *cells[:-1], *ys)
+            h = y * o  # (6)
+            saved += [xh, z[H:], g, i, f, o, c_before, y]
+        ctx.save_for_backward(W, *saved)
         return h, c
 
     @staticmethod
     @once_differentiable
     def backward(ctx, dh, dc):
         """The same loop back in time; dh means the derivative of the loss by h, and so on."""
-        W, gates, *saved = ctx.saved_tensors
-        T, _, H, B = gates.shape
-        D = W.shape[1] - H
+        W, *saved = ctx.saved_tensors
+        H, B = dc.shape
+        Wx, Wh = W.split([W.shape[1] - H, H], dim=1)
         dW, db, dx = torch.zeros_like(W), W.new_zeros(4 * H), []
         dz = W.new_empty(4 * H, B)  # z is what goes into tanh and sigm of (1)-(4)
         dg, di, df, do = dz.chunk(4)
-        difo, WhT = dz[H:], W[:, D:].t()
-        inputs, cells, ys = saved[:T], saved[T : 2 * T], saved[2 * T :]
-        steps = zip(inputs, *gates.unbind(1), gates[:, 1:].flatten(1, 2), cells, ys, strict=True)
-        for xh_t, g, i, f, o, ifo, c, y in reversed([*steps]):
+        difo, dc = dz[H:], dc.clone()
+        for n in reversed(range(0, len(saved), 8)):
+            xh, ifo, g, i, f, o, c, y = saved[n : n + 8]
             torch.mul(dh, y, out=do)  # (6)
-            dc = dc + tanh_backward(dh * o, y)
+            dc += tanh_backward(dh * o, y)
             torch.mul(dc, i, out=dg)  # (5)
             torch.mul(dc, g, out=di)
             torch.mul(dc, c, out=df)
-            dc = dc * f
+            dc *= f
             sigmoid_backward(difo, ifo, grad_input=difo)  # (4), (3), (2)
             tanh_backward(dg, g, grad_input=dg)  # (1)
-            dW[:, : len(xh_t)].addmm_(dz, xh_t.t())
+            dW[:, : len(xh)].addmm_(dz, xh.t())
             db += dz.sum(dim=1)
-            if len(xh_t) > D:
-                dh = WhT @ dz
+            if n > 0 or ctx.needs_input_grad[3]:
+                dh = Wh.t() @ dz
             if ctx.needs_input_grad[0]:
-                dx.append(W[:, :D].t() @ dz)
+                dx.append(Wx.t() @ dz)
         dx = torch.stack(dx[::-1]) if dx else None
         return dx, dW, db, dh if ctx.needs_input_grad[3] else None, dc
 
@@ -122,9 +116,16 @@ class LSTM(nn.Module):
 
         logits are (B, output_dim), h and c (B, hidden_dim). Without a state, h(0) = c(0) = 0. To
         read a long sequence in pieces, give each piece the state that the one before it returned.
+        Raises ValueError when a shape is another.
         """
-        B = len(x)
-        h, c = state or (x.new_zeros(B, 0), x.new_zeros(B, self.Wph.shape[1]))
+        B, H = len(x), self.Wph.shape[1]
+        D = self.W.shape[1] - H
+        if x.dim() != 3 or x.shape[1] < 1 or x.shape[2] != D:
+            raise ValueError(f"x must be (B, T, {D}) with T >= 1, got {tuple(x.shape)}")
+        if state and any(s.shape != (B, H) for s in state):
+            shapes = [tuple(s.shape) for s in state]
+            raise ValueError(f"h and c must be {(B, H)}, got {shapes}")
+        h, c = state or (x.new_zeros(B, 0), x.new_zeros(B, H))
         h, c = Recurrence.apply(x.permute(1, 2, 0), self.W, self.b, h.t(), c.t())
         h, c = h.t(), c.t()
         p = linear(h, self.Wph, self.bp)

@@ -86,6 +86,20 @@ def test_no_state_is_a_state_of_zeros():
         torch.testing.assert_close(one, other, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("shape", [(4, 5, 9), (4, 5, 1), (4, 1, 11), (4, 0, 10), (4, 10)])
+def test_inputs_of_a_wrong_shape_are_refused(shape):
+    with pytest.raises(ValueError, match=r"x must be \(B, T, 10\)"):
+        LSTM(10, 16, 10)(torch.zeros(shape))
+
+
+@pytest.mark.parametrize("shape", [(1, 16), (4, 8), (16, 4)])
+def test_a_state_of_a_wrong_shape_is_refused(shape):
+    good, bad = torch.zeros(4, 16), torch.zeros(shape)
+    for state in (good, bad), (bad, good):
+        with pytest.raises(ValueError, match=r"h and c must be \(4, 16\)"):
+            LSTM(10, 16, 10)(torch.zeros(4, 5, 10), state)
+
+
 @pytest.mark.parametrize("network", [LSTM, VanillaRNN])
 def test_output_is_logits(network):
     logits, _ = network(10, 16, 10)(torch.randn(64, 5, 10))
