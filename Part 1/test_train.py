@@ -1,5 +1,6 @@
 """Tests of Part 1's scripts, run as a user runs them: in a process of their own, from elsewhere."""
 
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -35,6 +36,30 @@ def test_training_runs_with_its_other_flags(flags, tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("worst of 2 seeds") == 2
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_the_gradient_is_clipped_and_the_gates_begin_as_asked(tmp_path):
+    code = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import torch
+from dataset import PalindromeDataset
+from train import make_model, train
+data = PalindromeDataset(4, 100, one_hot=True)
+for init in "chrono", "forget":
+    model = make_model("lstm", 10, 16, init, T=5)
+    print(model.b[32:48].min().item(), model.b[32:48].max().item())
+    train(model, [data], data, train_steps=1, max_norm=1e-3)
+    print(torch.cat([p.grad.flatten() for p in model.parameters()]).norm().item())
+"""
+    done = run_python("-c", code, HERE, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    chrono, norm, forget, norm_again = (
+        [float(n) for n in row.split()] for row in done.stdout.splitlines()
+    )
+    assert 0 <= chrono[0] < chrono[1] <= math.log(4) + 1e-6, "bf = log U(1, T - 1)"
+    assert forget == [1, 1]
+    assert norm + norm_again == pytest.approx([1e-3, 1e-3], rel=1e-3), "clipped after backward?"
 
 
 def test_short_sequences_teach_long_memory(tmp_path):

@@ -74,15 +74,18 @@ def players(latent_dim=8):
     return generator, discriminator, optimizers
 
 
-def test_each_player_gets_the_gradients_of_its_own_loss_alone():
+@pytest.mark.parametrize("r1", [0, 3])
+def test_each_player_gets_the_gradients_of_its_own_loss_alone(r1):
     generator, discriminator, optimizers = players()
     real, z = torch.rand(6, 1, 28, 28), torch.randn(6, 8)
     fake = generator(z)
     g_loss = generator_loss(discriminator(fake))
     expected_g = torch.autograd.grad(g_loss, list(generator.parameters()), retain_graph=True)
     d_loss = discriminator_loss(discriminator(real), discriminator(fake))
-    expected_d = torch.autograd.grad(d_loss, list(discriminator.parameters()))
-    statistics = train.train_step(generator, discriminator, optimizers, real, z)
+    x = real.clone().requires_grad_()
+    penalty = r1 * gradient_penalty(discriminator(x), x)
+    expected_d = torch.autograd.grad(d_loss + penalty, list(discriminator.parameters()))
+    statistics = train.train_step(generator, discriminator, optimizers, real, z, r1)
     torch.testing.assert_close([p.grad for p in generator.parameters()], list(expected_g))
     found = [p.grad for p in discriminator.parameters()]
     torch.testing.assert_close(found, list(expected_d), msg="generator's step filled D's gradients")
@@ -138,6 +141,28 @@ def test_batchnorm_statistics_belong_to_the_averaged_weights(tmp_path, monkeypat
                 assert off.abs().max() < 0.1, "were the statistics averaged, and not measured?"
                 assert (layer.running_var / x.var(0) - 1).abs().max() < 0.2
             x = layer(x)
+
+
+def test_lazy_penalty_and_averaged_weights(tmp_path, monkeypatch):
+    weights, penalties = [], []
+
+    def spy(generator, discriminator, optimizers, real, z, r1=0):
+        statistics = train.train_step(generator, discriminator, optimizers, real, z, r1)
+        weights.append([parameter.detach().clone() for parameter in generator.parameters()])
+        penalties.append(r1)
+        return statistics
+
+    monkeypatch.setitem(train.main.__globals__, "train_step", spy)
+    flags = [*TINY, "--r1", "0.5", "--r1_every", "3", "--ema", "0.3", "--out_dir", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", ["train.py", *flags])
+    train.main()
+    assert penalties == [1.5, 0, 0] * 5 + [1.5], "every 3 batches and 3 times as strong"
+    averaged = weights[0]
+    for n, current in enumerate(weights[1:], start=1):
+        decay = min(0.3, (1 + n) / (10 + n))
+        averaged = [decay * a + (1 - decay) * w for a, w in zip(averaged, current, strict=True)]
+    saved = load(tmp_path / "mnist_generator.pth", "cpu", Generator.from_state_dict)
+    torch.testing.assert_close([p.detach() for p in saved.parameters()], averaged)
 
 
 def test_two_runs_never_write_into_one_folder(tmp_path):
