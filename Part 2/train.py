@@ -94,22 +94,19 @@ def train_step(generator, discriminator, optimizers, real, z, r1=0):
     optimizer_g, optimizer_d = optimizers
     fake = generator(z)
 
-    # The discriminator sees real and fake in one pass; detach keeps the generator out of it.
+    # The discriminator sees real and fake in one pass, and both losses follow from its logits.
     real.requires_grad_(r1 > 0)
-    logits = discriminator(torch.cat([real, fake.detach()]))
+    logits = discriminator(torch.cat([real, fake]))
     real_logits, fake_logits = logits.split(len(real))
     d_loss = discriminator_loss(real_logits, fake_logits)
+    g_loss = generator_loss(fake_logits)
     penalty = r1 * gradient_penalty(real_logits, real) if r1 > 0 else 0
+
+    # Each loss gives gradients to its own player alone; then both step, from the same game.
     optimizer_d.zero_grad()
-    (d_loss + penalty).backward()
-
-    # The generator answers the same discriminator, whose frozen weights gather no gradients.
-    discriminator.requires_grad_(False)
-    g_loss = generator_loss(discriminator(fake))
+    (d_loss + penalty).backward(inputs=[*discriminator.parameters()], retain_graph=True)
     optimizer_g.zero_grad()
-    g_loss.backward()
-    discriminator.requires_grad_(True)
-
+    g_loss.backward(inputs=[*generator.parameters()])
     optimizer_d.step()
     optimizer_g.step()
     d_real, d_fake = torch.sigmoid(real_logits).mean(), torch.sigmoid(fake_logits).mean()
