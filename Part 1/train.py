@@ -5,7 +5,7 @@
     python train.py --model rnn --seeds 20             the baseline, over seeds 0 to 19
 
 Prints a table and writes one figure per length, pics/t5.png and pics/t20.png: with no flags, in
-about 35 s on two CPU cores.
+about 26 s on two CPU cores.
 """
 
 import math
