@@ -5,7 +5,7 @@
 
 (a) trains the RNN and the LSTM at each of a few lengths and tests them there; (b) trains one LSTM
 on short palindromes, of 5 to 40 digits, and tests it on ever longer ones. Prints a table and writes
-pics/memory.png. All takes about 6 minutes on two CPU cores, nearly half of it to read a million digits.
+pics/memory.png. All takes about 6 minutes on two CPU cores, nearly half of it for a million digits.
 """
 
 import time
