@@ -2,8 +2,8 @@
 
     python benchmark.py
 
-The contenders alternate in one process, so that a busy machine slows them alike; the ratios are
-medians over the rounds. Takes about 20 s on two CPU cores.
+The contenders alternate in one process, so that a slow moment of the machine meets all of them;
+the ratios are medians over the rounds. Takes about 20 s on two CPU cores.
 """
 
 import os
