@@ -118,10 +118,11 @@ class LSTM(nn.Module):
         read a long sequence in pieces, give each piece the state that the one before it returned.
         Raises ValueError when a shape is another.
         """
-        B, H = len(x), self.Wph.shape[1]
+        H = self.Wph.shape[1]
         D = self.W.shape[1] - H
         if x.dim() != 3 or x.shape[1] < 1 or x.shape[2] != D:
             raise ValueError(f"x must be (B, T, {D}) with T >= 1, got {tuple(x.shape)}")
+        B = len(x)
         if state and any(s.shape != (B, H) for s in state):
             shapes = [tuple(s.shape) for s in state]
             raise ValueError(f"h and c must be {(B, H)}, got {shapes}")

@@ -55,6 +55,14 @@ def test_values_and_gradients_agree_with_torch(network, shape):
         torch.testing.assert_close(a, b, rtol=0, atol=1e-10)
 
 
+def test_the_backward_pass_leaves_the_gradient_it_is_given():
+    x, W, b, h, c = torch.zeros(2, 3, 4), torch.ones(8, 5), torch.ones(8), *torch.zeros(2, 2, 4)
+    dh, dc = torch.ones(2, 2, 4)
+    torch.autograd.backward(Recurrence.apply(x, W.requires_grad_(), b, h, c), (dh, dc))
+    assert (dh == 1).all()
+    assert (dc == 1).all()
+
+
 def test_the_backward_pass_written_by_hand_is_the_derivative():
     torch.manual_seed(0)
     T, D, H, B = 4, 3, 2, 5
@@ -86,7 +94,7 @@ def test_no_state_is_a_state_of_zeros():
         torch.testing.assert_close(one, other, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("shape", [(4, 5, 9), (4, 5, 1), (4, 1, 11), (4, 0, 10), (4, 10)])
+@pytest.mark.parametrize("shape", [(4, 5, 9), (4, 5, 1), (4, 1, 11), (4, 0, 10), (4, 10), ()])
 def test_inputs_of_a_wrong_shape_are_refused(shape):
     with pytest.raises(ValueError, match=r"x must be \(B, T, 10\)"):
         LSTM(10, 16, 10)(torch.zeros(shape))

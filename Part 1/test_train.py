@@ -62,6 +62,27 @@ for init in "chrono", "forget":
     assert norm + norm_again == pytest.approx([1e-3, 1e-3], rel=1e-3), "clipped after backward?"
 
 
+def test_the_learning_rate_rises_over_20_steps_and_falls_to_zero(tmp_path):
+    code = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import torch
+from dataset import PalindromeDataset
+from train import make_model, train
+class Spy(torch.optim.RMSprop):
+    def step(self, closure=None):
+        print(self.param_groups[0]["lr"])
+        return super().step(closure)
+torch.optim.RMSprop = Spy
+data = PalindromeDataset(4, 100, one_hot=True)
+train(make_model("lstm", 10, 16, "chrono", 5), [data], data, train_steps=40, learning_rate=8e-3)
+"""
+    done = run_python("-c", code, HERE, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    expected = [8e-3 * min(1, (step + 1) / 20) * (1 - step / 40) for step in range(40)]
+    assert [float(rate) for rate in done.stdout.split()] == pytest.approx(expected)
+
+
 def test_short_sequences_teach_long_memory(tmp_path):
     flags = ["--train_steps", 500, "--max_length", 20, "--lengths", 20, 500, "--direct_lengths", 6]
     flags += ["--direct_steps", 5]

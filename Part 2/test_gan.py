@@ -13,6 +13,7 @@ import torch
 from checkpoint import claim, load
 from conftest import HERE, assert_refused, script
 from gan import Discriminator, Generator, discriminator_loss, generator_loss, gradient_penalty
+from mnist import load_mnist
 
 train = SimpleNamespace(**runpy.run_path(str(HERE / "train.py")))  # Part 1 has a train.py, too
 TINY = ["--n_images", "200", "--n_epochs", "4", "--save_interval", "2"]
@@ -72,6 +73,17 @@ def players(latent_dim=8):
     generator, discriminator = Generator(latent_dim), Discriminator()
     optimizers = [torch.optim.SGD(p.parameters(), lr=0.1) for p in (generator, discriminator)]
     return generator, discriminator, optimizers
+
+
+def test_each_player_has_the_rate_and_the_betas_asked_for():
+    generator, discriminator, _ = players()
+    args = SimpleNamespace(lr=0.1, lr_d=0.2, b1=0.3, b2=0.4)
+    optimizers = train.make_optimizers(generator, discriminator, args)
+    asked_for = (generator, 0.1), (discriminator, 0.2)
+    for optimizer, (player, rate) in zip(optimizers, asked_for, strict=True):
+        (group,) = optimizer.param_groups
+        assert (group["lr"], group["betas"]) == (rate, (0.3, 0.4))
+        assert all(a is b for a, b in zip(group["params"], player.parameters(), strict=True))
 
 
 @pytest.mark.parametrize("r1", [0, 3])
@@ -143,19 +155,24 @@ def test_batchnorm_statistics_belong_to_the_averaged_weights(tmp_path, monkeypat
             x = layer(x)
 
 
-def test_lazy_penalty_and_averaged_weights(tmp_path, monkeypatch):
-    weights, penalties = [], []
+def test_shuffled_images_lazy_penalty_and_averaged_weights(tmp_path, monkeypatch):
+    weights, penalties, seen = [], [], []
 
     def spy(generator, discriminator, optimizers, real, z, r1=0):
         statistics = train.train_step(generator, discriminator, optimizers, real, z, r1)
         weights.append([parameter.detach().clone() for parameter in generator.parameters()])
         penalties.append(r1)
+        seen.append(real.detach())
         return statistics
 
     monkeypatch.setitem(train.main.__globals__, "train_step", spy)
     flags = [*TINY, "--r1", "0.5", "--r1_every", "3", "--ema", "0.3", "--out_dir", str(tmp_path)]
     monkeypatch.setattr(sys, "argv", ["train.py", *flags])
     train.main()
+    epoch, images = torch.cat(seen[:4]), load_mnist()[0][:200]
+    assert not torch.equal(epoch, images), "in the order of the file"
+    ink = [of.double().sum((1, 2, 3)).sort().values for of in (epoch, images)]
+    assert torch.equal(*ink), "each image once"
     assert penalties == [1.5, 0, 0] * 5 + [1.5], "every 3 batches and 3 times as strong"
     averaged = weights[0]
     for n, current in enumerate(weights[1:], start=1):
