@@ -11,7 +11,10 @@ MINUS_1 = torch.tensor(-1.0)  # of a plain number, each call would first make a 
 
 
 def tanh(x):
-    """2 sigm(2x) - 1, to 1e-7; on CPUs torch.sigmoid is several times as fast as torch.tanh."""
+    """The hyperbolic tangent as 2 sigm(2x) - 1, to 1e-7.
+
+    On CPUs torch.sigmoid is several times as fast as torch.tanh.
+    """
     y = (x + x).sigmoid_()
     return torch.add(MINUS_1, y, alpha=2, out=y)
 
@@ -116,7 +119,7 @@ class LSTM(nn.Module):
 
         logits are (B, output_dim), h and c (B, hidden_dim). Without a state, h(0) = c(0) = 0. To
         read a long sequence in pieces, give each piece the state that the one before it returned.
-        Raises ValueError when a shape is another.
+        Raises ValueError when x or the state has a wrong shape.
         """
         H = self.Wph.shape[1]
         D = self.W.shape[1] - H
