@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import torch
-from common import Parser, add_run_flags, number, run, show_settings
+from common import add_run_flags, make_parser, number, run, show_settings
 from lstm import LSTM
 from torch import nn
 from torch.nn.functional import cross_entropy
@@ -123,7 +123,7 @@ def hardware(on):
 
 def main():
     """Print one line for each length and contender."""
-    parser = Parser(__doc__.splitlines()[0])
+    parser = make_parser(__doc__)
     add = parser.add_argument
     add(
         "--lengths",

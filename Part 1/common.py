@@ -9,8 +9,10 @@ import math
 import os
 import sys
 import tempfile
+import time
 
 import torch
+from tqdm import tqdm
 
 # One colour for one thing in every figure: Okabe and Ito's colour-blind-safe palette.
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#777777"
@@ -25,16 +27,13 @@ def one_line(message):
     return " ".join(str(message).split())
 
 
-class Parser(argparse.ArgumentParser):
-    """An ArgumentParser that shows each default and ends with one line instead of the usage."""
-
-    def __init__(self, description):
-        formatter = argparse.ArgumentDefaultsHelpFormatter
-        super().__init__(description=description, formatter_class=formatter, allow_abbrev=False)
-
-    def error(self, message):
-        """Print one line and exit with code 2."""
-        self.exit(2, f"{self.prog}: error: {one_line(message)}\n")
+def make_parser(doc):
+    """Return argparse's parser, described by the first line of doc, that shows each default."""
+    return argparse.ArgumentParser(
+        description=doc.splitlines()[0],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        allow_abbrev=False,
+    )
 
 
 def number(kind, low, high=math.inf, ends="[]"):
@@ -80,6 +79,27 @@ def show_settings(args):
     """Print every setting on one line, the first that a script writes."""
     print(" ".join(f"{name}={value}" for name, value in vars(args).items()))
     print(f"torch {torch.__version__}, {torch.get_num_threads()} CPU threads", flush=True)
+
+
+class Progress(tqdm):
+    """tqdm's bar on a terminal; without one, a line every half minute, lest it seem to hang."""
+
+    def __init__(self, total, unit, **options):
+        super().__init__(total=total, unit=f" {unit}", disable=None, **options)
+        self.what, self.start = unit, time.monotonic()
+        self.said = self.start
+
+    def update(self, n=1):
+        """Count n more, and show it when it is time to."""
+        if not self.disable:
+            return super().update(n)
+        self.n += n
+        now = time.monotonic()
+        if now - self.said >= 30:
+            self.said = now
+            print(f"{self.n:,} of {self.total:,} {self.what} after {now - self.start:.0f} s")
+            sys.stdout.flush()
+        return None
 
 
 def make_folder(path):

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import torch
-from common import Parser, add_run_flags, make_folder, number, run, save, show_settings
+from common import add_run_flags, make_folder, make_parser, number, run, save, show_settings
 from dataset import PalindromeDataset, encode, how_many
 from figures import memory_figure
 from lstm import LSTM
@@ -91,7 +91,7 @@ def watch(model, seed, T=1000):
 
 def parse_args():
     """The flags, checked."""
-    parser = Parser(__doc__.splitlines()[0])
+    parser = make_parser(__doc__)
     add, length = parser.add_argument, number(int, 5, 10_000_000)
     add(
         "--direct_lengths",

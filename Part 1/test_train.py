@@ -135,7 +135,8 @@ def assert_one_line_and_code_2(script, wrong, tmp_path):
     wrong += ["--device abacus", "--device meta", "--train", "--train_steps"]
     wrong += [] if torch.cuda.is_available() else ["--device cuda"]
     done = run_python("-c", IN_ONE_PROCESS, HERE, script, "|".join(wrong), cwd=tmp_path)
-    lines = done.stderr.splitlines()
+    usage = ("usage: ", " ")  # argparse's own lines above the error
+    lines = [line for line in done.stderr.splitlines() if not line.startswith(usage)]
     assert len(lines) == 2 * len(wrong), done.stderr
     for flags, line, code in zip(wrong, lines[::2], lines[1::2], strict=True):
         assert code == f"code 2 after: {flags}", line

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 import torch
-from common import Parser, add_run_flags, make_folder, number, run, save, show_settings
+from common import add_run_flags, make_folder, make_parser, number, run, save, show_settings
 from dataset import PalindromeDataset, encode, how_many
 from figures import training_figure
 from lstm import LSTM
@@ -118,7 +118,7 @@ def make_data(input_length, seed, args):
 
 def parse_args():
     """The flags, checked."""
-    parser = Parser(__doc__.splitlines()[0])
+    parser = make_parser(__doc__)
     add = parser.add_argument
     add(
         "--input_length",

@@ -13,7 +13,7 @@ import statistics
 import time
 
 import torch
-from common import Parser, add_run_flags, number, run, show_settings
+from common import add_run_flags, make_parser, number, run, show_settings
 from gan import Discriminator, Generator
 from mnist import load_mnist, open_mnist
 from torch import nn
@@ -76,7 +76,7 @@ def seconds(steps, n, device):
 
 def main():
     """Let the contenders alternate and print the medians."""
-    parser = Parser(__doc__.splitlines()[0])
+    parser = make_parser(__doc__)
     parser.add_argument("--rounds", type=number(int, 1, 1000), default=15, help="rounds")
     parser.add_argument("--n_steps", type=number(int, 1, 10_000), default=60, help="steps a round")
     add_training_flags(parser)

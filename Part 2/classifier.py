@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from common import Parser, add_run_flags, make_folder, number, run, save, show_settings
+from common import add_run_flags, make_folder, make_parser, number, run, save, show_settings
 from mnist import DATA_DIR, load_mnist
 from torch import nn
 from tqdm import tqdm
@@ -75,7 +75,7 @@ def shifted(images, rng, most=2):
 
 def main():
     """Train the classifier, save its weights, print its accuracy."""
-    parser = Parser(__doc__.splitlines()[0])
+    parser = make_parser(__doc__)
     parser.add_argument(
         "--n_epochs", type=number(int, 1, 1000), default=8, help="passes over MNIST"
     )

@@ -20,11 +20,19 @@ def script(name, *arguments, cwd):
 
 
 def assert_refused(process, *words):
-    """Check that bad input ended in code 2 and one line that holds the words."""
+    """Check that bad input ended in code 2 and one line, below the usage, that holds the words."""
     assert process.returncode == 2, process.stderr
-    assert process.stderr.count("\n") == 1, f"one line expected, got:\n{process.stderr}"
+    assert_one_line(process.stderr, *words)
+
+
+def assert_one_line(error, *words):
+    """Check that the error is argparse's usage, if any, and one line that holds the words."""
+    *usage, line = error.splitlines()
+    assert not usage or usage[0].startswith("usage: "), f"one line expected, got:\n{error}"
+    assert all(row.startswith(" ") for row in usage[1:]), f"one line expected, got:\n{error}"
+    assert ": error: " in line
     for word in words:
-        assert word in process.stderr
+        assert word in line
 
 
 @pytest.fixture

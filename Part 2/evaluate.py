@@ -12,7 +12,17 @@ import matplotlib
 import torch
 from checkpoint import load
 from classifier import Classifier
-from common import BLUE, GREY, Parser, add_run_flags, make_folder, number, run, save, show_settings
+from common import (
+    BLUE,
+    GREY,
+    add_run_flags,
+    make_folder,
+    make_parser,
+    number,
+    run,
+    save,
+    show_settings,
+)
 from gan import Generator
 from mnist import DATA_DIR, load_mnist
 from torchvision.utils import make_grid
@@ -99,7 +109,7 @@ def draw(path, samples, neighbours, shares):
 
 def main():
     """Measure three kinds of images, print the table, draw the figure."""
-    parser = Parser(__doc__.splitlines()[0])
+    parser = make_parser(__doc__)
     add = parser.add_argument
     add("--generator", default=HERE / "mnist_generator.pth", help="weights of the generator")
     add("--classifier", default=HERE / "mnist_classifier.pth", help="weights of the classifier")

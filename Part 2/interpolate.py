@@ -13,7 +13,16 @@ import matplotlib
 import torch
 from checkpoint import load
 from classifier import Classifier
-from common import InputError, Parser, add_run_flags, make_folder, number, run, save, show_settings
+from common import (
+    InputError,
+    add_run_flags,
+    make_folder,
+    make_parser,
+    number,
+    run,
+    save,
+    show_settings,
+)
 from gan import Generator
 
 matplotlib.use("Agg")
@@ -69,7 +78,7 @@ def find_ends(generator, classifier, digits, seed, tries=2_000):
 
 def main():
     """Find the two ends, walk between them and draw the images."""
-    parser = Parser(__doc__.splitlines()[0])
+    parser = make_parser(__doc__)
     add = parser.add_argument
     digit = number(int, 0, 9)
     add("--digits", type=digit, nargs=2, metavar=("A", "B"), help="first and last digit, different")

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from checkpoint import claim, load
-from conftest import HERE, assert_refused, script
+from conftest import HERE, assert_one_line, assert_refused, script
 from gan import Discriminator, Generator, discriminator_loss, generator_loss, gradient_penalty
 from mnist import load_mnist
 
@@ -212,8 +212,7 @@ def test_wrong_flags_are_refused(tmp_path, monkeypatch, capsys, offline, flag, v
         train.run(train.main)
     error = capsys.readouterr().err
     assert stop.value.code == 2
-    assert error.count("\n") == 1, f"one line expected, got:\n{error}"
-    assert value in error
+    assert_one_line(error, value)
     assert not list(tmp_path.rglob("*.p*")), "something was written"
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 from checkpoint import claim, restore, save_checkpoint
-from common import Parser, add_run_flags, make_folder, number, run, save, show_settings
+from common import add_run_flags, make_folder, make_parser, number, run, save, show_settings
 from figures import STATISTICS, save_curves, save_gif, save_grid
 from gan import Discriminator, Generator, discriminator_loss, generator_loss, gradient_penalty
 from mnist import DATA_DIR, load_mnist
@@ -41,7 +41,7 @@ def add_training_flags(parser):
 
 def parse_args():
     """Return the settings of this run."""
-    parser = Parser(__doc__.splitlines()[0])
+    parser = make_parser(__doc__)
     add = parser.add_argument
     add("--n_epochs", type=number(int, 1, 10_000), default=200, help="passes over the images")
     add("--n_images", type=number(int, 2, 60_000), default=60_000, help="how many images of MNIST")
