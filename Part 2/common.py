@@ -10,6 +10,8 @@ import os
 import sys
 import tempfile
 import time
+import warnings
+import zipfile
 
 import torch
 from tqdm import tqdm
@@ -127,6 +129,27 @@ def save(path, write):
         if isinstance(error, OSError):
             raise InputError(f"{path}: cannot be written ({error.strerror})") from error
         raise
+
+
+def load(path, device, build):
+    """Return build(what torch.save wrote to path), its tensors on device.
+
+    Only data is read: a pickle that would run code raises InputError, as does whatever else
+    build cannot use, and a file with a damaged bit, which torch.load alone would not notice.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()  # compares checksums
+        if damaged:
+            raise InputError(f"{path}: damaged at {damaged!r}")
+        with warnings.catch_warnings():  # what torch warns of in a foreign file, build refuses
+            warnings.simplefilter("ignore")
+            return build(torch.load(path, map_location=device, weights_only=True))
+    except InputError:
+        raise
+    except Exception as error:  # a damaged file raises many kinds
+        reason = f"{type(error).__name__}: {one_line(error):.200}"
+        raise InputError(f"{path}: cannot be loaded ({reason})") from error
 
 
 def run(main, hint=""):

@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from checkpoint import load
 from classifier import Classifier
+from common import load
 from gan import Generator
 
 HERE = Path(__file__).parent

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import matplotlib
 import torch
-from checkpoint import load
 from classifier import Classifier
 from common import (
     BLUE,
     GREY,
     add_run_flags,
+    load,
     make_folder,
     make_parser,
     number,

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import matplotlib
 import torch
-from checkpoint import load
 from classifier import Classifier
 from common import (
     InputError,
     add_run_flags,
+    load,
     make_folder,
     make_parser,
     number,

@@ -10,8 +10,7 @@ from urllib.parse import unquote
 
 import pytest
 import torch
-from checkpoint import load
-from common import InputError, save
+from common import InputError, load, save
 from conftest import HERE, assert_refused, script
 from gan import Discriminator, Generator
 from mnist import DATA_DIR, FILES, load_mnist

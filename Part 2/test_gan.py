@@ -10,7 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from checkpoint import claim, load
+from checkpoint import claim
+from common import load
 from conftest import HERE, assert_one_line, assert_refused, script
 from gan import Discriminator, Generator, discriminator_loss, generator_loss, gradient_penalty
 from mnist import load_mnist
