@@ -62,7 +62,8 @@ def device(text):
     try:
         torch.zeros(1, device=text).item()
     except Exception as error:  # torch raises many kinds
-        usable = "cpu, cuda" if torch.cuda.is_available() else "cpu"
+        usable = "cpu" + ", cuda" * torch.cuda.is_available()
+        usable += ", mps" * torch.backends.mps.is_available()
         message = f"{text!r} is not a device that works here ({usable})"
         raise argparse.ArgumentTypeError(message) from error
     return torch.device(text)
@@ -72,7 +73,7 @@ def add_run_flags(parser, out_dir=None):
     """Add --seed, --device and, if the script writes files, --out_dir with this default."""
     best = "cuda" if torch.cuda.is_available() else "cpu"
     parser.add_argument("--seed", type=number(int, 0, 2**63 - 1), default=0, help="random seed")
-    parser.add_argument("--device", type=device, default=best, help="cpu, cuda, cuda:1, ...")
+    parser.add_argument("--device", type=device, default=best, help="cpu, cuda, cuda:1, mps, ...")
     if out_dir:
         parser.add_argument("--out_dir", default=out_dir, help="folder for what the script writes")
 
