@@ -29,41 +29,53 @@ def settings_of(args):
     return {name: str(value) for name, value in vars(args).items() if name not in elsewhere}
 
 
-def save_checkpoint(path, epoch, args, players, rng, history):
+PLAYERS = "generator", "discriminator", "averaged", "optimizer_g", "optimizer_d"
+
+
+def save_checkpoint(path, args, game):
     """Save all that the rest of the training depends on."""
-    state = {name: player.state_dict() for name, player in players.items()}
-    state |= dict(
-        epoch=epoch, settings=settings_of(args), rng=rng.get_state(), history=history.clone()
-    )
+    state = {name: getattr(game, name).state_dict() for name in PLAYERS}
+    state |= dict(settings=settings_of(args), epoch=game.epoch, quality=game.quality)
+    state |= dict(rng=game.rng.get_state(), history=game.history[: game.step].clone())
     save(path, lambda file: torch.save(state, file))
 
 
-def restore(path, args, players, rng, history):
-    """With --resume, put the state of a checkpoint back; return how many epochs are done.
+def save_csv(path, rows):
+    """Save rows, [{column: value}] with the same columns in each, as csv with a header."""
+    lines = [rows[0].keys(), *(row.values() for row in rows)]
+    text = "".join(",".join(map(str, line)) + "\n" for line in lines)
+    save(path, lambda file: file.write(text.encode()))
 
-    Without --resume nothing is put back and 0 returned: a finished run is overwritten. Raises
-    InputError when the file cannot be read, when it was made with other settings, or when
-    starting anew would overwrite a run that has not reached its end.
+
+def resume(path, args, game):
+    """With --resume, put the state of a checkpoint back into the game, if there is one.
+
+    Without --resume, a finished run will be overwritten. Raises InputError when the file cannot be
+    read, when it was made with other settings, or when starting anew would overwrite a run that
+    has not reached its end.
     """
 
     def put_back(state):
+        epoch, n_epochs = state["epoch"], int(state["settings"]["n_epochs"])
         if not args.resume:
-            if state["epoch"] < int(state["settings"]["n_epochs"]):
+            if epoch < n_epochs:
                 raise InputError(
-                    f"{path}: an unfinished run, at epoch {state['epoch']} of "
-                    f"{state['settings']['n_epochs']}; add --resume to continue it, delete the "
-                    "file to start anew, or choose another --out_dir"
+                    f"{path}: an unfinished run, at epoch {epoch} of {n_epochs}; add --resume to "
+                    "continue it, delete the file to start anew, or choose another --out_dir"
                 )
-            return 0
+            return
         ours, theirs = settings_of(args), state["settings"]
         if ours != theirs:
             names = [name for name in ours | theirs if ours.get(name) != theirs.get(name)]
             there = ", ".join(f"--{name} {theirs.get(name)} not {ours.get(name)}" for name in names)
             raise InputError(f"{path}: made with {there}; --resume needs the same settings")
-        for name, player in players.items():
-            player.load_state_dict(state[name])
-        rng.set_state(state["rng"].cpu())
-        history[: len(state["history"])] = state["history"]
-        return state["epoch"]
+        for name in PLAYERS:
+            getattr(game, name).load_state_dict(state[name])
+        game.rng.set_state(state["rng"].cpu())
+        game.epoch, game.quality, game.step = epoch, state["quality"], len(state["history"])
+        game.history[: game.step] = state["history"]
 
-    return load(path, args.device, put_back)
+    if path.exists():
+        load(path, args.device, put_back)
+    elif args.resume:
+        print(f"no {path.name} in {path.parent} yet: starting at epoch 1", flush=True)

@@ -45,6 +45,44 @@ def save_curves(path, history):
     plt.close(figure)
 
 
+def save_quality(path, runs, title, real=None):
+    """Plot the Frechet distance over the epochs.
+
+    runs is {name: rows of quality.csv}, real the distance of real test images, drawn as a line.
+    """
+    figure, axis = plt.subplots(figsize=(9, 4.5), layout="constrained")
+    for (name, rows), color in zip(runs.items(), (BLUE, ORANGE), strict=False):
+        epochs, distances = zip(*((r["epoch"], r["frechet_distance"]) for r in rows), strict=True)
+        axis.plot(epochs, distances, color=color, lw=2.5, marker="o", ms=4)
+        label = f"{name}: {distances[-1]:.3g}"
+        axis.annotate(
+            label,
+            (epochs[-1], distances[-1]),
+            (0, 9),
+            textcoords="offset points",
+            color=color,
+            ha="right",
+            fontsize=13,
+        )
+    if real:
+        axis.axhline(real, color=GREY, ls="--", lw=2)
+        axis.annotate(
+            f"real test images: {real:.3g}",
+            (0, real),
+            (4, 5),
+            color=GREY,
+            textcoords="offset points",
+            fontsize=13,
+        )
+    axis.set(yscale="log", xlabel="epoch", ylabel="Fréchet distance to the training images")
+    axis.set_title(title, fontsize=14)
+    axis.yaxis.set_major_formatter("{x:g}")
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axis.grid(alpha=0.3)
+    save(path, lambda file: figure.savefig(file, format="png", dpi=100))
+    plt.close(figure)
+
+
 def save_gif(path, grids, n_frames=60):
     """Save the grids, files in the order of training, as an animation that lingers on its start."""
     picks = torch.linspace(0, 1, n_frames).square().mul(len(grids) - 1).round().int().unique()

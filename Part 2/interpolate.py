@@ -1,9 +1,9 @@
-"""Walk from one digit to another in latent space: nine images, both ends included.
+"""Walk from one digit to another in latent space: nine images a row, both ends included.
 
-    python interpolate.py                    two digits chosen by --seed
-    python interpolate.py --digits 3 8
+    python interpolate.py                    five rows: 0 to 1, 2 to 3, 4 to 5, 6 to 7, 8 to 9
+    python interpolate.py --digits 3 8       one row
 
-draws pics/interpolation.png within seconds on a CPU. Each image stands under the digit that the
+draws pics/interpolation.png within 10 s on a CPU. Under each image stands the digit that the
 classifier reads in it.
 """
 
@@ -24,13 +24,17 @@ from common import (
     show_settings,
 )
 from gan import Generator
+from metrics import in_pieces, latent_points
+from mnist import DATA_DIR, load_mnist
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
 HERE = Path(__file__).parent
 PICS = HERE.parent / "pics"
+PAIRS = [(0, 1), (2, 3), (4, 5), (6, 7), (8, 9)]
 CONFIDENCE = 0.99  # what the classifier must grant to an image that may be an end
+TRIES = 5_000  # samples to seek the ends in; as many training images say what is typical
 
 
 def lerp(a, b, t):
@@ -49,43 +53,52 @@ def slerp(a, b, t):
     return (torch.sin((1 - t) * angle) * a + torch.sin(t * angle) * b) / torch.sin(angle)
 
 
-@torch.no_grad()
-def find_ends(generator, classifier, digits, seed, tries=2_000):
-    """Return a latent point (latent_dim,) for each of two digits, whose images show them clearly.
+def typical_points(generator, classifier, images, labels, digits, seed):
+    """Return {digit: z (latent_dim,)}, points whose images are clear and typical of their digit.
 
-    They are the first of tries points, drawn with seed, whose images the classifier reads so with
-    a confidence of at least CONFIDENCE; without digits, the first two that are read differently.
-    Raises InputError when there is none.
+    Of TRIES samples drawn with the seed, each is the one whose features lie nearest to the mean of
+    the digit's training images (images, labels), among those that the classifier reads as the digit
+    with at least CONFIDENCE. Raises InputError when there is none.
     """
-    device = next(generator.parameters()).device
-    rng = torch.Generator().manual_seed(seed)
-    z = torch.randn(tries, generator.latent_dim, generator=rng).to(device)
-    confidence, seen = classifier(generator(z)).softmax(1).max(1)
-    clear = confidence >= CONFIDENCE
-    if digits is None:
-        if len(seen[clear].unique()) < 2:
-            raise InputError(f"--generator: {tries} samples hold no two different clear digits")
-        start = seen[clear][0]
-        digits = start, seen[clear & (seen != start)][0]
-    ends = []
+    z = latent_points(TRIES, generator.latent_dim, seed, images.device)
+    features = in_pieces(classifier.features, in_pieces(generator, z))
+    confidence, read = in_pieces(classifier.head, features).softmax(1).max(1)
+    known = in_pieces(classifier.features, images)
+    points = {}
     for digit in digits:
-        points = z[clear & (seen == digit)]
-        if not len(points):
-            raise InputError(f"--digits: none of {tries} samples is a clear {digit}; try --seed")
-        ends.append(points[0])
-    return ends
+        clear = (read == digit) & (confidence >= CONFIDENCE)
+        if not clear.any():
+            raise InputError(f"--generator: none of {TRIES} samples is a clear {digit}")
+        center = known[labels == digit].mean(0)
+        points[digit] = z[clear][(features[clear] - center).norm(dim=1).argmin()]
+    return points
+
+
+def draw(path, rows):
+    """Draw rows of (images (N, 1, 28, 28), digits read (N,)), each digit under its image."""
+    columns = len(rows[0][0])
+    figure, axes = plt.subplots(
+        len(rows), columns, figsize=(columns, 1.25 * len(rows)), layout="constrained", squeeze=False
+    )
+    for line, (images, digits) in zip(axes, rows, strict=True):
+        for axis, image, digit in zip(line, images.cpu(), digits, strict=True):
+            axis.imshow(image[0], cmap="gray", vmin=-1, vmax=1)
+            axis.set(xticks=[], yticks=[])
+            axis.set_xlabel(digit.item(), fontsize=12, labelpad=2)
+    save(path, lambda file: figure.savefig(file, format="png", dpi=100))
 
 
 def main():
-    """Find the two ends, walk between them and draw the images."""
+    """Find the ends, walk between them, draw the images."""
     parser = make_parser(__doc__)
     add = parser.add_argument
     digit = number(int, 0, 9)
-    add("--digits", type=digit, nargs=2, metavar=("A", "B"), help="first and last digit, different")
-    add("--steps", type=number(int, 1, 100), default=7, help="images between the two ends")
+    add("--digits", type=digit, nargs=2, metavar=("A", "B"), help="one row, from A to B")
+    add("--steps", type=number(int, 1, 30), default=7, help="images between the two ends")
     add("--method", choices=["linear", "slerp"], default="linear", help="straight line or arc")
     add("--generator", default=HERE / "mnist_generator.pth", help="weights of the generator")
     add("--classifier", default=HERE / "mnist_classifier.pth", help="weights of the classifier")
+    add("--data_dir", default=DATA_DIR, help="folder that holds MNIST/raw/*.gz")
     add_run_flags(parser, PICS)
     args = parser.parse_args()
     if args.digits and args.digits[0] == args.digits[1]:
@@ -95,30 +108,24 @@ def main():
     classifier = load(args.classifier, args.device, Classifier.from_state_dict)
     if args.method == "slerp" and generator.latent_dim == 1:
         parser.error("argument --method: 'slerp' needs a generator of latent_dim 2 or more")
-    start, end = find_ends(generator, classifier, args.digits, args.seed)
+    images, labels = (tensor[:TRIES] for tensor in load_mnist(args.data_dir, True, args.device))
     make_folder(args.out_dir)
 
+    pairs = [args.digits] if args.digits else PAIRS
+    digits = [digit for pair in pairs for digit in pair]
+    ends = typical_points(generator, classifier, images, labels, digits, args.seed)
     path = {"linear": lerp, "slerp": slerp}[args.method]
-    z = path(start, end, torch.linspace(0, 1, args.steps + 2, device=args.device))
-    with torch.no_grad():
-        images = generator(z)
-        confidence, seen = classifier(images).softmax(1).max(1)
-
-    columns = min(len(z), 9)
-    rows = -(-len(z) // columns)
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(columns, 1.35 * rows), layout="constrained", squeeze=False
-    )
-    for axis in axes.flat:
-        axis.axis("off")
-    for axis, image, digit, share in zip(axes.flat, images.cpu(), seen, confidence, strict=False):
-        axis.imshow(image[0], cmap="gray", vmin=-1, vmax=1)
-        axis.set_title(f"{digit}  {share:.0%}", fontsize=10)
+    shares = torch.linspace(0, 1, args.steps + 2, device=args.device)
+    rows = []
+    for start, end in pairs:
+        images = in_pieces(generator, path(ends[start], ends[end], shares))
+        read = in_pieces(classifier, images).argmax(1)
+        distinct = len(images.mul(127.5).round().unique(dim=0))
+        print(f"{start} to {end}: read as {' '.join(map(str, read.tolist()))}, {distinct} distinct")
+        rows.append((images, read))
     target = Path(args.out_dir) / "interpolation.png"
-    save(target, lambda file: figure.savefig(file, format="png", dpi=100))
-    print("the classifier reads", " ".join(str(digit.item()) for digit in seen))
-    pixels = images.mul(127.5).round()
-    print(f"{len(pixels.unique(dim=0))} distinct images in {target}")
+    draw(target, rows)
+    print(f"figure in {target}")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
 """Tests of the classifier, of the interpolation and of what evaluate.py measures."""
 
+import itertools
+
 import pytest
 import torch
 from classifier import accuracy
 from conftest import assert_refused, script
-from evaluate import density_and_coverage, frechet_distance, inception_score, nearest
-from interpolate import find_ends, lerp, slerp
+from interpolate import lerp, slerp, typical_points
+from metrics import density_and_coverage, frechet_distance, in_pieces, inception_score, nearest
 from mnist import load_mnist
 
 
@@ -13,26 +15,45 @@ def test_the_classifier_reads_digits(committed):
     assert accuracy(committed[1], *load_mnist(train=False)) >= 0.993
 
 
+@pytest.fixture(scope="session")
+def typical(committed):
+    """Return {digit: the latent point that an interpolation starts or ends at}."""
+    images, labels = (tensor[:5000] for tensor in load_mnist())
+    return typical_points(*committed, images, labels, range(10), seed=0)
+
+
 @pytest.mark.parametrize("path", [lerp, slerp])
-@pytest.mark.parametrize("digits", [(3, 8), (8, 3), (0, 1), None])
-def test_nine_distinct_images_from_one_digit_to_another(committed, path, digits):
+def test_nine_distinct_images_from_each_digit_to_each_other(committed, typical, path):
     generator, classifier = committed
-    start, end = find_ends(generator, classifier, digits, seed=0)
-    with torch.no_grad():
-        images = generator(path(start, end, torch.linspace(0, 1, 9)))
-        seen = classifier(images).argmax(1).tolist()
-    assert seen[0] != seen[-1]
-    assert digits is None or (seen[0], seen[-1]) == digits
-    distances = torch.cdist(*[images.flatten(1)] * 2) + 1000 * torch.eye(9)
-    assert distances.min() > 0.05, "two of the nine images are the same"
-    blend = torch.lerp(images[0], images[-1], torch.full((1, 1, 1), 0.5))
-    assert (images[4] - blend).abs().max() > 0.1, "pixels are blended, not latent points"
+    for start, end in itertools.permutations(range(10), 2):
+        with torch.no_grad():
+            images = generator(path(typical[start], typical[end], torch.linspace(0, 1, 9)))
+            read = classifier(images).argmax(1).tolist()
+        assert (read[0], read[-1]) == (start, end)
+        distances = torch.cdist(*[images.flatten(1)] * 2) + 1000 * torch.eye(9)
+        assert distances.min() > 0.05, "two of the nine images are the same"
+        blend = torch.lerp(images[0], images[-1], torch.full((1, 1, 1), 0.5))
+        assert (images[4] - blend).abs().max() > 0.1, "pixels are blended, not latent points"
+
+
+def test_the_ends_are_typical(committed, typical):
+    """An end lies closer to the mean of its digit than nearly all real test images of it."""
+    generator, classifier = committed
+    images, labels = load_mnist(train=False)
+    features = in_pieces(classifier.features, images)
+    for digit, z in typical.items():
+        real = features[labels == digit]
+        end = in_pieces(classifier.features, in_pieces(generator, z[None]))
+        closer = ((real - real.mean(0)).norm(dim=1) < (end - real.mean(0)).norm()).float().mean()
+        assert closer < 0.05, f"the {digit} is not typical"
 
 
 def test_interpolate_draws_from_any_folder(tmp_path):
-    process = script("interpolate.py", "--digits", 4, 7, "--out_dir", "x", cwd=tmp_path)
+    process = script("interpolate.py", "--out_dir", "x", cwd=tmp_path)
     assert process.returncode == 0, process.stderr
-    assert "9 distinct images" in process.stdout
+    assert process.stdout.count("9 distinct") == 5
+    one_row = script("interpolate.py", "--digits", 4, 7, "--out_dir", "x", cwd=tmp_path)
+    assert one_row.stdout.count("distinct") == one_row.stdout.count("4 to 7: read as 4 ") == 1
     assert (tmp_path / "x" / "interpolation.png").stat().st_size > 1000
     assert_refused(script("interpolate.py", "--digits", 4, 4, cwd=tmp_path), "--digits", "4")
     assert_refused(script("interpolate.py", "--digits", 4, 10, cwd=tmp_path), "--digits", "10")

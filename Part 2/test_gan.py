@@ -1,28 +1,30 @@
 """Tests of the two players, their losses and the training loop."""
 
 import hashlib
-import runpy
 import signal
 import subprocess
 import sys
 import time
-from types import SimpleNamespace
 
 import pytest
 import torch
+import train
 from checkpoint import claim
 from common import load
 from conftest import HERE, assert_one_line, assert_refused, script
+from figures import save_grid
 from gan import Discriminator, Generator, discriminator_loss, generator_loss, gradient_penalty
+from metrics import latent_points
 from mnist import load_mnist
+from PIL import Image
 
-train = SimpleNamespace(**runpy.run_path(str(HERE / "train.py")))  # Part 1 has a train.py, too
 TINY = ["--n_images", "200", "--n_epochs", "4", "--save_interval", "2"]
+TINY += ["--measure_every", "2", "--fakes", "64"]
 
 
 def hashes(folder):
-    """Return {name: SHA-256} of the generator and all grids in a run's folder."""
-    files = [folder / "mnist_generator.pth", *(folder / "images").iterdir()]
+    """Return {name: SHA-256} of what a run leaves: generator, measurements, grids."""
+    files = [*folder.glob("*.pth"), *folder.glob("*.csv"), *(folder / "images").iterdir()]
     return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 
@@ -68,20 +70,16 @@ def test_gradient_penalty_of_a_known_function():
     torch.testing.assert_close(slope, 2 * penalty / a)
 
 
-def players(latent_dim=8):
-    """Return two players, with noise of few dimensions, and their optimizers."""
-    torch.manual_seed(0)
-    generator, discriminator = Generator(latent_dim), Discriminator()
-    optimizers = [torch.optim.SGD(p.parameters(), lr=0.1) for p in (generator, discriminator)]
-    return generator, discriminator, optimizers
+def new_game(*flags):
+    """Return a game of fewer dimensions, and the settings of these flags."""
+    args = train.make_flags().parse_args(["--latent_dim", "8", *map(str, flags)])
+    return train.Game(args), args
 
 
 def test_each_player_has_the_rate_and_the_betas_asked_for():
-    generator, discriminator, _ = players()
-    args = SimpleNamespace(lr=0.1, lr_d=0.2, b1=0.3, b2=0.4)
-    optimizers = train.make_optimizers(generator, discriminator, args)
-    asked_for = (generator, 0.1), (discriminator, 0.2)
-    for optimizer, (player, rate) in zip(optimizers, asked_for, strict=True):
+    game, _ = new_game("--lr", 0.1, "--lr_d", 0.2, "--b1", 0.3, "--b2", 0.4)
+    asked_for = (game.generator, game.optimizer_g, 0.1), (game.discriminator, game.optimizer_d, 0.2)
+    for player, optimizer, rate in asked_for:
         (group,) = optimizer.param_groups
         assert (group["lr"], group["betas"]) == (rate, (0.3, 0.4))
         assert all(a is b for a, b in zip(group["params"], player.parameters(), strict=True))
@@ -89,64 +87,88 @@ def test_each_player_has_the_rate_and_the_betas_asked_for():
 
 @pytest.mark.parametrize("r1", [0, 3])
 def test_each_player_gets_the_gradients_of_its_own_loss_alone(r1):
-    generator, discriminator, optimizers = players()
-    real, z = torch.rand(6, 1, 28, 28), torch.randn(6, 8)
+    game, args = new_game("--r1", r1, "--r1_every", 2, "--fakes", 5)
+    generator, discriminator = game.generator, game.discriminator
+    real = torch.rand(6, 1, 28, 28)
+    z = torch.randn(5, 8, generator=game.rng.clone_state())
     fake = generator(z)
     g_loss = generator_loss(discriminator(fake))
     expected_g = torch.autograd.grad(g_loss, list(generator.parameters()), retain_graph=True)
     d_loss = discriminator_loss(discriminator(real), discriminator(fake))
     x = real.clone().requires_grad_()
-    penalty = r1 * gradient_penalty(discriminator(x), x)
+    penalty = 2 * r1 * gradient_penalty(discriminator(x), x)  # every 2 steps, twice as strong
     expected_d = torch.autograd.grad(d_loss + penalty, list(discriminator.parameters()))
-    statistics = train.train_step(generator, discriminator, optimizers, real, z, r1)
+    train.train_step(game, real, args)
     torch.testing.assert_close([p.grad for p in generator.parameters()], list(expected_g))
     found = [p.grad for p in discriminator.parameters()]
     torch.testing.assert_close(found, list(expected_d), msg="generator's step filled D's gradients")
-    torch.testing.assert_close(statistics[:2], torch.stack([d_loss, g_loss]).detach())
+    torch.testing.assert_close(game.history[0, :2], torch.stack([d_loss, g_loss]).detach())
 
 
-def test_sampling_changes_nothing():
-    generator, *_ = players()
-    generator(torch.randn(4, 8))  # BatchNorm has seen something
-    before = {name: value.clone() for name, value in generator.state_dict().items()}
-    random_state = torch.get_rng_state()
-    z = torch.randn(25, 8, generator=torch.Generator().manual_seed(0))
-    images = train.sample(generator, z)
-    torch.testing.assert_close(images[:2], train.sample(generator, z[:2]))  # eval mode
-    assert generator.training
-    assert torch.equal(random_state, torch.get_rng_state())
-    torch.testing.assert_close(dict(generator.state_dict()), before, rtol=0, atol=0)
+@pytest.fixture(scope="module")
+def straight_run(tmp_path_factory):
+    """Return the folder of a tiny run that nobody disturbed."""
+    folder = tmp_path_factory.mktemp("straight")
+    process = script("train.py", *TINY, "--out_dir", folder, cwd=folder)
+    assert process.returncode == 0, process.stderr
+    assert process.stderr == "", "progress bars belong on terminals only"
+    return folder
 
 
-def test_killed_and_resumed_gives_the_bits_of_a_straight_run(tmp_path):
-    flags = [*TINY, "--r1", "0.1"]
-    straight = script("train.py", *flags, "--out_dir", "straight", cwd=tmp_path)
-    assert straight.returncode == 0, straight.stderr
+def test_measuring_changes_nothing(straight_run, tmp_path):
+    process = script("train.py", *TINY, "--measure_every", 0, "--out_dir", tmp_path, cwd=tmp_path)
+    assert process.returncode == 0, process.stderr
+    assert not (tmp_path / "quality.csv").exists()
+    assert hashes(tmp_path).items() <= hashes(straight_run).items()
+
+
+def test_samples_are_drawn_in_eval_mode(straight_run, tmp_path):
+    """The last grid is what the saved generator draws at the fixed points, each for itself."""
+    generator = load(straight_run / "mnist_generator.pth", "cpu", Generator.from_state_dict)
+    with torch.no_grad():
+        images = torch.cat([generator(z) for z in latent_points(25, 100, 0, "cpu").split(1)])
+    save_grid(tmp_path / "expected.png", images)
+    grids = [Image.open(p) for p in (tmp_path / "expected.png", straight_run / "images" / "16.png")]
+    expected, found = (torch.tensor(list(grid.tobytes())) for grid in grids)
+    assert (expected - found).abs().max() <= 1, "by the batch's statistics?"
+
+
+def test_killed_and_resumed_gives_the_bits_of_a_straight_run(straight_run, tmp_path):
     checkpoint = tmp_path / "killed" / "checkpoint.pt"
-    command = [sys.executable, HERE / "train.py", *flags, "--out_dir", "killed"]
+    command = [sys.executable, HERE / "train.py", *TINY, "--out_dir", "killed"]
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL)
     while not checkpoint.exists() and process.poll() is None:
         time.sleep(0.001)
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert process.returncode == -signal.SIGKILL, "the run ended before it could be killed"
-    assert_refused(script("train.py", *flags, "--out_dir", "killed", cwd=tmp_path), "--resume")
-    other = script("train.py", *flags, "--lr", 0.5, "--out_dir", "killed", "--resume", cwd=tmp_path)
+    assert_refused(script("train.py", *TINY, "--out_dir", "killed", cwd=tmp_path), "--resume")
+    other = script("train.py", *TINY, "--lr", 0.5, "--out_dir", "killed", "--resume", cwd=tmp_path)
     assert_refused(other, "made with --lr 0.0008 not 0.5")
-    resumed = script("train.py", *flags, "--out_dir", "killed", "--resume", cwd=tmp_path)
+    resumed = script("train.py", *TINY, "--out_dir", "killed", "--resume", cwd=tmp_path)
     assert resumed.returncode == 0, resumed.stderr
     found = hashes(tmp_path / "killed")
-    assert found == hashes(tmp_path / "straight")
-    assert len(found) == 1 + 8  # 4 epochs of 4 batches: 0, 2, ..., 14
-    for name in ("losses.png", "training.gif"):
+    assert found == hashes(straight_run)
+    assert len(found) == 2 + 9  # 4 epochs of 4 batches: 0, 2, ..., 14 and the end
+    rows = (straight_run / "quality.csv").read_text().splitlines()
+    assert [row.split(",")[:2] for row in rows[1:]] == [["4", "1"], ["8", "2"], ["16", "4"]]
+    for name in ("losses.png", "quality.png", "training.gif"):
         assert (tmp_path / "killed" / name).stat().st_size > 1000
 
 
-def test_batchnorm_statistics_belong_to_the_averaged_weights(tmp_path, monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["train.py", *TINY, "--out_dir", str(tmp_path)])
-    train.main()
+def test_two_runs_are_compared(straight_run, tmp_path):
+    process = script("compare.py", straight_run, straight_run, "--out_dir", tmp_path, cwd=tmp_path)
+    assert process.returncode == 0, process.stderr
+    last = float((straight_run / "quality.csv").read_text().splitlines()[-1].split(",")[2])
+    assert f"real test images 1.73, our settings {last:.2f}" in process.stdout
+    assert {path.name for path in tmp_path.iterdir()} == {"quality.png", "samples.png"}
+    refused = script("compare.py", straight_run, tmp_path, "--out_dir", tmp_path, cwd=tmp_path)
+    assert_refused(refused, str(tmp_path), "quality.csv")
+
+
+def test_batchnorm_statistics_belong_to_the_averaged_weights(straight_run):
     x = torch.randn(10_000, 100, generator=torch.Generator().manual_seed(1))
-    generator = load(tmp_path / "mnist_generator.pth", "cpu", Generator.from_state_dict)
+    generator = load(straight_run / "mnist_generator.pth", "cpu", Generator.from_state_dict)
     with torch.no_grad():
         for layer in generator.layers:
             if isinstance(layer, torch.nn.BatchNorm1d):
@@ -157,24 +179,24 @@ def test_batchnorm_statistics_belong_to_the_averaged_weights(tmp_path, monkeypat
 
 
 def test_shuffled_images_lazy_penalty_and_averaged_weights(tmp_path, monkeypatch):
-    weights, penalties, seen = [], [], []
+    weights, penalised, seen = [], [], []
+    train_step = train.train_step
 
-    def spy(generator, discriminator, optimizers, real, z, r1=0):
-        statistics = train.train_step(generator, discriminator, optimizers, real, z, r1)
-        weights.append([parameter.detach().clone() for parameter in generator.parameters()])
-        penalties.append(r1)
+    def spy(game, real, args):
+        train_step(game, real, args)
+        weights.append([p.detach().clone() for p in game.generator.parameters()])
+        penalised.append(real.requires_grad)
         seen.append(real.detach())
-        return statistics
 
-    monkeypatch.setitem(train.main.__globals__, "train_step", spy)
-    flags = [*TINY, "--r1", "0.5", "--r1_every", "3", "--ema", "0.3", "--out_dir", str(tmp_path)]
-    monkeypatch.setattr(sys, "argv", ["train.py", *flags])
+    monkeypatch.setattr(train, "train_step", spy)
+    flags = ["--r1", "0.5", "--r1_every", "3", "--ema", "0.3", "--measure_every", "0"]
+    monkeypatch.setattr(sys, "argv", ["train.py", *TINY, *flags, "--out_dir", str(tmp_path)])
     train.main()
     epoch, images = torch.cat(seen[:4]), load_mnist()[0][:200]
     assert not torch.equal(epoch, images), "in the order of the file"
     ink = [of.double().sum((1, 2, 3)).sort().values for of in (epoch, images)]
     assert torch.equal(*ink), "each image once"
-    assert penalties == [1.5, 0, 0] * 5 + [1.5], "every 3 batches and 3 times as strong"
+    assert penalised == [True, False, False] * 5 + [True], "every 3 batches"
     averaged = weights[0]
     for n, current in enumerate(weights[1:], start=1):
         decay = min(0.3, (1 + n) / (10 + n))
@@ -192,7 +214,9 @@ def test_two_runs_never_write_into_one_folder(tmp_path):
 @pytest.mark.parametrize(
     ("flag", "value"),
     [
-        ("--batch_size", "1"),
+        ("--batch_size", "0"),
+        ("--fakes", "1"),
+        ("--measure_every", "-1"),
         ("--n_epochs", "0"),
         ("--lr", "nan"),
         ("--lr", "inf"),
@@ -218,6 +242,6 @@ def test_wrong_flags_are_refused(tmp_path, monkeypatch, capsys, offline, flag, v
 
 
 def test_the_benchmark_runs(tmp_path):
-    process = script("benchmark.py", "--rounds", 1, "--n_steps", 2, cwd=tmp_path)
+    process = script("benchmark.py", "--rounds", 1, "--n_steps", 2, "--epochs", 0, cwd=tmp_path)
     assert process.returncode == 0, process.stderr
-    assert "x the plain loop" in process.stdout
+    assert process.stdout.count(" x plain") == 3
