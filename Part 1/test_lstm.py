@@ -3,7 +3,8 @@
 import pytest
 import torch
 from dataset import PalindromeDataset
-from lstm import LSTM, Recurrence
+from fast_lstm import FastLSTM
+from lstm import LSTM
 from rnn import VanillaRNN
 from torch import nn
 from torch.func import functional_call
@@ -31,7 +32,7 @@ def torch_forward(model, x, state):
     return linear(h[:, -1], model.Wph, model.bp), state
 
 
-@pytest.mark.parametrize("network", [LSTM, VanillaRNN])
+@pytest.mark.parametrize("network", [LSTM, FastLSTM, VanillaRNN])
 @pytest.mark.parametrize("shape", [(3, 50, 10, 17), (1, 1, 1, 1), (5, 7, 1, 4)])
 def test_values_and_gradients_agree_with_torch(network, shape):
     B, T, D, H = shape
@@ -40,12 +41,12 @@ def test_values_and_gradients_agree_with_torch(network, shape):
     for parameter in model.parameters():  # biases too: a bias of 0 hides a bias that is left out
         nn.init.normal_(parameter, std=0.5)
     x = torch.randn(B, T, D, dtype=torch.float64, requires_grad=True)
-    names = "hc" if network is LSTM else "h"
-    states = [torch.randn(B, H, dtype=torch.float64, requires_grad=True) for _ in names]
+    one = network is VanillaRNN  # its state is h alone
+    states = [torch.randn(B, H, dtype=torch.float64, requires_grad=True) for _ in "hc"[one:]]
 
     def outcome(forward):
-        p, new = forward(x, tuple(states) if network is LSTM else states[0])
-        new = torch.stack([s.view(B, H) for s in new] if network is LSTM else [new.view(B, H)])
+        p, new = forward(x, states[0] if one else tuple(states))
+        new = torch.stack([s.view(B, H) for s in ([new] if one else new)])
         loss = cross_entropy(p, torch.arange(B)) + new.sin().sum()
         return [p, new, *torch.autograd.grad(loss, [x, *states, *model.parameters()])]
 
@@ -55,23 +56,48 @@ def test_values_and_gradients_agree_with_torch(network, shape):
         torch.testing.assert_close(a, b, rtol=0, atol=1e-10)
 
 
+def test_the_derivatives_written_by_hand_are_right_whatever_asks_for_them():
+    torch.manual_seed(0)
+    model = FastLSTM(3, 2, 4).double()
+    inputs = [torch.randn(shape, dtype=torch.float64) for shape in [(5, 4, 3), (5, 2), (5, 2)]]
+
+    def forward(x, h, c, *weights):
+        names = dict(zip(["W", "b", "Wph", "bp"], weights, strict=True))
+        p, (h, c) = functional_call(model, names, (x, (h, c)))
+        return p, h, c
+
+    inputs = [tensor.detach() for tensor in (*inputs, *model.parameters())]
+    for n, tensor in enumerate(inputs):  # each alone, then all
+        one = [t.clone().requires_grad_(t is tensor) for t in inputs]
+        assert torch.autograd.gradcheck(forward, one), f"input {n}"
+    assert torch.autograd.gradcheck(forward, [t.requires_grad_() for t in inputs])
+
+
 def test_the_backward_pass_leaves_the_gradient_it_is_given():
-    x, W, b, h, c = torch.zeros(2, 3, 4), torch.ones(8, 5), torch.ones(8), *torch.zeros(2, 2, 4)
-    dh, dc = torch.ones(2, 2, 4)
-    torch.autograd.backward(Recurrence.apply(x, W.requires_grad_(), b, h, c), (dh, dc))
+    x, h, c = torch.zeros(4, 2, 3), *torch.zeros(2, 4, 2)
+    dh, dc = torch.ones(2, 4, 2)
+    _, new = FastLSTM(3, 2, 4)(x, (h, c))
+    torch.autograd.backward(new, (dh, dc))
     assert (dh == 1).all()
     assert (dc == 1).all()
 
 
-def test_the_backward_pass_written_by_hand_is_the_derivative():
+def test_reading_without_gradients_gives_the_same_values_and_leaves_its_inputs():
     torch.manual_seed(0)
-    T, D, H, B = 4, 3, 2, 5
-    shapes = [(T, D, B), (4 * H, D + H), (4 * H,), (H, B), (H, B)]
-    inputs = [torch.randn(shape, dtype=torch.float64, requires_grad=True) for shape in shapes]
-    assert torch.autograd.gradcheck(Recurrence.apply, inputs)
+    model = FastLSTM(10, 16, 10)
+    x, h, c = torch.randn(4, 7, 10), torch.randn(4, 16), torch.randn(4, 16)
+    inputs = [t.clone() for t in (x, h, c, *model.parameters())]
+    p, state = model(x, (h, c))
+    with torch.no_grad():
+        again, state_again = model(x, (h, c))
+        model(x, state_again)  # must not change a state that was handed out
+    assert torch.equal(p, again)
+    assert torch.equal(torch.stack(state), torch.stack(state_again))
+    for now, before in zip((x, h, c, *model.parameters()), inputs, strict=True):
+        assert torch.equal(now, before)
 
 
-@pytest.mark.parametrize("network", [LSTM, VanillaRNN])
+@pytest.mark.parametrize("network", [LSTM, FastLSTM, VanillaRNN])
 def test_pieces_equal_the_whole(network):
     model = network(10, 16, 10).double()
     x = torch.randn(4, 23, 10, dtype=torch.float64)
@@ -82,8 +108,9 @@ def test_pieces_equal_the_whole(network):
     torch.testing.assert_close(in_pieces, logits, rtol=0, atol=1e-12)
 
 
-def test_no_state_is_a_state_of_zeros():
-    model = LSTM(10, 16, 10).double()
+@pytest.mark.parametrize("network", [LSTM, FastLSTM])
+def test_no_state_is_a_state_of_zeros(network):
+    model = network(10, 16, 10).double()
     x = torch.randn(4, 5, 10, dtype=torch.float64)
     zeros = torch.zeros(4, 16, dtype=torch.float64, requires_grad=True)
     without, given = (
@@ -94,21 +121,23 @@ def test_no_state_is_a_state_of_zeros():
         torch.testing.assert_close(one, other, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("network", [LSTM, FastLSTM])
 @pytest.mark.parametrize("shape", [(4, 5, 9), (4, 5, 1), (4, 1, 11), (4, 0, 10), (4, 10), ()])
-def test_inputs_of_a_wrong_shape_are_refused(shape):
+def test_inputs_of_a_wrong_shape_are_refused(network, shape):
     with pytest.raises(ValueError, match=r"x must be \(B, T, 10\)"):
-        LSTM(10, 16, 10)(torch.zeros(shape))
+        network(10, 16, 10)(torch.zeros(shape))
 
 
+@pytest.mark.parametrize("network", [LSTM, FastLSTM])
 @pytest.mark.parametrize("shape", [(1, 16), (4, 8), (16, 4)])
-def test_a_state_of_a_wrong_shape_is_refused(shape):
+def test_a_state_of_a_wrong_shape_is_refused(network, shape):
     good, bad = torch.zeros(4, 16), torch.zeros(shape)
     for state in (good, bad), (bad, good):
         with pytest.raises(ValueError, match=r"h and c must be \(4, 16\)"):
-            LSTM(10, 16, 10)(torch.zeros(4, 5, 10), state)
+            network(10, 16, 10)(torch.zeros(4, 5, 10), state)
 
 
-@pytest.mark.parametrize("network", [LSTM, VanillaRNN])
+@pytest.mark.parametrize("network", [LSTM, FastLSTM, VanillaRNN])
 def test_output_is_logits(network):
     logits, _ = network(10, 16, 10)(torch.randn(64, 5, 10))
     assert not torch.allclose(logits.sum(dim=1), torch.ones(64)), (
