@@ -6,25 +6,64 @@ from matplotlib.figure import Figure
 COLORS = {"rnn": ORANGE, "lstm": BLUE, "short": GREEN}
 
 
-def training_figure(histories, title, model):
-    """Accuracy and loss over the steps, one line per seed; model is "lstm" or "rnn"."""
-    color = COLORS[model]
-    figure = Figure(figsize=(8, 5), layout="constrained")
-    figure.suptitle(title)
-    thin = {"lw": 1, "alpha": 0.5}
+def training_figure(T, histories):
+    """Accuracy and loss over the steps; histories is {name: [a history of train.train a seed]}.
+
+    The last points are marked, and the worst of each network's is written beside its curve.
+    """
+    figure = Figure(figsize=(8, 5), dpi=110, layout="constrained")
     accuracy, loss = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
-    for n, history in enumerate(histories):
-        steps, tested = zip(*history["test"], strict=True)
-        labels = ("training batch", "test set") if n == 0 else (None, None)
-        accuracy.plot([100 * a for a in history["train"]], color=color, **thin, label=labels[0])
-        accuracy.plot(steps, [100 * a for a in tested], color=color, lw=2.5, label=labels[1])
-        loss.plot(history["loss"], color=color, **thin)
-    accuracy.axhline(10, color=GREY, ls="--", label="chance")
-    accuracy.set(ylabel="accuracy (%)", ylim=(0, 102))
-    accuracy.legend(loc="lower right", bbox_to_anchor=(1, 0.12))
-    loss.set(ylabel="cross-entropy (nats)", xlabel="training step", yscale="log")
+    worst = {}
+    for n, (name, runs) in enumerate(histories.items()):
+        look = {"color": COLORS[name], "lw": 1 if len(runs) > 1 else 1.5 if n else 3}
+        for history in runs:
+            steps, tested = zip(*history["test"], strict=True)
+            percent = [100 * a for a in tested]
+            accuracy.plot(steps, percent, marker="o", markevery=[-1], clip_on=False, **look)
+            loss.plot(history["loss"], color=COLORS[name], lw=1, alpha=0.7)
+            worst[name] = min(percent[-1], worst.get(name, 100))
+    right = 1.02 * steps[-1]
+    top = 100  # of what is free beside the curves
+    for name in sorted(worst, key=worst.get, reverse=True):
+        top = min(top, worst[name])
+        label = f"{name.upper()} {worst[name]:.2f} %"
+        accuracy.text(right, top, label, color=COLORS[name], va="center")
+        top -= 9
+    accuracy.axhline(10, color=GREY, ls="--", zorder=1)
+    accuracy.text(right, 10, "chance", color=GREY, va="center")
+    accuracy.set(ylabel="accuracy, unseen (%)", ylim=(0, 103), xlim=(0, steps[-1]))
+    loss.set(ylabel="training loss (nats)", xlabel="training step", yscale="log")
     for axes in (accuracy, loss):
         axes.grid(alpha=0.3)
+    said = [f"the {name.upper()} {percent:.2f} %" for name, percent in worst.items()]
+    seeds = f", on the worst of {len(runs)} seeds" if len(runs) > 1 else ""
+    tested = f"{history['tested']:,} unseen palindromes"
+    figure.suptitle(f"T = {T}: {', '.join(said)} right of {tested}{seeds}")
+    return figure
+
+
+def gradients_figure(measured):
+    """What of the gradient arrives at the first digit, over T.
+
+    measured is {network: [(T, median, least, most), ...]}.
+    """
+    figure = Figure(figsize=(8, 4.5), dpi=110, layout="constrained")
+    axes = figure.subplots()
+    for (network, rows), color in zip(measured.items(), (ORANGE, GREEN, BLUE), strict=True):
+        lengths, median, least, most = zip(*rows, strict=True)
+        axes.plot(lengths, median, color=color, lw=2.5, marker="o", clip_on=False)
+        axes.fill_between(lengths, least, most, color=color, alpha=0.2, lw=0)
+        label = f"{network}: {median[-1]:.1g}"
+        axes.text(1.05 * lengths[-1], median[-1], label, color=color, va="center")
+    axes.set(xscale="log", yscale="log", xlabel="T, digits of the palindrome", xticks=lengths)
+    axes.set(ylabel="gradient at the first digit\n/ gradient at the last one read")
+    axes.set(xlim=(lengths[0], lengths[-1]))
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.minorticks_off()
+    axes.grid(alpha=0.3)
+    axes.set_title(
+        "On its way to the first digit the RNN's gradient dies out; the chrono LSTM's arrives"
+    )
     return figure
 
 

@@ -1,11 +1,10 @@
-"""Teach an LSTM written by hand to predict the last digit of a palindrome.
+"""Teach an LSTM written by hand, and a vanilla RNN, to predict the last digit of a palindrome.
 
     python train.py                                    T = 5 and T = 20
+    python train.py --model lstm --seed 100 --seeds 20 the LSTM alone, over seeds 100 to 119
     python train.py --input_length 39 --curriculum     T = 40, with shorter palindromes on the way
-    python train.py --model rnn --seeds 20             the baseline, over seeds 0 to 19
 
-Prints a table and writes one figure per length, pics/t5.png and pics/t20.png: with no flags, in
-about 26 s on two CPU cores.
+Prints a table and writes one figure per length, pics/t5.png and pics/t20.png.
 """
 
 import math
@@ -14,13 +13,24 @@ import time
 from pathlib import Path
 
 import torch
-from common import add_run_flags, make_folder, make_parser, number, run, save, show_settings
+from common import (
+    Progress,
+    add_run_flags,
+    make_folder,
+    make_parser,
+    number,
+    run,
+    save,
+    show_settings,
+)
 from dataset import PalindromeDataset, encode, how_many
 from figures import training_figure
 from lstm import LSTM
 from rnn import VanillaRNN
 from torch.nn.functional import cross_entropy
-from tqdm import tqdm
+
+LEARNING_RATES = {"lstm": 1e-2, "rnn": 1e-3}  # of 3e-4 to 1e-2, each network's best
+ON_THE_WAY = 1000  # palindromes of the test set that measure the accuracy during the training
 
 
 def make_model(name, input_dim, hidden_dim, init, T):
@@ -31,24 +41,24 @@ def make_model(name, input_dim, hidden_dim, init, T):
 
 
 @torch.no_grad()
-def evaluate(model, dataset, batch_size=250, piece=40, label=None):
-    """Accuracy in [0, 1] over the whole dataset.
+def evaluate(model, dataset, first=None, batch_size=1000, piece=40, label=None):
+    """Accuracy in [0, 1] over the whole dataset, or over its first palindromes.
 
     Digits are read in pieces, so that a long palindrome needs no more memory than a piece of it.
     A label asks for a progress bar.
     """
     device = next(model.parameters()).device
-    was_training = model.training
-    model.eval()
+    asked = dataset.digits[:first]
+    bar = Progress(asked.numel(), f"digits ({label})", leave=False) if label else None
     right = 0
-    for digits in dataset.digits.split(batch_size):
+    for digits in asked.split(batch_size):
         digits, state = digits.to(device), None
-        pieces = digits[:, :-1].split(piece, dim=1)
-        for some in tqdm(pieces, desc=label, disable=None if label else True, leave=False):
+        for some in digits[:, :-1].split(piece, dim=1):
             logits, state = model(encode(some, dataset.one_hot), state)
+            if bar:
+                bar.update(some.numel())
         right += (logits.argmax(dim=1) == digits[:, -1]).sum().item()
-    model.train(was_training)
-    return right / len(dataset)
+    return right / len(asked)
 
 
 def train(
@@ -61,17 +71,18 @@ def train(
     learning_rate=1e-2,
     max_norm=1.0,
     seed=0,
-    label=None,
+    label="training",
 ):
     """Train the model in place; returns its history.
 
     Each step draws one of train_sets, and from it a batch. The loss is the cross-entropy of the
     last step; RMSprop follows it with a learning rate that rises over 20 steps and then falls
     linearly to zero: RMSprop's average of squared gradients starts at zero, and makes the first
-    steps up to ten times as long as those that follow. The history is
-    `{"loss": [...], "train": [...], "test": [(step, accuracy), ...]}`: the first two hold each
-    step's batch, before its update; the last is over all of test_set, every eval_every steps (if
-    given) and after the last step.
+    steps up to ten times as long as those that follow.
+
+    The history is `{"loss": [...], "test": [(step, accuracy), ...], "tested": n}`: the loss of each
+    step's batch before its update; the accuracy on the first ON_THE_WAY palindromes of test_set
+    every eval_every steps (if given), and on all n of them after the last step (unless None).
     """
     device = next(model.parameters()).device
     optimizer = torch.optim.RMSprop(model.parameters(), lr=learning_rate)
@@ -79,10 +90,11 @@ def train(
         optimizer, lambda step: min(1, (step + 1) / 20) * (1 - step / train_steps)
     )
     draw = torch.Generator().manual_seed(seed)
-    history = {"loss": [], "train": [], "test": []}
-    for step in tqdm(range(train_steps), desc=label, unit="step", disable=None, leave=False):
+    history = {"loss": [], "test": [], "tested": len(test_set or ())}
+    bar = Progress(train_steps, f"steps ({label})", leave=False)
+    for step in range(train_steps):
         if eval_every and step % eval_every == 0:
-            history["test"].append((step, evaluate(model, test_set)))
+            history["test"].append((step, evaluate(model, test_set, first=ON_THE_WAY)))
         dataset = train_sets[torch.randint(len(train_sets), (), generator=draw)]
         batch = torch.randint(len(dataset), (batch_size,), generator=draw)
         inputs, targets = (tensor.to(device) for tensor in dataset[batch])
@@ -96,8 +108,10 @@ def train(
         schedule.step()
 
         history["loss"].append(loss.item())
-        history["train"].append((logits.argmax(dim=1) == targets).float().mean().item())
-    history["test"].append((train_steps, evaluate(model, test_set)))
+        bar.update()
+    bar.close()
+    if test_set:
+        history["test"].append((train_steps, evaluate(model, test_set)))
     return history
 
 
@@ -131,7 +145,13 @@ def parse_args():
     add("--input_dim", type=int, choices=(1, 10), default=10, help="a digit as 1 number or one-hot")
     add("--data_size", type=number(int, 2, 1_000_000), default=100_000, help="palindromes")
     add("--portion_train", type=number(float, 0, 1, "()"), default=0.8, help="the others test")
-    add("--model", choices=("lstm", "rnn"), default="lstm", help="network")
+    add(
+        "--model",
+        choices=("lstm", "rnn"),
+        nargs="+",
+        default=["lstm", "rnn"],
+        help="one network or both",
+    )
     add("--num_hidden", type=number(int, 1, 4096), default=128, help="hidden units")
     add(
         "--init",
@@ -144,11 +164,11 @@ def parse_args():
     add(
         "--learning_rate",
         type=number(float, 0, 10, "(]"),
-        default=1e-2,
+        default=LEARNING_RATES,
         help="of RMSprop; rises over 20 steps, then falls linearly to zero",
     )
     add("--max_norm", type=number(float, 0, 1e9, "(]"), default=1.0, help="clips the gradient")
-    add("--eval_every", type=number(int, 1, 1_000_000), default=25, help="steps between tests")
+    add("--eval_every", type=number(int, 1, 1_000_000), default=10, help="steps between tests")
     add(
         "--curriculum",
         action="store_true",
@@ -157,59 +177,79 @@ def parse_args():
     add("--seeds", type=number(int, 1, 1000), default=1, help="runs: seed, seed + 1, ...")
     add_run_flags(parser, Path(__file__).resolve().parent.parent / "pics")
     args = parser.parse_args()
+    for flag in "input_length", "model":
+        for value in (values := getattr(args, flag)):
+            if values.count(value) > 1:
+                parser.error(f"argument --{flag}: {value} is there twice")
     for n in args.input_length:
-        if args.input_length.count(n) > 1:
-            parser.error(f"argument --input_length: {n} is there twice")
         if args.portion_train * min(args.data_size, how_many(n + 1)) < 1:
             parser.error(
                 f"argument --portion_train: {args.portion_train} leaves none to train on, T={n + 1}"
             )
+    if not isinstance(args.learning_rate, dict):
+        args.learning_rate = dict.fromkeys(LEARNING_RATES, args.learning_rate)
     return args
 
 
+def first_solved(history):
+    """The first step at which the accuracy was at least 99.9 %; inf if it never was."""
+    return next((step for step, accuracy in history["test"] if accuracy >= 0.999), math.inf)
+
+
+def run_once(name, T, seed, args):
+    """Train one network and print a line about it; returns its history."""
+    start = time.perf_counter()
+    train_sets, test_set = make_data(T - 1, seed, args)
+    torch.manual_seed(seed)
+    model = make_model(name, args.input_dim, args.num_hidden, args.init, T).to(args.device)
+    history = train(
+        model,
+        train_sets,
+        test_set,
+        args.train_steps,
+        eval_every=args.eval_every,
+        batch_size=args.batch_size,
+        learning_rate=args.learning_rate[name],
+        max_norm=args.max_norm,
+        seed=seed,
+        label=f"{name}, T={T}, seed {seed}",
+    )
+    print(
+        f"{T:4}  {name:5}  {seed:4}  {sum(map(len, train_sets)):10,}  {len(test_set):9,}  "
+        f"{history['test'][-1][1]:8.2%}  {first_solved(history):20}  "
+        f"{time.perf_counter() - start:7.1f}",
+        flush=True,
+    )
+    return history
+
+
+def print_summary(name, T, histories):
+    """Print a line about all seeds of one network."""
+    last = [history["test"][-1][1] for history in histories]
+    print(
+        f"T={T}, {name}, {len(last)} seeds: worst {min(last):.2%}, median "
+        f"{statistics.median(last):.2%}, {sum(a >= 0.999 for a in last)} with >= 99.9 %; "
+        f"median first step {statistics.median(map(first_solved, histories)):g}",
+        flush=True,
+    )
+
+
 def main():
-    """Train for each length and seed, print a line for each run, draw a figure for each length."""
+    """Train each network at each length, print a line for each run, draw a figure a length."""
     args = parse_args()
     make_folder(args.out_dir)
     show_settings(args)
+    seeds = range(args.seed, args.seed + args.seeds)
 
-    name = {"lstm": "LSTM", "rnn": "RNN"}[args.model]
-    print("   T  seed  trained on  tested on  accuracy  first step >= 99.9 %  seconds")
+    print("   T  model  seed  trained on  tested on  accuracy  first step >= 99.9 %  seconds")
     for T in (n + 1 for n in args.input_length):
-        histories, firsts = [], []
-        for seed in range(args.seed, args.seed + args.seeds):
-            start = time.perf_counter()
-            train_sets, test_set = make_data(T - 1, seed, args)
-            torch.manual_seed(seed)
-            model = make_model(args.model, args.input_dim, args.num_hidden, args.init, T)
-            history = train(
-                model.to(args.device),
-                train_sets,
-                test_set,
-                args.train_steps,
-                eval_every=args.eval_every,
-                batch_size=args.batch_size,
-                learning_rate=args.learning_rate,
-                max_norm=args.max_norm,
-                seed=seed,
-                label=f"T={T}",
-            )
-            seconds = time.perf_counter() - start
-            final = history["test"][-1][1]
-            first = next((step for step, a in history["test"] if a >= 0.999), math.inf)
-            sizes = f"{sum(map(len, train_sets)):10,}  {len(test_set):9,}"
-            row = f"{T:4}  {seed:4}  {sizes}  {final:8.2%}  {first:20}  {seconds:7.1f}"
-            print(row, flush=True)
-            histories.append(history)
-            firsts.append(first)
-        worst = min(history["test"][-1][1] for history in histories)
-        of_seeds = f" (worst of {args.seeds} seeds)" if args.seeds > 1 else ""
-        result = f"{worst:.2%} of {len(test_set):,} unseen palindromes at the last step{of_seeds}"
-        if args.seeds > 1:
-            print(f"T={T}: {result}, median first step {statistics.median(firsts):g}")
-        figure = training_figure(histories, f"{name}, T = {T}: {result}", args.model)
-        path = Path(args.out_dir) / f"{'' if args.model == 'lstm' else 'rnn_'}t{T}.png"
-        save(path, lambda file, figure=figure: figure.savefig(file, dpi=100))
+        histories = {}
+        for name in args.model:
+            histories[name] = [run_once(name, T, seed, args) for seed in seeds]
+            if args.seeds > 1:
+                print_summary(name, T, histories[name])
+        figure = training_figure(T, histories)
+        save(Path(args.out_dir) / f"t{T}.png", lambda file, figure=figure: figure.savefig(file))
 
 
 if __name__ == "__main__":

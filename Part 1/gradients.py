@@ -1,0 +1,77 @@
+"""Why the RNN fails and the LSTM does not: what of the gradient arrives at the first digit.
+
+    python gradients.py
+
+For fresh networks and palindromes of 5 to 100 digits: the norm of the derivative of the loss by the
+first digit's input over that by the last digit's, which is read T - 2 steps later. Prints the
+median and the range over the seeds, and draws them into pics/gradients.png, in seconds.
+"""
+
+import statistics
+from pathlib import Path
+
+import torch
+from common import add_run_flags, make_folder, make_parser, number, run, save, show_settings
+from dataset import PalindromeDataset, how_many
+from figures import gradients_figure
+from torch.nn.functional import cross_entropy
+from train import make_model
+
+NETWORKS = {  # the arguments of make_model
+    "RNN": ("rnn", None),
+    "LSTM, bf = 1": ("lstm", "forget"),
+    "LSTM, chrono": ("lstm", "chrono"),
+}
+
+
+def arriving(network, T, seed, device):
+    """|d loss / d x(1)| / |d loss / d x(T-1)| of a fresh network, on 128 palindromes."""
+    dataset = PalindromeDataset(T - 1, min(128, how_many(T)), one_hot=True, seed=seed)
+    x, targets = (tensor.to(device) for tensor in dataset[:])
+    x = x.double()  # a float32 cannot hold the square of what is left in the RNN
+    torch.manual_seed(seed)
+    name, init = NETWORKS[network]
+    model = make_model(name, 10, 128, init, T).to(x)
+    logits, _ = model(x.requires_grad_())
+    (dx,) = torch.autograd.grad(cross_entropy(logits, targets), x)
+    return (dx[:, 0].norm() / dx[:, -1].norm()).item()
+
+
+def parse_args():
+    """The flags, checked."""
+    parser = make_parser(__doc__)
+    parser.add_argument(
+        "--lengths",
+        type=number(int, 3, 1000),
+        nargs="+",
+        default=[5, 10, 20, 40, 70, 100],
+        help="palindrome lengths T",
+    )
+    parser.add_argument(
+        "--seeds", type=number(int, 1, 1000), default=10, help="networks: seed, seed + 1, ..."
+    )
+    add_run_flags(parser, Path(__file__).resolve().parent.parent / "pics")
+    return parser.parse_args()
+
+
+def main():
+    """Measure each kind of network at each length, print a line for each, draw the figure."""
+    args = parse_args()
+    make_folder(args.out_dir)
+    show_settings(args)
+    seeds = range(args.seed, args.seed + args.seeds)
+
+    print("  T  network              median      least       most")
+    measured = {}
+    for T in sorted(set(args.lengths)):
+        for network in NETWORKS:
+            shares = [arriving(network, T, seed, args.device) for seed in seeds]
+            summary = statistics.median(shares), min(shares), max(shares)
+            measured.setdefault(network, []).append((T, *summary))
+            print(f"{T:3}  {network:12}  {summary[0]:9.1e}  {summary[1]:9.1e}  {summary[2]:9.1e}")
+    figure = gradients_figure(measured)
+    save(Path(args.out_dir) / "gradients.png", lambda file: figure.savefig(file))
+
+
+if __name__ == "__main__":
+    run(main)
