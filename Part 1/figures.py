@@ -1,5 +1,7 @@
 """The figures of Part 1, drawn from the numbers that train.py and memory.py measured."""
 
+from operator import itemgetter
+
 from common import BLUE, GREEN, GREY, ORANGE
 from matplotlib.figure import Figure
 
@@ -15,30 +17,29 @@ def training_figure(T, histories):
     accuracy, loss = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
     worst = {}
     for n, (name, runs) in enumerate(histories.items()):
-        look = {"color": COLORS[name], "lw": 1 if len(runs) > 1 else 1.5 if n else 3}
+        look = {"color": COLORS[name], "lw": 1 if len(runs) > 1 else 3 - 1.5 * n}
         for history in runs:
             steps, tested = zip(*history["test"], strict=True)
             percent = [100 * a for a in tested]
             accuracy.plot(steps, percent, marker="o", markevery=[-1], clip_on=False, **look)
             loss.plot(history["loss"], color=COLORS[name], lw=1, alpha=0.7)
             worst[name] = min(percent[-1], worst.get(name, 100))
-    right = 1.02 * steps[-1]
-    top = 100  # of what is free beside the curves
-    for name in sorted(worst, key=worst.get, reverse=True):
-        top = min(top, worst[name])
-        label = f"{name.upper()} {worst[name]:.2f} %"
-        accuracy.text(right, top, label, color=COLORS[name], va="center")
-        top -= 9
     accuracy.axhline(10, color=GREY, ls="--", zorder=1)
-    accuracy.text(right, 10, "chance", color=GREY, va="center")
+    labels = [(worst[name], f"{name.upper()} {worst[name]:.2f} %", COLORS[name]) for name in worst]
+    top = 100  # of what is free beside the curves
+    for height, label, color in sorted(
+        [*labels, (10, "chance", GREY)], key=itemgetter(0), reverse=True
+    ):
+        top = min(top, height)
+        accuracy.text(1.02 * steps[-1], top, label, color=color, va="center")
+        top -= 9
     accuracy.set(ylabel="accuracy, unseen (%)", ylim=(0, 103), xlim=(0, steps[-1]))
     loss.set(ylabel="training loss (nats)", xlabel="training step", yscale="log")
     for axes in (accuracy, loss):
         axes.grid(alpha=0.3)
-    said = [f"the {name.upper()} {percent:.2f} %" for name, percent in worst.items()]
-    seeds = f", on the worst of {len(runs)} seeds" if len(runs) > 1 else ""
-    tested = f"{history['tested']:,} unseen palindromes"
-    figure.suptitle(f"T = {T}: {', '.join(said)} right of {tested}{seeds}")
+    said = ", ".join(f"the {name.upper()} {percent:.2f} %" for name, percent in worst.items())
+    seeds = f" (worst of {len(runs)} seeds)" if len(runs) > 1 else ""
+    figure.suptitle(f"T = {T}: {said} of {history['tested']:,} unseen palindromes right{seeds}")
     return figure
 
 

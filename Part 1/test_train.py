@@ -80,6 +80,16 @@ def test_the_gradient_is_clipped_after_the_backward_pass_and_the_gates_begin_as_
         assert norm == pytest.approx(1e-3, rel=1e-3)
 
 
+def test_no_gradient_is_left_over_from_the_step_before():
+    one, _ = PalindromeDataset(4, 10, one_hot=True).split(0.1)
+    model = LSTM(10, 16, 10)
+    gradients_after = []
+    for steps in 1, 3:  # so short that they are at the same place
+        train.train(model, [one], None, steps, learning_rate=1e-9, max_norm=1e9)
+        gradients_after.append(model.W.grad.clone())
+    torch.testing.assert_close(*gradients_after)
+
+
 def test_the_learning_rate_rises_over_20_steps_and_falls_to_zero():
     rates = []
     hook = register_optimizer_step_pre_hook(
