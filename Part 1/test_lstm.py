@@ -59,18 +59,17 @@ def test_values_and_gradients_agree_with_torch(network, shape):
 def test_the_derivatives_written_by_hand_are_right_whatever_asks_for_them():
     torch.manual_seed(0)
     model = FastLSTM(3, 2, 4).double()
-    inputs = [torch.randn(shape, dtype=torch.float64) for shape in [(5, 4, 3), (5, 2), (5, 2)]]
+    names, weights = zip(*model.named_parameters(), strict=True)
 
     def forward(x, h, c, *weights):
-        names = dict(zip(["W", "b", "Wph", "bp"], weights, strict=True))
-        p, (h, c) = functional_call(model, names, (x, (h, c)))
-        return p, h, c
+        p, state = functional_call(model, dict(zip(names, weights, strict=True)), (x, (h, c)))
+        return p, *state
 
-    inputs = [tensor.detach() for tensor in (*inputs, *model.parameters())]
-    for n, tensor in enumerate(inputs):  # each alone, then all
-        one = [t.clone().requires_grad_(t is tensor) for t in inputs]
-        assert torch.autograd.gradcheck(forward, one), f"input {n}"
-    assert torch.autograd.gradcheck(forward, [t.requires_grad_() for t in inputs])
+    shapes = [(5, 4, 3), (5, 2), (5, 2)]
+    inputs = [torch.randn(shape, dtype=torch.float64) for shape in shapes] + list(weights)
+    for asking in [{n} for n in range(len(inputs))] + [set(range(len(inputs)))]:
+        some = [t.detach().requires_grad_(n in asking) for n, t in enumerate(inputs)]
+        assert torch.autograd.gradcheck(forward, some), asking
 
 
 def test_the_backward_pass_leaves_the_gradient_it_is_given():
