@@ -4,7 +4,7 @@
 
 What is timed is what the scripts call: train.train, from drawing the batch to the optimizer's step,
 and train.evaluate. The contenders alternate in one process, so that a slow moment of the machine
-meets all of them; the ratios are medians over the rounds.
+meets all of them; the ratios are medians over the rounds. Takes 35 s on two cores of an Intel Xeon.
 """
 
 import os
