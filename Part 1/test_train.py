@@ -1,5 +1,6 @@
 """Tests of Part 1's scripts: train.py, gradients.py, benchmark.py, memory.py."""
 
+import argparse
 import copy
 import math
 import subprocess
@@ -37,6 +38,17 @@ def call(monkeypatch, capsys, tmp_path):
     return call
 
 
+@pytest.fixture
+def rates():
+    """The learning rate of every step that any optimizer takes."""
+    seen = []
+    hook = register_optimizer_step_pre_hook(
+        lambda optimizer, *_: seen.append(optimizer.param_groups[0]["lr"])
+    )
+    yield seen
+    hook.remove()
+
+
 # Training
 
 
@@ -63,10 +75,22 @@ def test_training_runs_with_its_other_flags(flags, call, tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"t3.png", "t9.png"}
 
 
-def test_each_network_has_its_own_learning_rate_unless_one_is_given(monkeypatch):
-    for flags, rates in ([], {"lstm": 1e-2, "rnn": 1e-3}), (["0.5"], {"lstm": 0.5, "rnn": 0.5}):
-        monkeypatch.setattr(sys, "argv", ["train.py", *(["--learning_rate", *flags] * len(flags))])
-        assert train.parse_args().learning_rate == rates
+@pytest.mark.parametrize("curriculum", [False, True])
+def test_no_palindrome_of_the_test_was_trained_on(curriculum):
+    args = argparse.Namespace(
+        input_dim=10, data_size=1000, portion_train=0.8, curriculum=curriculum
+    )
+    train_sets, test_set = train.make_data(7, 0, args)
+    trained = {bytes(row) for dataset in train_sets for row in dataset.digits.numpy()}
+    assert len(test_set) == 200
+    assert trained.isdisjoint(map(bytes, test_set.digits.numpy()))
+
+
+def test_each_network_has_its_own_learning_rate_unless_one_is_given(call, rates):
+    tiny = ["--input_length", 2, "--train_steps", 1, "--out_dir", "."]
+    call(train, *tiny)
+    call(train, *tiny, "--learning_rate", 0.5)
+    assert [20 * rate for rate in rates] == pytest.approx([1e-2, 1e-3, 0.5, 0.5]), "LSTM, RNN"
 
 
 def test_the_gradient_is_clipped_after_the_backward_pass_and_the_gates_begin_as_asked():
@@ -90,14 +114,9 @@ def test_no_gradient_is_left_over_from_the_step_before():
     torch.testing.assert_close(*gradients_after)
 
 
-def test_the_learning_rate_rises_over_20_steps_and_falls_to_zero():
-    rates = []
-    hook = register_optimizer_step_pre_hook(
-        lambda optimizer, *_: rates.append(optimizer.param_groups[0]["lr"])
-    )
+def test_the_learning_rate_rises_over_20_steps_and_falls_to_zero(rates):
     data = PalindromeDataset(4, 100, one_hot=True)
     train.train(LSTM(10, 16, 10), [data], None, train_steps=40, learning_rate=8e-3)
-    hook.remove()
     expected = [8e-3 * min(1, (step + 1) / 20) * (1 - step / 40) for step in range(40)]
     assert rates == pytest.approx(expected)
 
