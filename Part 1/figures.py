@@ -119,3 +119,25 @@ def memory_figure(results, inside, max_length):
         panel.xaxis.set_major_formatter("{x:,.0f}")
         panel.grid(alpha=0.3)
     return figure
+
+
+def proof_figure(leads, found):
+    """The proved lower bound of the lead over T, and the least lead that a search finds.
+
+    Both hold a list for each first digit: the leads at T = 5, 6, ...; the last of a list in leads
+    holds from there on for ever.
+    """
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    axes = figure.subplots()
+    ever = 5 + len(leads[0]) - 1
+    end = 1e5
+    for digit in leads:
+        T = [*range(5, ever + 1), end]
+        axes.plot(T, [*digit, digit[-1]], color=GREEN, lw=1, alpha=0.35)
+    worst = [min(at_T) for at_T in zip(*leads, strict=True)]
+    least = [min(at_T) for at_T in zip(*found, strict=True)]
+    axes.plot([*range(5, ever + 1), end], [*worst, worst[-1]], color=GREEN, lw=2.5)
+    axes.plot(range(5, 5 + len(least)), least, color=ORANGE, marker=".", ls="", ms=5)
+    axes.axhline(0, color=GREY, ls="--")
+    axes.set(xscale="log", xlim=(4.8, end))
+    return figure
