@@ -1,4 +1,7 @@
-"""The figures of Part 1, drawn from the numbers that train.py and memory.py measured."""
+"""The figures of Part 1, drawn from the numbers that the scripts measured."""
+
+import math
+import statistics
 
 from operator import itemgetter
 
@@ -68,76 +71,90 @@ def gradients_figure(measured):
     return figure
 
 
-def memory_figure(results, inside, max_length):
-    """Accuracy over T for each way of training; below, what happens inside one model.
+def memory_figure(results, max_length):
+    """Accuracy over T for each way of training: the median of the seeds, and from least to most.
 
-    results is {(name, T): [the accuracy of each seed]}, of which the worst is drawn; inside is
-    what memory.watch saw.
+    results is {(name, T): [the accuracy of each seed]}.
     """
-    figure = Figure(figsize=(8, 7), layout="constrained")
-    top, bottom = figure.subfigures(2, 1, height_ratios=[5, 4])
-    axes = top.subplots()
+    figure = Figure(figsize=(8, 4.5), dpi=110, layout="constrained")
+    axes = figure.subplots()
     styles = {
         "rnn": ("RNN, trained at T", "s"),
         "lstm": ("LSTM, trained at T", "o"),
-        "short": (f"LSTM, trained at 5 to {max_length} digits only", "D"),
+        "short": (f"LSTM, trained at 5 to {max_length} digits", "D"),
     }
     for key, (label, marker) in styles.items():
-        points = sorted(
-            (T, 100 * min(seeds)) for (name, T), seeds in results.items() if name == key
-        )
+        points = sorted((T, sorted(seeds)) for (name, T), seeds in results.items() if name == key)
         if points:
-            axes.plot(
-                *zip(*points, strict=True), color=COLORS[key], marker=marker, lw=2, label=label
+            lengths = [T for T, _ in points]
+            least, median, most = (
+                [100 * pick(seeds) for _, seeds in points] for pick in (min, statistics.median, max)
             )
+            look = {"color": COLORS[key], "marker": marker, "lw": 2.5, "clip_on": False}
+            axes.plot(lengths, median, label=label, zorder=3, **look)
+            axes.fill_between(lengths, least, most, color=COLORS[key], alpha=0.2, lw=0)
     axes.axhline(10, color=GREY, ls="--", label="chance")
-    axes.set(xscale="log", xlabel="T, digits of the palindrome", ylim=(0, 104))
-    axes.set(ylabel="last digit right (%)", title="How long is the first digit remembered?")
+    axes.set(xscale="log", xlabel="T, digits of the palindrome", ylim=(0, 101))
+    axes.set(ylabel="last digit right (%)")
+    axes.set_title(f"An LSTM that has seen at most {max_length} digits remembers all lengths tried")
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.grid(alpha=0.3)
     axes.legend(loc="center right")
+    return figure
 
-    i, f, decided, change, within, between = inside
-    gates, distances = bottom.subplots(1, 2)
-    read = range(1, len(i) + 1)
-    gates.plot(read, i, color=BLUE, lw=2, label="input gate, mean")
-    gates.plot(read, f, color=ORANGE, lw=2, ls="--", label="forget gate, mean")
-    gates.plot(read, decided, color=GREY, lw=2, ls=":", label="share of gates < 0.1 or > 0.9")
-    gates.set(
-        ylim=(0, 1.5),
-        yticks=[0, 0.5, 1],
-        ylabel="0 shut, 1 open",
-        title="The gates settle within ten digits ...",
-    )
-    distances.plot(read, between, color=GREEN, lw=2, label="h, between first digits")
-    distances.plot(read, within, color=ORANGE, lw=2, ls="--", label="h, by all other digits")
-    distances.plot(read, change, color=GREY, lw=1.5, ls=":", label="c, change per step")
-    distances.set(yscale="log", ylim=(1e-2, 1e3), ylabel="distance")
-    distances.set(title="... and only the first digit is left")
-    for panel in (gates, distances):
-        panel.set(xscale="log", xlabel="digits read")
-        panel.legend(loc="upper right")
-    for panel in (axes, gates, distances):
-        panel.xaxis.set_major_formatter("{x:,.0f}")
-        panel.grid(alpha=0.3)
+
+def states_figure(h, first):
+    """h in its first two principal components, one panel for each {digits read: (B, H)} of h.
+
+    first (B) holds the first digits, a colour each. The components are those of the last panel.
+    """
+    last = list(h.values())[-1]
+    mean = last.mean(dim=0)
+    components = (last - mean).svd().V[:, :2]
+    figure = Figure(figsize=(8, 2.6), dpi=110, layout="constrained")
+    panels = figure.subplots(1, len(h), sharex=True, sharey=True)
+    for axes, (read, at) in zip(panels, h.items(), strict=True):
+        x, y = ((at - mean) @ components).t()
+        axes.scatter(x, y, c=first, cmap="tab10", s=8)
+        axes.set(title=f"{read:,} digit{'s' * (read > 1)} read", xticks=[], yticks=[])
+        axes.set_aspect("equal")
+    for digit in range(10):  # written outside of its point
+        x_mean, y_mean = x[first == digit].mean(), y[first == digit].mean()
+        far = 1 + 1.1 / (x_mean**2 + y_mean**2).sqrt()
+        axes.text(far * x_mean, far * y_mean, digit, ha="center", va="center")
+    reach = 1.25 * ((last - mean) @ components).abs().max()
+    axes.set(xlim=(-reach, reach), ylim=(-reach, reach))
+    figure.suptitle("h in two principal components: a cloud for each first digit, then a point")
     return figure
 
 
 def proof_figure(leads, found):
     """The proved lower bound of the lead over T, and the least lead that a search finds.
 
-    Both hold a list for each first digit: the leads at T = 5, 6, ...; the last of a list in leads
-    holds from there on for ever.
+    Both hold a list for each first digit: the leads at T = 5, 6, ...; the last of each list in
+    leads holds from there on for ever.
     """
-    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    figure = Figure(figsize=(8, 4.5), dpi=110, layout="constrained")
     axes = figure.subplots()
-    ever = 5 + len(leads[0]) - 1
-    end = 1e5
+    ever, end = 4 + len(leads[0]), 1e4
+    T = [*range(5, ever + 1), end]
     for digit in leads:
-        T = [*range(5, ever + 1), end]
-        axes.plot(T, [*digit, digit[-1]], color=GREEN, lw=1, alpha=0.35)
-    worst = [min(at_T) for at_T in zip(*leads, strict=True)]
-    least = [min(at_T) for at_T in zip(*found, strict=True)]
-    axes.plot([*range(5, ever + 1), end], [*worst, worst[-1]], color=GREEN, lw=2.5)
-    axes.plot(range(5, 5 + len(least)), least, color=ORANGE, marker=".", ls="", ms=5)
-    axes.axhline(0, color=GREY, ls="--")
-    axes.set(xscale="log", xlim=(4.8, end))
+        axes.plot(T, [*digit, digit[-1]], color=GREEN, lw=1, alpha=0.4)
+    proved, least = ([min(at) for at in zip(*lists, strict=True)] for lists in (leads, found))
+    axes.plot(T, [*proved, proved[-1]], color=GREEN, lw=3, label="proved: never below")
+    axes.plot(
+        range(5, 5 + len(least)), least, "o", color=ORANGE, ms=4, label="least that a search finds"
+    )
+    axes.axvline(ever, color=GREY, ls=":")
+    axes.text(1.08 * ever, 0.75 * proved[-1], f"from T = {ever} on: a box that no digit leaves")
+    axes.text(0.95 * end, 0.94 * proved[-1], "for ever \u2192", color=GREEN, ha="right", va="top")
+    axes.text(5.2, 0.02 * proved[-1], "below 0: wrong")
+    axes.set(xscale="log", xlim=(4.8, end), ylim=(0, None), xlabel="T, digits of the palindrome")
+    axes.set(ylabel="lead of the right logit over the next", xticks=[5, 10, 20, 100, 1000, end])
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.minorticks_off()
+    axes.grid(alpha=0.3)
+    axes.legend(loc="center right")
+    least = math.floor(10 * min(proved)) / 10  # never up
+    axes.set_title(f"The right answer leads by at least {least}, whatever is read")
     return figure

@@ -1,11 +1,11 @@
 """How long does each network remember? The first digit of a palindrome, asked for a million later.
 
-    python memory.py                                                    the figure
-    python memory.py --out_dir /tmp/memory --direct_lengths --seeds 10  (b) alone, ten times
+    python memory.py                                            the figures
+    python memory.py --direct_lengths --lengths 20 --save FILE  trains the network of the proof
 
 (a) trains the RNN and the LSTM at each of a few lengths and tests them there; (b) trains one LSTM
-on short palindromes, of 5 to 40 digits, and tests it on ever longer ones. Prints a table and writes
-pics/memory.png. All takes about 6 minutes on two CPU cores, nearly half of it for a million digits.
+on short palindromes, of 5 to 40 digits, and tests it on ever longer ones. Prints a table; writes
+pics/memory.png and pics/states.png, which shows what h of (b) holds.
 """
 
 import time
@@ -14,10 +14,10 @@ from pathlib import Path
 import torch
 from common import add_run_flags, make_folder, make_parser, number, run, save, show_settings
 from dataset import PalindromeDataset, encode, how_many
-from figures import memory_figure
+from fast_lstm import FastLSTM
+from figures import memory_figure, states_figure
 from lstm import LSTM
-from torch.nn.functional import linear
-from train import evaluate, make_model, train
+from train import LEARNING_RATES, evaluate, make_model, train
 
 
 def palindromes(T, total_len, seed):
@@ -35,7 +35,7 @@ def train_directly(name, T, train_steps, seed, device):
         [train_set],
         test_set,
         train_steps,
-        learning_rate={"rnn": 1e-3, "lstm": 1e-2}[name],  # of 3e-4 to 1e-2, each network's best
+        learning_rate=LEARNING_RATES[name],
         seed=seed,
         label=f"{name}, T={T}",
     )
@@ -61,46 +61,50 @@ def train_on_short(max_length, train_steps, seed, device):
     return model, held_out
 
 
-@torch.no_grad()
-def watch(model, seed, T=1000):
-    """What happens in the LSTM while it reads 500 palindromes of T digits.
+def fast(model):
+    """The same LSTM, for reading: a FastLSTM with its weights."""
+    reader = FastLSTM(10, model.Wph.shape[1], 10).to(model.b.device)
+    reader.load_state_dict(model.state_dict())
+    return reader
 
-    Six sequences with one value per digit read: the mean input gate and forget gate, in [0, 1]; the
-    share of all gates that are shut or open, below 0.1 or above 0.9; the norm of the change of c;
-    and the distance of h from its mean over the palindromes with the same first digit, and of
-    that mean from the mean over all.
+
+@torch.no_grad()
+def states(model, seed, moments=(1, 3, 10, 1000)):
+    """h of 500 palindromes as {digits read: (500, H)}, and their first digits, int64 (500)."""
+    digits = palindromes(max(moments) + 1, 500, seed).digits.to(model.b.device)
+    h, state, read = {}, None, 0
+    for n in moments:
+        _, state = model(encode(digits[:, read:n], one_hot=True), state)
+        h[n], read = state[0].cpu(), n
+    return h, digits[:, 0].long().cpu()
+
+
+def distances(h, first):
+    """How far the ten means of h (B, H), one for each first digit (B), lie from the mean of all,
+    and how far h lies from the mean of its first digit: means over the B.
     """
-    dataset = palindromes(T, 500, seed)
-    x = encode(dataset.digits[:, :-1].to(model.b.device), one_hot=True)
-    share = x[:, 0] / x[:, 0].sum(dim=0)  # averages over palindromes with the same first digit
-    h = c = x.new_zeros(len(x), model.Wph.shape[1])
-    seen = []
-    for x_t in x.unbind(dim=1):
-        gates = torch.sigmoid(linear(torch.cat([x_t, h], dim=1), model.W, model.b))
-        _, i, f, o = gates.chunk(4, dim=1)
-        decided = ((torch.cat([i, f, o]) - 0.5).abs() > 0.4).float().mean().item()
-        before = c
-        _, (h, c) = model(x_t.unsqueeze(1), (h, c))
-        mean = x[:, 0] @ (share.t() @ h)
-        change, within, between = (
-            d.norm(dim=1).mean().item() for d in (c - before, h - mean, mean - h.mean(dim=0))
-        )
-        seen.append((i.mean().item(), f.mean().item(), decided, change, within, between))
-    return zip(*seen, strict=True)
+    centres = torch.stack([h[first == digit].mean(dim=0) for digit in range(10)])[first]
+    between, within = centres - h.mean(dim=0), h - centres
+    return between.norm(dim=1).mean().item(), within.norm(dim=1).mean().item()
 
 
 def parse_args():
     """The flags, checked."""
     parser = make_parser(__doc__)
     add, length = parser.add_argument, number(int, 5, 10_000_000)
+    steps, seeds = number(int, 1, 1_000_000), number(int, 1, 1000)
     add(
         "--direct_lengths",
         type=number(int, 5, 1000),
         nargs="*",
-        default=[5, 10, 20, 40, 80, 160],
+        default=[5, 10, 20, 40, 80],
         help="(a) lengths T at which an RNN and an LSTM are trained and tested; none skips this",
     )
+    add("--direct_steps", type=steps, default=500, help="(a) training steps of each model")
+    add("--direct_seeds", type=seeds, default=3, help="(a) runs: seed, seed + 1, ...")
     add("--max_length", type=number(int, 5, 1000), default=40, help="(b) trains on T up to this")
+    add("--train_steps", type=steps, default=4000, help="(b) training steps")
+    add("--seeds", type=seeds, default=1, help="(b) runs: seed, seed + 1, ...")
     add(
         "--lengths",
         type=length,
@@ -108,18 +112,20 @@ def parse_args():
         default=[20, 100, 1000, 10_000, 100_000, 1_000_000],
         help="(b) lengths T of the test",
     )
-    steps = number(int, 1, 1_000_000)
-    add("--direct_steps", type=steps, default=500, help="(a) training steps of each model")
-    add("--train_steps", type=steps, default=1000, help="(b) training steps")
-    add("--seeds", type=number(int, 1, 1000), default=1, help="runs of (b): seed, seed + 1, ...")
+    add("--save", metavar="FILE", help="(b) file for the weights of the first run")
     add_run_flags(parser, Path(__file__).resolve().parent.parent / "pics")
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.save and Path(args.save).is_dir():
+        parser.error(f"argument --save: {args.save} is a folder, not a file")
+    return args
 
 
 def main():
-    """Train, test, print a line for each result, draw the figure."""
+    """Train, test, print a line for each result, draw the figures."""
     args = parse_args()
     make_folder(args.out_dir)
+    if args.save:
+        make_folder(Path(args.save).parent)
     show_settings(args)
     results = {}
 
@@ -137,24 +143,37 @@ def main():
     print("        T  model  seed  accuracy     of  seconds: train          test")
     for T in args.direct_lengths:
         for name in ("rnn", "lstm"):
-            start = time.perf_counter()
-            model, test_set = train_directly(name, T, args.direct_steps, args.seed, args.device)
-            report(name, T, args.seed, model, test_set, time.perf_counter() - start)
+            for seed in range(args.seed, args.seed + args.direct_seeds):
+                start = time.perf_counter()
+                model, test_set = train_directly(name, T, args.direct_steps, seed, args.device)
+                report(name, T, seed, model, test_set, time.perf_counter() - start)
+    readers = []
     for seed in range(args.seed, args.seed + args.seeds):
         start = time.perf_counter()
         model, held_out = train_on_short(args.max_length, args.train_steps, seed, args.device)
         seconds = time.perf_counter() - start
+        if args.save and not readers:
+            weights = {name: w.cpu() for name, w in model.state_dict().items()}
+            save(args.save, lambda file, weights=weights: torch.save(weights, file))
+        readers.append(fast(model))
         for T in args.lengths:
             # Not trained on: new palindromes, fewer of the long ones since all digits take time.
             total_len = max(64, min(1000, 1_000_000 // T))
             test_set = held_out[T] if T in held_out else palindromes(T, total_len, seed)
-            report("short", T, seed, model, test_set, seconds)
+            report("short", T, seed, readers[-1], test_set, seconds)
     for T in args.lengths if args.seeds > 1 else ():
         print(f"T={T:,}: worst of {args.seeds} seeds {min(results['short', T]):.2%}")
 
-    path = Path(args.out_dir) / "memory.png"
-    figure = memory_figure(results, watch(model, seed), args.max_length)
-    save(path, lambda file: figure.savefig(file, dpi=100))
+    h, d = states(readers[0], args.seed)
+    for read, at in h.items():
+        between, within = distances(at, d)
+        print(f"h after {read:5,} digits: {between:.2f} between first digits, {within:.3f} within")
+    figures = {
+        "memory.png": memory_figure(results, args.max_length),
+        "states.png": states_figure(h, d),
+    }
+    for name, figure in figures.items():
+        save(Path(args.out_dir) / name, lambda file, figure=figure: figure.savefig(file))
 
 
 if __name__ == "__main__":

@@ -1,48 +1,50 @@
 """A proof: this LSTM names the last digit of every palindrome of every length T >= 5.
 
-    python prove.py                     the network palindrome_lstm.pth, which memory.py made
-    python prove.py --weights FILE      another one, of memory.py --save FILE
+    python prove.py                  of palindrome_lstm.pth, the network of memory.py
+    python prove.py --weights FILE   of another one, from memory.py --save FILE
 
-The theorem. After any first digit d and any three or more further digits, however many, the
-largest logit is that of d, by a lead of at least RESULT. A palindrome ends as it begins, so d is its
-last digit, and T >= 5 means that four digits or more are read. It holds for equations (1)-(7) in real
-arithmetic and for every float32 evaluation of them: sums in any order, with or without fused
-multiply-add, underflow or flush to zero, tanh and sigm within [-1, 1] and [0, 1] and right to 5e-7. (TF32 and
-bfloat16 round more coarsely: they are not covered.) PyTorch's are right to 2e-7.
+The theorem. After any first digit d and any three or more further digits, however many, the largest
+logit is that of d, by a lead of at least RESULT. A palindrome ends with its first digit, and T >= 5
+means that four digits or more are read. It holds for equations (1)-(7) of lstm.py in real
+arithmetic, and for each way to compute them in float32: sums in any order, with or without fused
+multiply-add, with or without subnormal numbers, as long as tanh and sigm are right to 5e-7 and stay
+in [-1, 1] and [0, 1] (a test measures 2e-7 for PyTorch's). TF32 and bfloat16 are too coarse for it.
 
-The proof. A box is an interval for each entry of h and of c. `step` takes a box and a digit to a
-box that holds wherever the LSTM can get to from any point of the first. Then, for each d:
+The proof. A box is an interval for each entry of h and of c. `step` takes a box and a digit to
+a box that holds all that the LSTM can make of any point of the first. Then, for each d:
 
-1. The first digits. From h = c = 0, read d and then each digit after each other: a box for each of
-   the last digits read, and in each box, from the fourth digit on, the lead of d is positive.
-2. For ever. A box that each digit takes into itself is never left. One is found that holds
-   the last box of 1., and in it the lead of d is positive. So it is, whatever is read thereafter.
+1. The first digits. From h = c = 0, read d and then every digit after every other. The boxes know
+   which digits were read last. From the fourth digit on, the lead of d is positive in each.
+2. For ever. Then comes a box for each pair of digits read last, with the boxes of stage 1 inside,
+   such that a step with any digit ends inside them again. So no sequence ever leaves them, and in
+   them, too, the lead of d is positive.
 
-Prints what it proves, draws pics/proof.png; exit code 0 if all ten first digits are proved, else 1.
+Exit code 0: all ten first digits are proved; 1: not all of them. Then a search looks for the
+continuations with the least lead: none may lie below what is proved. Draws pics/proof.png.
 """
 
 import copy
 import hashlib
+import math
 import sys
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from common import InputError, load, make_folder, make_parser, run, save, show_settings
-
 from figures import proof_figure
 from lstm import LSTM
 
 # 1. Intervals. One is a pair (low, high) of float64 tensors; a box is a pair (h, c) of intervals.
 
-U = 2.0**-24  # float32 rounds to within U, relatively
-SLACK = 1e-6  # 5e-7 for tanh or sigm itself; the rest is for the products and sums of (5) and (6)
+U = 2.0**-24  # float32 rounds a number by at most this part of it
+SLACK = 1e-6  # half for the error of tanh or sigm itself, half for the products and sums with them
 TINY = 1e-12  # far more than what underflow loses
-LATCHED = 10.0  # tanh(10) is 1 - 4e-9: from there on, the size of c makes no difference
+FAR = 10.0  # tanh(10) is 1 - 4e-9: beyond, the size of c makes no difference
 
 
 def affine(W, b, x, error):
-    """W x + b for all x of an interval (..., n): at its centre, give or take its half-width."""
+    """W x + b for all x in an interval (..., n): at its centre, give or take its half-width."""
     low, high = x
     centre = (low + high) / 2 @ W.t() + b
     radius = (high - low) / 2 @ W.abs().t() + error
@@ -50,52 +52,52 @@ def affine(W, b, x, error):
 
 
 def rounding(W, b):
-    """How far a float32 W x + b can be from the exact one, for |x| <= 1: one number for each row.
+    """How far W x + b in float32 can be from the exact one, for |x| <= 1: a number for each row.
 
-    A product of n columns, on its way into a sum that includes b, is rounded at most n + 1 times, each
-    time by U at most, in whatever order the sum is taken (Higham 2002, section 3.1). The one more
-    that is counted here is for the float64 of this file, which is 10^9 times as fine.
+    Of the n products and b, none is rounded more than n + 1 times on its way into the sum, whatever
+    the order (Higham 2002, section 3.1). One more is counted here: it has room for the float64 of
+    this file, whose errors are a billion times smaller.
     """
     n = W.shape[1] + 2
     return n * U / (1 - n * U) * (W.abs().sum(dim=1) + b.abs()) + TINY
 
 
 def tanh(z):
-    """The interval of tanh, which rises."""
+    """The interval of tanh, which rises: its ends."""
     low, high = z
     return low.tanh() - SLACK, high.tanh() + SLACK
 
 
 def sigm(z):
-    """The interval of the logistic function, which rises; not cut at 1, as SLACK is for (5), too."""
+    """The interval of sigm, which rises, too. Not cut at 1: half of SLACK is for equation (5)."""
     low, high = z
     return (low.sigmoid() - SLACK).clamp(min=0), high.sigmoid() + SLACK
 
 
 def times(x, gate):
-    """The interval of x * gate, with gate >= 0: the sign of x decides which end of gate counts."""
+    """The interval of x * gate for gate >= 0: the sign of x decides which end of gate counts."""
     low, high = x
     least, most = gate
     return low * torch.where(low < 0, most, least), high * torch.where(high < 0, least, most)
 
 
-def latch(c):
-    """A larger interval: beyond 10, up or down, all c are one, since they may grow for ever."""
+def saturate(c):
+    """A larger interval: beyond 10, and below -10, all c are one, since c may grow for ever."""
     low, high = c
-    low = torch.where(low < -LATCHED, -torch.inf, low.clamp(max=LATCHED))
-    high = torch.where(high > LATCHED, torch.inf, high.clamp(min=-LATCHED))
+    low = torch.where(low < -FAR, -torch.inf, low.clamp(max=FAR))
+    high = torch.where(high > FAR, torch.inf, high.clamp(min=-FAR))
     return low, high
 
 
-# 2. One step of the LSTM.
+# 2. A step of the LSTM, and its answer.
 
 
 def gates(model, h):
-    """Equations (1)-(4) for h in an interval (..., H): g, i, f, o, each (..., 10, H): per digit."""
+    """Equations (1)-(4) for h (..., H): g, i, f, o, each (..., 10, H), for the ten digits x."""
     D = model.W.shape[1] - model.Wph.shape[1]
     Wx, Wh = model.W[:, :D], model.W[:, D:]
     bounds = affine(Wh, model.b, h, rounding(model.W, model.b))
-    low, high = (bound.unsqueeze(-2) + Wx.t() for bound in bounds)  # one-hot x picks a column
+    low, high = (bound.unsqueeze(-2) + Wx.t() for bound in bounds)  # one-hot x: a column of Wx
     zg, zi, zf, zo = zip(low.chunk(4, dim=-1), high.chunk(4, dim=-1), strict=True)
     return tanh(zg), sigm(zi), sigm(zf), sigm(zo)
 
@@ -103,24 +105,22 @@ def gates(model, h):
 def step(model, box):
     """From a box (..., H) to the boxes (..., 10, H), one for each digit that may be read.
 
-    Each float32 step from a point of the first lands in the second. Rounding of z is in `gates`;
-    that of the products and sums in (5) and (6) is relative, at most 2 U: SLACK on i, f, o has
-    room for it, also where c is large.
+    In float32, g i + c f is g i (1 + a) + c f (1 + b), with a and b below 2.1 U, and tanh(c) o has
+    one such factor. SLACK on i, f and o covers them, however large c is: no fixed number would.
     """
     h, c = box
     g, i, f, o = gates(model, h)
-    new = times(g, i)
-    kept = times([bound.unsqueeze(-2) for bound in c], f)
+    new, kept = times(g, i), times([bound.unsqueeze(-2) for bound in c], f)
     c = new[0] + kept[0] - TINY, new[1] + kept[1] + TINY  # (5)
-    return times(tanh(c), o), latch(c)  # (6)
+    return times(tanh(c), o), saturate(c)  # (6)
 
 
 def lead(model, box, d):
-    """The least lead of the logit of d over any other, (7), anywhere in a box: a number."""
-    others = [j for j in range(len(model.bp)) if j != d]
-    error = rounding(model.Wph, model.bp)
+    """The least lead, anywhere in the boxes, of logit d over any other one, (7): a number."""
     h, _ = box
+    others = [j for j in range(len(model.bp)) if j != d]
     W, b = model.Wph[d] - model.Wph[others], model.bp[d] - model.bp[others]
+    error = rounding(model.Wph, model.bp)
     low, _ = affine(W, b, h, error[d] + error[others])
     return low.amin().item()
 
@@ -128,17 +128,32 @@ def lead(model, box, d):
 # 3. The proof.
 
 
-def forget(box):
-    """One box around those that differ in the digit read first: (10, ..., H) to (..., H)."""
+def merge(box):
+    """Boxes (10, ..., H) that differ in the digit read first, to one around them: (..., H)."""
     return [(low.amin(dim=0), high.amax(dim=0)) for low, high in box]
 
 
 def inside(small, large):
-    """Whether each box lies in its larger one. No tolerance; False where there is a NaN."""
+    """Whether all of small lies in large. There is no tolerance, and a NaN lies nowhere."""
     return all(
-        ((b_low <= a_low) & (a_high <= b_high)).all()
-        for (a_low, a_high), (b_low, b_high) in zip(small, large, strict=True)
+        ((large_low <= low) & (high <= large_high)).all()
+        for (low, high), (large_low, large_high) in zip(small, large, strict=True)
     )
+
+
+def first_boxes(model, d):
+    """Yield where the LSTM can be with 1, 2, 3, ... digits read, d first: boxes (10, ..., 10, H).
+
+    There is a box for each choice of the digits read last, three of them at most.
+    """
+    zero = model.b.new_zeros(model.Wph.shape[1])
+    box = step(model, ((zero, zero), (zero, zero)))
+    box = [(low[d], high[d]) for low, high in box]
+    while True:
+        yield box
+        if box[0][0].dim() == 4:  # (10, 10, 10, H)
+            box = merge(box)
+        box = step(model, box)
 
 
 class Outcome(NamedTuple):
@@ -149,58 +164,43 @@ class Outcome(NamedTuple):
     words: str
 
 
-def first_boxes(model, d, memory=2):
-    """Yield where the LSTM can be with 1, 2, 3, ... digits read, d first: boxes (10, ..., 10, H).
-
-    There is a box for each choice of the last digits, memory + 1 of them at most.
-    """
-    zero = model.b.new_zeros(model.Wph.shape[1])
-    box = step(model, ((zero, zero), (zero, zero)))
-    box = [(low[d], high[d]) for low, high in box]
-    while True:
-        yield box
-        if box[0][0].dim() > memory + 1:
-            box = forget(box)
-        box = step(model, box)
-
-
 @torch.no_grad()
 def prove(model, d, read=33):
-    """Try to prove it for the first digit d; model is an LSTM in float64, for one-hot digits.
+    """Try to prove the theorem for the first digit d; model is an LSTM in float64, of ten digits.
 
-    Stage 1 ends with `read` digits read. Then the argument is one of induction: if the state is in
-    the closed box of the last two digits, the next state is in that of the next two.
+    Stage 1 ends with 33 digits read. From then on it is induction: the state lies in the closed box
+    of the two digits read last, so that the next one lies in the box of the next two.
     """
     leads = []
     for n, box in enumerate(first_boxes(model, d), 1):
         if n >= 4:
             leads.append(lead(model, box, d))
-            if not leads[-1] > 0:  # so that NaN is no proof
-                return Outcome(False, leads, f"with {n} digits read, lead > {leads[-1]:.3f} only")
+            if not leads[-1] > 0:  # so that NaN proves nothing
+                return Outcome(False, leads, f"{n} digits read: the lead is above {leads[-1]:.2f}")
         if n == read:
             break
-    box = forget(box)
+    box = merge(box)
     for tries, closed in enumerate(guesses(model, box), 1):
-        if inside(box, closed) and inside(forget(step(model, closed)), closed):
-            least = lead(model, closed, d)
-            if least > 0:
+        if inside(box, closed) and inside(merge(step(model, closed)), closed):
+            ever = lead(model, closed, d)
+            if ever > 0:
                 (low, high), _ = closed
-                words = f"closed box: guess {tries}, mean width of h {(high - low).mean():.5f}"
-                return Outcome(True, [*leads, least], words)
-    return Outcome(False, leads, f"no closed box in {tries} guesses")
+                words = f"closed box: guess {tries}, mean width of h {(high - low).mean():.4f}"
+                return Outcome(True, [*leads, ever], words)
+    return Outcome(False, leads, f"no closed box among {tries} guesses")
 
 
 def guesses(model, first):
-    """Boxes that may be closed. None of them is believed: `prove` tests each.
+    """Boxes that may be closed, the first inside. Nothing is taken on trust: `prove` tests each.
 
-    Given h, c = new + f c comes to rest at new / (1 - f): all c together, with the f that is worst,
-    and where c still creeps, it is let go to infinity. Given c, h grows by some times as much as
-    one step leads out of it.
+    For a given h, c = new + f c comes to rest at new / (1 - f), with the f that is worst, and what
+    does not rest is let go to infinity. For a given c, h grows by somewhat more than what a step
+    leads out of it.
     """
     rows = tuple(range(first[0][0].dim() - 1))
     for growth, tries in ((1.5, 50), (1.1, 100)):
-        h, c = first
-        least, most = c[0].amin(rows), c[1].amax(rows)
+        h, (low, high) = first
+        least, most = low.amin(rows), high.amax(rows)
         for _ in range(tries):
             g, i, f, _ = gates(model, h)
             low, high = times(g, i)
@@ -208,10 +208,10 @@ def guesses(model, first):
             high = high / (1 - torch.where(high > 0, f[1], f[0])).clamp(min=0)
             low = torch.minimum(low.flatten(0, -2).amin(0), least)
             high = torch.maximum(high.flatten(0, -2).amax(0), most)
-            low, high = latch((low - 1e-6 * (1 + low.abs()), high + 1e-6 * (1 + high.abs())))
-            box = h, (low.expand_as(h[0]), high.expand_as(h[0]))
-            yield box
-            (h_low, h_high), (c_low, c_high) = forget(step(model, box))
+            low, high = saturate((low - 1e-6 * (1 + low.abs()), high + 1e-6 * (1 + high.abs())))
+            closed = h, (low.expand_as(h[0]), high.expand_as(h[0]))
+            yield closed
+            (h_low, h_high), (c_low, c_high) = merge(step(model, closed))
             least = torch.where(c_low.amin(rows) < low, -torch.inf, least)
             most = torch.where(c_high.amax(rows) > high, torch.inf, most)
             h_low, h_high = (h[0] - h_low).clamp(min=0), (h_high - h[1]).clamp(min=0)
@@ -222,7 +222,7 @@ def guesses(model, first):
 
 
 @torch.no_grad()
-def search(model, d, read=99, beam=300):
+def search(model, d, read=99, beam=100):
     """The least lead found with 4, 5, ..., read digits, d first, by the network itself in float32.
 
     A beam search: of all continuations, those with the least leads go on. With 4 digits it tries
@@ -268,6 +268,11 @@ def read_network(path):
         raise InputError(f"{error}; {wanted}") from error
 
 
+def down(number):
+    """The number with two decimals, rounded down, as a lower bound must be."""
+    return f"{math.floor(100 * number) / 100:.2f}"
+
+
 def parse_args():
     """The flags, checked."""
     parser = make_parser(__doc__)
@@ -288,10 +293,9 @@ def main():
     outcomes, found = [], []
     for d in range(10):
         outcome, least = prove(exact, d), search(model, d)
+        result = f"proved, lead >= {down(min(outcome.leads))}" if outcome.proved else "NOT PROVED"
         print(
-            f"first digit {d}: {'proved' if outcome.proved else 'NOT PROVED'}, "
-            f"{f'lead >= {min(outcome.leads):.3f}, ' if outcome.proved else ''}{outcome.words}; "
-            f"least lead found {min(least):.3f}",
+            f"first digit {d}: {result} (least found: {min(least):.2f}); {outcome.words}",
             flush=True,
         )
         for n, lead_found in enumerate(least):
@@ -310,11 +314,11 @@ def main():
     least = min(min(outcome.leads) for outcome in outcomes)
     print(
         f"PROVED of {name}:\nafter any first digit d and any three or more further digits, however "
-        f"many, the largest logit is that of d, by at least {least:.2f}. So the last digit of every "
-        "palindrome of every length T >= 5 is named right, in real arithmetic and in float32."
+        f"many, the largest logit\nis that of d, by at least {down(least)}. So the last digit of "
+        "every palindrome of every T >= 5\nis named right, in real arithmetic and in float32."
     )
     figure = proof_figure([outcome.leads for outcome in outcomes], found)
-    save(Path(args.out_dir) / "proof.png", lambda file: figure.savefig(file, dpi=110))
+    save(Path(args.out_dir) / "proof.png", figure.savefig)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Tests of the proof: that a network which is wrong somewhere is refused, however well it hides it."""
+"""Tests of the proof: a network that is wrong somewhere is refused, however well it hides that."""
 
 import math
 import subprocess
@@ -8,9 +8,9 @@ from pathlib import Path
 import prove as prover
 import pytest
 import torch
-from fast_lstm import tanh
+from common import run
 from lstm import LSTM
-from prove import affine, first_boxes, forget, inside, lead, prove, rounding, search, step
+from prove import first_boxes, inside, lead, merge, prove, search, step
 
 HERE = Path(__file__).resolve().parent
 D = 10
@@ -24,39 +24,33 @@ def random_network(H, scale, bf=0.0):
     return model.requires_grad_(False)
 
 
-def latches(**extra):
-    """An LSTM made by hand: ten units of which the first digit switches one on; the logits show it.
+def latches(**units):
+    """An LSTM made by hand: units 0 to 9 keep the first digit, and the logits show them.
 
-    Unit 10 is on from the first step on and shuts the others. Each extra unit has its own
-    {"i": {...}, "f": ...}: a bias "b" for its input gate, and weights for digits, "x7", and for
-    units, "h3"; "f" is the bias of its forget gate, "g" that of g, "p" its weights in all logits.
+    Unit 10 is on from the first step on, and then the others are shut. Further units have names:
+    each is {"i": {source: weight}, "f": bias, "g": bias, "p": {logit: weight}}, where a source of
+    the input gate is a digit, "x7", another unit by its name, or "b" for the bias.
     """
-    names = [*range(10), 10, *extra]
-    H = len(names)
+    names = ["first", *units]
+    H = 10 + len(names)
     model = LSTM(D, H, 10).requires_grad_(False)
     for parameter in model.parameters():
         parameter.zero_()
-    g, i, f, o = model.W.split(H)
+    _, i, _, _ = model.W.split(H)
     bg, bi, bf, bo = model.b.split(H)
-    bg[:] = bo[:] = 20
-    bi[:10] = -20
-    bi[10] = 20
-    unit = torch.arange(10)
-    i[unit, unit] = 40  # opened by its digit, unless unit 10 is on; kept open by itself
-    i[:10, D + 10] = -60
-    i[unit, D + unit] = 120
-    model.Wph[unit, unit] = 10
-    for n, (name, how) in enumerate(extra.items(), 11):
-        for source, weight in how["i"].items():
-            if source == "b":
-                bi[n] = weight
-            elif source[0] == "x":
-                i[n, int(source[1:])] = weight
-            else:
-                i[n, D + names.index(int(source[1:]) if source[1:].isdigit() else source[1:])] = weight
-        bf[n], bg[n] = how["f"], how.get("g", 20)
-        for j, weight in how.get("p", {}).items():
-            model.Wph[j, n] = weight
+    bg[:] = bo[:] = bi[10] = 20
+    digit = torch.arange(10)
+    i[digit, digit] = 40  # opened by its digit, before unit 10 is on, and kept open by itself
+    i[:10, D + 10], i[digit, D + digit], bi[:10] = -60, 120, -20
+    model.Wph[digit, digit] = 10
+    for n, unit in enumerate(units.values(), 11):
+        columns = {f"x{x}": x for x in range(10)}
+        columns |= {name: D + 10 + m for m, name in enumerate(names)}
+        bi[n], bf[n], bg[n] = unit["i"].pop("b"), unit["f"], unit.get("g", 20)
+        for source, weight in unit["i"].items():
+            i[n, columns[source]] = weight
+        for logit, weight in unit.get("p", {}).items():
+            model.Wph[logit, n] = weight
     return model
 
 
@@ -118,7 +112,7 @@ def test_tanh_and_sigm_are_as_exact_as_the_proof_assumes():
     z = torch.cat([torch.linspace(-100, 100, 1_000_001), torch.linspace(-1, 1, 1_000_001)])
     for function, exact, low in (
         (torch.tanh, torch.tanh, -1),
-        (tanh, torch.tanh, -1),
+        (lambda z: 2 * torch.sigmoid(2 * z) - 1, torch.tanh, -1),  # as in fast_lstm.py
         (torch.sigmoid, torch.sigmoid, 0),
     ):
         y = function(z)
@@ -132,12 +126,13 @@ def test_inside_has_no_tolerance_and_refuses_nan():
     box = [(low, low + 1), (low - 1, low + 2)]
     assert inside(box, box)
     for interval in 0, 1:
-        for end in 0, 1:
-            for worse in [torch.nan, torch.nextafter(box[interval][end], torch.tensor([-9.0, 9.0])[end].double())[1, 2]]:
-                other = [[bound.clone() for bound in pair] for pair in box]
-                other[interval][end][1, 2] = worse
+        for end, out in (0, -9.0), (1, 9.0):
+            just_out = torch.nextafter(box[interval][end][1, 2], low.new_tensor(out))
+            for bound in just_out, torch.nan:
+                other = [[b.clone() for b in pair] for pair in box]
+                other[interval][end][1, 2] = bound
                 assert not inside(other, box)
-                assert inside(box, other) != math.isnan(worse)
+                assert inside(box, other) == (bound is just_out)
 
 
 # The boxes of the first digits
@@ -164,7 +159,7 @@ def test_every_short_sequence_lies_in_its_box_and_no_lead_is_below_the_bound(d):
         suffix = tuple(rows[:, -3:].t())
         assert inside([(s.double(),) * 2 for s in state], [[b[suffix] for b in x] for x in box])
         suffix = tuple(rows[:, -2:].t())
-        merged = forget(box)
+        merged = merge(box)
         assert inside([(s.double(),) * 2 for s in state], [[b[suffix] for b in x] for x in merged])
         others = logits.clone()
         others[:, d] = -torch.inf
@@ -184,9 +179,9 @@ def test_right_networks_are_proved():
 
 def chain(weight):
     """Units that are on from the 2nd, 3rd, 4th and 5th digit on; the logit of 0 shows two."""
-    links = {"a": "10", "b": "a", "c": "b", "d": "c"}
-    units = {name: {"i": {"b": -40, "h" + before: 80}, "f": -20} for name, before in links.items()}
-    units["c"]["p"], units["d"]["p"] = {0: weight}, {0: -weight}
+    links = {"second": "first", "third": "second", "fourth": "third", "fifth": "fourth"}
+    units = {name: {"i": {"b": -40, before: 80}, "f": -20} for name, before in links.items()}
+    units["fourth"]["p"], units["fifth"]["p"] = {0: weight}, {0: -weight}
     return latches(**units)
 
 
@@ -197,7 +192,7 @@ def test_a_network_that_is_wrong_at_exactly_four_digits_is_refused():
         assert (logits.argmax(dim=1) != 3).all() == wrong
     refused = outcome(model, 3)
     assert not refused.proved
-    assert refused.words.startswith("with 4 digits read")
+    assert refused.words.startswith("4 digits read")
     assert outcome(chain(1), 3).proved
 
 
@@ -245,10 +240,10 @@ def test_a_wrong_guess_is_not_believed(monkeypatch):
     assert not prove(model, 3).proved, "c grows with each seven: this box is not closed"
 
     *_, of_5 = (box for box, _ in zip(first_boxes(latches().double(), 5), range(40), strict=False))
-    closed = [(low - 1e-3, high + 1e-3) for low, high in forget(of_5)]
+    closed = [(low - 1e-3, high + 1e-3) for low, high in merge(of_5)]
     model = latches().double()
     model.Wph[3, 5] = 20  # so that 3 is the answer there, too
-    assert inside(forget(step(model, closed)), closed)
+    assert inside(merge(step(model, closed)), closed)
     monkeypatch.setattr(prover, "guesses", lambda model, first: iter([closed]))
     assert not prove(model, 3).proved, "a closed box elsewhere says nothing of the first digit 3"
 
@@ -291,4 +286,49 @@ def test_the_exit_code_says_whether_all_ten_are_proved(tmp_path):
     assert done.returncode == 1, done.stderr
     assert "Not proved for the first digits [2, 6]" in done.stdout
     assert "PROVED of" not in done.stdout
+    assert not list((tmp_path / "out").iterdir())
+
+
+class Malicious:
+    """A pickle that runs code when it is loaded."""
+
+    def __reduce__(self):  # noqa: D105
+        return print, ("code from the file was run",)
+
+
+def test_files_that_hold_no_such_network_are_refused_in_one_line(tmp_path, monkeypatch, capsys):
+    good = latches().state_dict()
+    torch.save(good, tmp_path / "good.pth")
+    data = (tmp_path / "good.pth").read_bytes()
+    files = {"empty": b"", "cut": data[:-100], "random": bytes(range(256)) * 9}
+    files["damaged"] = data.replace(good["Wph"].numpy().tobytes()[:40], b"\1" * 40)
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    others = {
+        "foreign": [1, 2, 3],
+        "numbers": {**good, "b": 3},
+        "pickled": {**good, "bp": Malicious()},
+        "nan": {**good, "b": good["b"] * torch.nan},
+        "infinite": {**good, "bp": good["bp"] + torch.inf},
+        "double": {name: w.double() for name, w in good.items()},
+        "no_bp": {name: w for name, w in good.items() if name != "bp"},
+        "one_more": {**good, "bq": good["bp"]},
+        "other_shape": {**good, "b": good["b"][1:]},
+        "nine_digits": {**good, "Wph": good["Wph"][:9], "bp": good["bp"][:9]},
+        "one_input": {**good, "W": good["W"][:, 9:]},
+    }
+    for name, content in others.items():
+        torch.save(content, tmp_path / name)
+    for name in ["missing", *files, *others]:
+        path = str(tmp_path / name)
+        arguments = ["prove.py", "--weights", path, "--out_dir", str(tmp_path / "out")]
+        monkeypatch.setattr(sys, "argv", arguments)
+        with pytest.raises(SystemExit) as end:
+            run(prover.main)
+        out, err = capsys.readouterr()
+        assert end.value.code == 2, name
+        assert err.startswith(f"prove.py: error: {path}: "), err
+        assert err.count("\n") == 1, err
+        assert "--weights must be an LSTM for ten digits" in err
+        assert "code from the file" not in out
     assert not list((tmp_path / "out").iterdir())
