@@ -122,7 +122,7 @@ def states_figure(h, first):
         x_mean, y_mean = x[first == digit].mean(), y[first == digit].mean()
         far = 1 + 1.1 / (x_mean**2 + y_mean**2).sqrt()
         axes.text(far * x_mean, far * y_mean, digit, ha="center", va="center")
-    reach = 1.25 * ((last - mean) @ components).abs().max()
+    reach = 1.25 * ((last - mean) @ components).abs().max().item()
     axes.set(xlim=(-reach, reach), ylim=(-reach, reach))
     figure.suptitle("h in two principal components: a cloud for each first digit, then a point")
     return figure

@@ -33,7 +33,7 @@ def train_directly(name, T, train_steps, seed, device):
     train(
         model,
         [train_set],
-        test_set,
+        None,
         train_steps,
         learning_rate=LEARNING_RATES[name],
         seed=seed,
@@ -52,7 +52,7 @@ def train_on_short(max_length, train_steps, seed, device):
     train(
         model,
         train_sets,
-        held_out[max_length],
+        None,
         train_steps,
         learning_rate=3e-3,
         seed=seed,

@@ -1,7 +1,6 @@
 """Tests of the proof: a network that is wrong somewhere is refused, however well it hides that."""
 
 import math
-import subprocess
 import sys
 from pathlib import Path
 
@@ -95,6 +94,17 @@ def test_a_float32_step_lands_in_the_box_of_its_point(scale, bf):
         _, state = model(torch.eye(D).unsqueeze(1), (h.expand(10, H), c.expand(10, H)))
         box = step(model.double(), [(s.double(),) * 2 for s in (h, c)])
         assert inside([(s.double(),) * 2 for s in state], box)
+
+
+def test_a_c_that_underflows_lands_in_the_box():
+    model = LSTM(D, 1, 10).requires_grad_(False)
+    model.W.zero_()
+    model.b[:] = torch.tensor([20, -200, 0, 20])  # g = 1, i = 0, f = 1/2, o = 1
+    h, c = torch.zeros(10, 1), torch.full((10, 1), 1e-45)  # the least of all positive numbers
+    _, (_, c_new) = model(torch.eye(D).unsqueeze(1), (h, c))
+    assert (c_new == 0).all()
+    _, box = step(model.double(), [(s[0].double(),) * 2 for s in (h, c)])
+    assert inside([(c_new.double(),) * 2], [box])
 
 
 def test_a_float32_lead_is_not_below_the_bound_of_its_point():
@@ -264,29 +274,48 @@ def test_the_committed_network_one_first_digit():
 # The script
 
 
-def run_prove(*arguments, cwd):
-    command = [sys.executable, HERE / "prove.py", "--out_dir", "out", *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+@pytest.fixture
+def call(monkeypatch, capsys, tmp_path):
+    """Run prove.py from an empty folder; returns the exit code, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(weights):
+        monkeypatch.setattr(sys, "argv", ["prove.py", "--weights", weights, "--out_dir", "out"])
+        try:
+            run(prover.main)
+            code = 0
+        except SystemExit as end:
+            code = end.code
+        return code, *capsys.readouterr()
+
+    return call
 
 
-def test_the_exit_code_says_whether_all_ten_are_proved(tmp_path):
-    torch.save(latches().state_dict(), tmp_path / "right.pth")
-    done = run_prove("--weights", "right.pth", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count(": proved, lead >= ") == 10
-    assert "PROVED of right.pth, SHA-256" in done.stdout
+def test_the_exit_code_says_whether_all_ten_are_proved(call, tmp_path):
+    torch.save(latches().state_dict(), "right.pth")
+    code, out, _ = call("right.pth")
+    assert code == 0
+    assert out.count(": proved, lead >= 9.") == 10
+    assert "PROVED of right.pth, SHA-256" in out
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["proof.png"]
 
     (tmp_path / "out" / "proof.png").unlink()
     exchanged = latches()
     for parameter in exchanged.Wph, exchanged.bp:
         parameter[[2, 6]] = parameter[[6, 2]]
-    torch.save(exchanged.state_dict(), tmp_path / "exchanged.pth")
-    done = run_prove("--weights", "exchanged.pth", cwd=tmp_path)
-    assert done.returncode == 1, done.stderr
-    assert "Not proved for the first digits [2, 6]" in done.stdout
-    assert "PROVED of" not in done.stdout
+    torch.save(exchanged.state_dict(), "exchanged.pth")
+    code, out, _ = call("exchanged.pth")
+    assert code == 1
+    assert "Not proved for the first digits [2, 6]" in out
+    assert "PROVED of" not in out
     assert not list((tmp_path / "out").iterdir())
+
+
+def test_a_prover_that_a_found_lead_contradicts_says_so(call, monkeypatch):
+    torch.save(latches().state_dict(), "right.pth")
+    monkeypatch.setattr(prover, "search", lambda model, d: [9.0] * 50)
+    with pytest.raises(ArithmeticError, match="the prover is wrong"):
+        call("right.pth")
 
 
 class Malicious:
@@ -296,14 +325,15 @@ class Malicious:
         return print, ("code from the file was run",)
 
 
-def test_files_that_hold_no_such_network_are_refused_in_one_line(tmp_path, monkeypatch, capsys):
+def test_files_that_hold_no_such_network_are_refused_in_one_line(call, tmp_path):
     good = latches().state_dict()
-    torch.save(good, tmp_path / "good.pth")
-    data = (tmp_path / "good.pth").read_bytes()
+    torch.save(good, "good.pth")
+    data = Path("good.pth").read_bytes()
     files = {"empty": b"", "cut": data[:-100], "random": bytes(range(256)) * 9}
-    files["damaged"] = data.replace(good["Wph"].numpy().tobytes()[:40], b"\1" * 40)
+    files["damaged"] = data.replace(good["W"].numpy().tobytes()[-400:], b"\1" * 400)
+    assert files["damaged"] != data
     for name, content in files.items():
-        (tmp_path / name).write_bytes(content)
+        Path(name).write_bytes(content)
     others = {
         "foreign": [1, 2, 3],
         "numbers": {**good, "b": 3},
@@ -318,16 +348,11 @@ def test_files_that_hold_no_such_network_are_refused_in_one_line(tmp_path, monke
         "one_input": {**good, "W": good["W"][:, 9:]},
     }
     for name, content in others.items():
-        torch.save(content, tmp_path / name)
+        torch.save(content, name)
     for name in ["missing", *files, *others]:
-        path = str(tmp_path / name)
-        arguments = ["prove.py", "--weights", path, "--out_dir", str(tmp_path / "out")]
-        monkeypatch.setattr(sys, "argv", arguments)
-        with pytest.raises(SystemExit) as end:
-            run(prover.main)
-        out, err = capsys.readouterr()
-        assert end.value.code == 2, name
-        assert err.startswith(f"prove.py: error: {path}: "), err
+        code, out, err = call(name)
+        assert code == 2, name
+        assert err.startswith(f"prove.py: error: {name}: "), err
         assert err.count("\n") == 1, err
         assert "--weights must be an LSTM for ten digits" in err
         assert "code from the file" not in out
