@@ -2,9 +2,9 @@
 
 import math
 import statistics
-
 from operator import itemgetter
 
+import torch
 from common import BLUE, GREEN, GREY, ORANGE
 from matplotlib.figure import Figure
 
@@ -96,7 +96,9 @@ def memory_figure(results, max_length):
     axes.axhline(10, color=GREY, ls="--", label="chance")
     axes.set(xscale="log", xlabel="T, digits of the palindrome", ylim=(0, 101))
     axes.set(ylabel="last digit right (%)")
-    axes.set_title(f"An LSTM that has seen at most {max_length} digits remembers all lengths tried")
+    longest = max(T for name, T in results if name == "short")
+    accuracy = min(results["short", longest])
+    axes.set_title(f"Trained on 5 to {max_length} digits: {accuracy:.2%} right at T = {longest:,}")
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.grid(alpha=0.3)
     axes.legend(loc="center right")
@@ -118,10 +120,11 @@ def states_figure(h, first):
         axes.scatter(x, y, c=first, cmap="tab10", s=8)
         axes.set(title=f"{read:,} digit{'s' * (read > 1)} read", xticks=[], yticks=[])
         axes.set_aspect("equal")
-    for digit in range(10):  # written outside of its point
-        x_mean, y_mean = x[first == digit].mean(), y[first == digit].mean()
-        far = 1 + 1.1 / (x_mean**2 + y_mean**2).sqrt()
-        axes.text(far * x_mean, far * y_mean, digit, ha="center", va="center")
+    for digit in range(10):  # written beside its point, on the outside
+        at = torch.stack([x, y])[:, first == digit].mean(dim=1)
+        beside = (9 * at / at.norm()).tolist()
+        look = {"textcoords": "offset points", "ha": "center", "va": "center"}
+        axes.annotate(digit, at.tolist(), beside, **look)
     reach = 1.25 * ((last - mean) @ components).abs().max().item()
     axes.set(xlim=(-reach, reach), ylim=(-reach, reach))
     figure.suptitle("h in two principal components: a cloud for each first digit, then a point")
@@ -138,12 +141,18 @@ def proof_figure(leads, found):
     axes = figure.subplots()
     ever, end = 4 + len(leads[0]), 1e4
     T = [*range(5, ever + 1), end]
-    for digit in leads:
-        axes.plot(T, [*digit, digit[-1]], color=GREEN, lw=1, alpha=0.4)
+    for d, digit in enumerate(leads):
+        label = None if d else "proved, for each first digit"
+        axes.plot(T, [*digit, digit[-1]], color=GREEN, lw=1, alpha=0.4, label=label)
     proved, least = ([min(at) for at in zip(*lists, strict=True)] for lists in (leads, found))
-    axes.plot(T, [*proved, proved[-1]], color=GREEN, lw=3, label="proved: never below")
+    axes.plot(T, [*proved, proved[-1]], color=GREEN, lw=3, label="proved, for all")
     axes.plot(
-        range(5, 5 + len(least)), least, "o", color=ORANGE, ms=4, label="least that a search finds"
+        range(5, 5 + len(least)),
+        least,
+        "o",
+        color=ORANGE,
+        ms=4,
+        label="the least that a search finds",
     )
     axes.axvline(ever, color=GREY, ls=":")
     axes.text(1.08 * ever, 0.75 * proved[-1], f"from T = {ever} on: a box that no digit leaves")
