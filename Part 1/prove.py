@@ -208,7 +208,7 @@ def guesses(model, first):
             high = high / (1 - torch.where(high > 0, f[1], f[0])).clamp(min=0)
             low = torch.minimum(low.flatten(0, -2).amin(0), least)
             high = torch.maximum(high.flatten(0, -2).amax(0), most)
-            low, high = saturate((low - 1e-6 * (1 + low.abs()), high + 1e-6 * (1 + high.abs())))
+            low, high = saturate((low - 1e-4 * (1 + low.abs()), high + 1e-4 * (1 + high.abs())))
             closed = h, (low.expand_as(h[0]), high.expand_as(h[0]))
             yield closed
             (h_low, h_high), (c_low, c_high) = merge(step(model, closed))
