@@ -4,7 +4,7 @@
     python prove.py --weights FILE   of another one, from memory.py --save FILE
 
 The theorem. After any first digit d and any three or more further digits, however many, the largest
-logit is that of d, by a lead of at least RESULT. A palindrome ends with its first digit, and T >= 5
+logit is that of d, by a lead of at least 14.49. A palindrome ends with its first digit, and T >= 5
 means that four digits or more are read. It holds for equations (1)-(7) of lstm.py in real
 arithmetic, and for each way to compute them in float32: sums in any order, with or without fused
 multiply-add, with or without subnormal numbers, as long as tanh and sigm are right to 5e-7 and stay
@@ -306,14 +306,15 @@ def main():
         found.append(least)
 
     with open(args.weights, "rb") as file:
-        name = f"{args.weights}, SHA-256 {hashlib.file_digest(file, 'sha256').hexdigest()}"
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    name = f"{Path(args.weights).name}, SHA-256 {digest}"
     missing = [d for d, outcome in enumerate(outcomes) if not outcome.proved]
     if missing:
-        print(f"Not proved for the first digits {missing}: {name}")
+        print(f"Not proved for the first digits {missing} of {name}")
         sys.exit(1)
     least = min(min(outcome.leads) for outcome in outcomes)
     print(
-        f"PROVED of {name}:\nafter any first digit d and any three or more further digits, however "
+        f"Proved of {name}:\nafter any first digit d and any three or more further digits, however "
         f"many, the largest logit\nis that of d, by at least {down(least)}. So the last digit of "
         "every palindrome of every T >= 5\nis named right, in real arithmetic and in float32."
     )

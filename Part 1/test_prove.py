@@ -296,7 +296,7 @@ def test_the_exit_code_says_whether_all_ten_are_proved(call, tmp_path):
     code, out, _ = call("right.pth")
     assert code == 0
     assert out.count(": proved, lead >= 9.") == 10
-    assert "PROVED of right.pth, SHA-256" in out
+    assert "Proved of right.pth, SHA-256" in out
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["proof.png"]
 
     (tmp_path / "out" / "proof.png").unlink()
@@ -307,7 +307,7 @@ def test_the_exit_code_says_whether_all_ten_are_proved(call, tmp_path):
     code, out, _ = call("exchanged.pth")
     assert code == 1
     assert "Not proved for the first digits [2, 6]" in out
-    assert "PROVED of" not in out
+    assert "Proved of" not in out
     assert not list((tmp_path / "out").iterdir())
 
 
