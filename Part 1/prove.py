@@ -171,12 +171,18 @@ def prove(model, d, read=33):
     Stage 1 ends with 33 digits read. From then on it is induction: the state lies in the closed box
     of the two digits read last, so that the next one lies in the box of the next two.
     """
+    if model.W.dtype != torch.float64:
+        raise ValueError(
+            "the intervals need float64: its rounding fits into what is added for float32"
+        )
     leads = []
     for n, box in enumerate(first_boxes(model, d), 1):
         if n >= 4:
             leads.append(lead(model, box, d))
             if not leads[-1] > 0:  # so that NaN proves nothing
-                return Outcome(False, leads, f"{n} digits read: the lead is above {leads[-1]:.2f}")
+                return Outcome(
+                    False, leads, f"{n} digits read: the lead is above {down(leads[-1])}"
+                )
         if n == read:
             break
     box = merge(box)
@@ -270,7 +276,7 @@ def read_network(path):
 
 def down(number):
     """The number with two decimals, rounded down, as a lower bound must be."""
-    return f"{math.floor(100 * number) / 100:.2f}"
+    return f"{math.floor(100 * number) / 100:.2f}" if math.isfinite(number) else f"{number}"
 
 
 def parse_args():
@@ -300,7 +306,7 @@ def main():
         )
         for n, lead_found in enumerate(least):
             bound = outcome.leads[min(n, len(outcome.leads) - 1)]
-            if (outcome.proved or n < len(outcome.leads)) and lead_found < bound:
+            if (outcome.proved or n < len(outcome.leads)) and not lead_found >= bound:
                 raise ArithmeticError(f"found {lead_found}, proved {bound}: the prover is wrong")
         outcomes.append(outcome)
         found.append(least)

@@ -265,6 +265,11 @@ def test_nan_is_no_proof():
         assert not outcome(model, 0).proved
 
 
+def test_float32_boxes_are_refused():
+    with pytest.raises(ValueError, match="float64"):
+        prover.prove(latches().float(), 0)
+
+
 def test_the_committed_network_one_first_digit():
     proved = outcome(prover.read_network(HERE / "palindrome_lstm.pth"), 8)
     assert proved.proved
