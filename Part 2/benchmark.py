@@ -38,7 +38,7 @@ class Ours:
         self.images = load_mnist(self.args.data_dir, True, args.device)[0]
         self.game = Game(self.args)
         self.steps = self.endless_steps()
-        self.bar = Progress(len(self.game.history), "batches")
+        self.bar = Progress(args.epochs * self.game.n_batches, f"batches of {self.name}")
 
     def endless_steps(self):
         """Yield after each step."""

@@ -54,16 +54,10 @@ def save_quality(path, runs, title, real=None):
     for (name, rows), color in zip(runs.items(), (BLUE, ORANGE), strict=False):
         epochs, distances = zip(*((r["epoch"], r["frechet_distance"]) for r in rows), strict=True)
         axis.plot(epochs, distances, color=color, lw=2.5, marker="o", ms=4)
-        label = f"{name}: {distances[-1]:.3g}"
-        axis.annotate(
-            label,
-            (epochs[-1], distances[-1]),
-            (0, 9),
-            textcoords="offset points",
-            color=color,
-            ha="right",
-            fontsize=13,
-        )
+        label = f"{name}:\n{distances[-1]:.3g}"
+        options = dict(textcoords="offset points", color=color, va="center", fontsize=13)
+        axis.annotate(label, (epochs[-1], distances[-1]), (9, 0), **options)
+    axis.set_xlim(right=1.42 * max(rows[-1]["epoch"] for rows in runs.values()))
     if real:
         axis.axhline(real, color=GREY, ls="--", lw=2)
         axis.annotate(

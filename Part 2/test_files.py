@@ -1,12 +1,10 @@
-"""Tests of what Part 2 reads and writes: MNIST, weights, output; the files of the report."""
+"""Tests of what Part 2 reads and writes: MNIST, weights, output."""
 
 import os
 import pickle
-import re
 import shutil
 import subprocess
 import sys
-from urllib.parse import unquote
 
 import pytest
 import torch
@@ -113,11 +111,3 @@ def test_output_that_nobody_takes(tmp_path, output, code, lines):
     command = ["bash", "-c", command, sys.executable, HERE / "interpolate.py", tmp_path]
     process = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert (process.returncode, process.stderr.count("\n")) == (code, lines), process.stderr
-
-
-@pytest.mark.parametrize("report", ["README.md", "Part 1/README.md", "Part 2/README.md"])
-def test_every_file_that_a_report_links_to_is_there(report):
-    report = HERE.parent / report
-    links = re.findall(r"\]\(([^)#:]+)[)#]", report.read_text())
-    assert links
-    assert [link for link in links if not (report.parent / unquote(link)).exists()] == []

@@ -1,0 +1,86 @@
+"""Tests of the report: what it links to, shows, prints as a command or quotes from a file is so."""
+
+import csv
+import hashlib
+import re
+from urllib.parse import unquote
+
+import pytest
+from conftest import HERE
+from gan import Discriminator, Generator
+
+TOP = HERE.parent
+REPORTS = [TOP / "README.md", TOP / "Part 1" / "README.md", TOP / "Part 2" / "README.md"]
+each_report = pytest.mark.parametrize("report", REPORTS, ids=lambda path: path.parent.name)
+
+
+def read(path):
+    """Return a report on one line, so that a line break hides nothing."""
+    return " ".join(path.read_text().split())
+
+
+def anchors(path):
+    """Return what links to the headings of a report, as web pages of repositories name them."""
+    headings = re.findall(r"^#+ (.*)$", path.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@each_report
+def test_every_link_leads_to_a_file_and_a_heading_that_exist(report):
+    links = re.findall(r"\]\(([^)]+)\)", report.read_text())
+    assert links
+    for link in links:
+        file, _, anchor = unquote(link).partition("#")
+        target = (report.parent / file).resolve() if file else report
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def test_every_figure_is_shown():
+    shown = {
+        name for path in REPORTS for name in re.findall(r"!\[[^]]*\]\(\S*pics/(\S+)\)", read(path))
+    }
+    assert shown == {path.name for path in (TOP / "pics").iterdir()}
+
+
+def flags_of(script):
+    """Return the flags that a script's source names, and those that all scripts have."""
+    sources = script.read_text(), (script.parent / "common.py").read_text()
+    return {"--help", *(flag for source in sources for flag in re.findall(r'"(--\w+)"', source))}
+
+
+@each_report
+def test_every_command_has_only_flags_that_its_script_knows(report):
+    known = {script: flags_of(script) for script in TOP.glob("Part */*.py")}
+    anyones = set().union(*known.values())
+    for code in re.findall(r"```sh\n(.*?)```", report.read_text(), re.DOTALL):
+        for command in re.split(r"\n|&&|;", code):
+            named = re.search(r'"?(Part \d/\w+\.py)"?(.*)', command)
+            if named:
+                script = TOP / named[1]
+                assert script in known, command
+                assert set(re.findall(r"--\w+", named[2])) <= known[script], command
+    spans = " ".join(re.findall(r"`([^`]+)`", read(report).replace("```", "")))
+    assert set(re.findall(r"--[a-z]\w+", spans)) <= anyones
+
+
+def test_the_task_table_names_each_task():
+    rows = re.findall(r"\| (Part I, Task [12]|Part II, Task [123]|Report)\b", read(REPORTS[0]))
+    assert sorted(rows) == sorted(
+        ["Part I, Task 1", "Part I, Task 2", *(f"Part II, Task {n}" for n in (1, 2, 3))]
+        + ["Report"] * 3
+    )
+
+
+def test_what_committed_files_fix_is_what_the_text_says():
+    report, part_1, part_2 = map(read, REPORTS)
+    weights = (TOP / "Part 1" / "palindrome_lstm.pth").read_bytes()
+    assert hashlib.sha256(weights).hexdigest() in part_1
+    for player in Generator(), Discriminator():
+        assert f"{sum(p.numel() for p in player.parameters()):,} weights" in report
+    for name in "quality.csv", "quality_template.csv":
+        with open(HERE / name, newline="") as file:
+            *_, row = csv.DictReader(file)
+        distance, score = float(row["frechet_distance"]), float(row["inception_score"])
+        sure = 100 * float(row["confident"])
+        assert f"| `{name}` | {distance:.2f} | {score:.2f} | {sure:.1f} % |" in part_2
