@@ -24,7 +24,8 @@ TINY += ["--measure_every", "2", "--fakes", "64"]
 
 def hashes(folder):
     """Return {name: SHA-256} of what a run leaves: generator, measurements, grids."""
-    files = [*folder.glob("*.pth"), *folder.glob("*.csv"), *(folder / "images").iterdir()]
+    patterns = "mnist_generator.pth", "quality.csv", "images/[!.]*"  # no .tmp- that a kill left
+    files = {path for pattern in patterns for path in folder.glob(pattern)}
     return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 
