@@ -19,8 +19,9 @@ a box that holds all that the LSTM can make of any point of the first. Then, for
    such that a step with any digit ends inside them again. So no sequence ever leaves them, and in
    them, too, the lead of d is positive.
 
-It takes 6 s on two cores of an Intel Xeon. Exit code 0: all ten first digits are proved; 1: not all of them. Then a search looks for the
-continuations with the least lead: none may lie below what is proved. Draws pics/proof.png.
+Exit code 0: all ten first digits are proved, 1: not all of them. Beside it, a search looks for the
+continuations with the least lead: none may lie below what is proved. Draws pics/proof.png. All
+takes 6 s on two cores of an Intel Xeon.
 """
 
 import copy
