@@ -164,6 +164,6 @@ def proof_figure(leads, found):
     axes.minorticks_off()
     axes.grid(alpha=0.3)
     axes.legend(loc="center right")
-    least = math.floor(10 * min(proved)) / 10  # never up
+    least = math.floor(100 * min(proved)) / 100  # never up
     axes.set_title(f"The right answer leads by at least {least}, whatever is read")
     return figure
