@@ -57,7 +57,8 @@ def save_quality(path, runs, title, real=None):
         label = f"{name}:\n{distances[-1]:.3g}"
         options = dict(textcoords="offset points", color=color, va="center", fontsize=13)
         axis.annotate(label, (epochs[-1], distances[-1]), (9, 0), **options)
-    axis.set_xlim(right=1.42 * max(rows[-1]["epoch"] for rows in runs.values()))
+    last = max(rows[-1]["epoch"] for rows in runs.values())
+    axis.set_xlim(right=1.42 * last)  # room for the labels
     if real:
         axis.axhline(real, color=GREY, ls="--", lw=2)
         axis.annotate(
@@ -72,6 +73,7 @@ def save_quality(path, runs, title, real=None):
     axis.set_title(title, fontsize=14)
     axis.yaxis.set_major_formatter("{x:g}")
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axis.set_xticks([tick for tick in axis.get_xticks() if 0 <= tick <= last])
     axis.grid(alpha=0.3)
     save(path, lambda file: figure.savefig(file, format="png", dpi=100))
     plt.close(figure)
