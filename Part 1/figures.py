@@ -2,7 +2,6 @@
 
 import math
 import statistics
-from operator import itemgetter
 
 import torch
 from common import BLUE, GREEN, GREY, ORANGE
@@ -12,13 +11,14 @@ COLORS = {"rnn": ORANGE, "lstm": BLUE, "short": GREEN}
 
 
 def training_figure(T, histories):
-    """Accuracy and loss over the steps; histories is {name: [a history of train.train a seed]}.
+    """Accuracy and loss over the steps, and what each network answers after the last.
 
-    The last points are marked, and the worst of each network's is written beside its curve.
+    histories is {name: [a history of train.train a seed]}; the answers are those of its worst seed.
     """
-    figure = Figure(figsize=(8, 5), dpi=110, layout="constrained")
-    accuracy, loss = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
-    worst = {}
+    figure = Figure(figsize=(8, 4.8), dpi=110, layout="constrained")
+    grid = figure.add_gridspec(2 * len(histories), 2, width_ratios=[2.6, 1])
+    accuracy = figure.add_subplot(grid[: len(histories), 0])
+    loss = figure.add_subplot(grid[len(histories) :, 0], sharex=accuracy)
     for n, (name, runs) in enumerate(histories.items()):
         look = {"color": COLORS[name], "lw": 1 if len(runs) > 1 else 3 - 1.5 * n}
         for history in runs:
@@ -26,23 +26,23 @@ def training_figure(T, histories):
             percent = [100 * a for a in tested]
             accuracy.plot(steps, percent, marker="o", markevery=[-1], clip_on=False, **look)
             loss.plot(history["loss"], color=COLORS[name], lw=1, alpha=0.7)
-            worst[name] = min(percent[-1], worst.get(name, 100))
+        worst = min(runs, key=lambda history: history["test"][-1][1])
+        panel = figure.add_subplot(grid[2 * n : 2 * n + 2, 1])
+        shares = worst["answers"] / worst["answers"].sum(dim=1, keepdim=True)  # of each right digit
+        panel.imshow(shares.numpy(), cmap="Greys", vmin=0, vmax=1)
+        title = f"{name.upper()}: {worst['test'][-1][1]:.2%} right"
+        panel.set_title(title, color=COLORS[name], weight="bold", fontsize=11)
+        panel.set(xlabel="answer", ylabel="right digit", xticks=range(10), yticks=range(10))
+        panel.tick_params(labelsize=7, length=0)
     accuracy.axhline(10, color=GREY, ls="--", zorder=1)
-    labels = [(worst[name], f"{name.upper()} {worst[name]:.2f} %", COLORS[name]) for name in worst]
-    top = 100  # of what is free beside the curves
-    for height, label, color in sorted(
-        [*labels, (10, "chance", GREY)], key=itemgetter(0), reverse=True
-    ):
-        top = min(top, height)
-        accuracy.text(1.02 * steps[-1], top, label, color=color, va="center")
-        top -= 9
+    accuracy.text(0.99 * steps[-1], 8, "chance", color=GREY, ha="right", va="top", fontsize=9)
     accuracy.set(ylabel="accuracy, unseen (%)", ylim=(0, 103), xlim=(0, steps[-1]))
+    accuracy.tick_params(labelbottom=False)
     loss.set(ylabel="training loss (nats)", xlabel="training step", yscale="log")
     for axes in (accuracy, loss):
         axes.grid(alpha=0.3)
-    said = ", ".join(f"the {name.upper()} {percent:.2f} %" for name, percent in worst.items())
-    seeds = f" (worst of {len(runs)} seeds)" if len(runs) > 1 else ""
-    figure.suptitle(f"T = {T}: {said} of {history['tested']:,} unseen palindromes right{seeds}")
+    seeds = f", {len(runs)} seeds; right: the worst" if len(runs) > 1 else ""
+    figure.suptitle(f"T = {T}: {worst['answers'].sum():,} unseen palindromes{seeds}")
     return figure
 
 
@@ -93,6 +93,7 @@ def memory_figure(results, max_length):
             look = {"color": COLORS[key], "marker": marker, "lw": 2.5, "clip_on": False}
             axes.plot(lengths, median, label=label, zorder=3, **look)
             axes.fill_between(lengths, least, most, color=COLORS[key], alpha=0.2, lw=0)
+    axes.fill_between([], [], color=GREY, alpha=0.2, label="worst to best of the seeds")
     axes.axhline(10, color=GREY, ls="--", label="chance")
     axes.set(xscale="log", xlabel="T, digits of the palindrome", ylim=(0, 101))
     axes.set(ylabel="last digit right (%)")

@@ -6,7 +6,7 @@
 
 Prints a table and writes one figure per length, pics/t5.png and pics/t20.png. The first command
 takes 15 s on two cores of an Intel Xeon: T = 5 is solved by both networks, T = 20 by the LSTM alone
-(100.00 % of 20,000 unseen palindromes; the RNN 20.26 %).
+(100.00 % of 20,000 unseen palindromes; the RNN 20.26 %, its median over 20 other seeds 77.33 %).
 """
 
 import math
@@ -31,7 +31,7 @@ from lstm import LSTM
 from rnn import VanillaRNN
 from torch.nn.functional import cross_entropy
 
-LEARNING_RATES = {"lstm": 1e-2, "rnn": 1e-3}  # of 3e-4 to 1e-2, each network's best
+LEARNING_RATES = {"lstm": 1e-2, "rnn": 1e-3}  # of 3e-4 to 3e-2, for the worst of ten seeds
 ON_THE_WAY = 1000  # palindromes of the test set that measure the accuracy during the training
 
 
@@ -43,24 +43,35 @@ def make_model(name, input_dim, hidden_dim, init, T):
 
 
 @torch.no_grad()
-def evaluate(model, dataset, first=None, batch_size=1000, piece=40, label=None):
-    """Accuracy in [0, 1] over the whole dataset, or over its first palindromes.
+def count_answers(model, dataset, first=None, batch_size=1000, piece=40, label=None):
+    """How often each right digit (row) got each answer (column): (10, 10) counts, int64.
 
-    Digits are read in pieces, so that a long palindrome needs no more memory than a piece of it.
-    A label asks for a progress bar.
+    Asked for are all palindromes of the dataset, or its first ones. Digits are read in pieces, so
+    that a long palindrome needs no more memory than a piece of it. A label asks for a progress bar.
     """
     device = next(model.parameters()).device
     asked = dataset.digits[:first]
     bar = Progress(asked.numel(), f"digits ({label})", leave=False) if label else None
-    right = 0
+    counts = torch.zeros(100, dtype=torch.int64)
     for digits in asked.split(batch_size):
         digits, state = digits.to(device), None
         for some in digits[:, :-1].split(piece, dim=1):
             logits, state = model(encode(some, dataset.one_hot), state)
             if bar:
                 bar.update(some.numel())
-        right += (logits.argmax(dim=1) == digits[:, -1]).sum().item()
-    return right / len(asked)
+        pairs = 10 * digits[:, -1].long() + logits.argmax(dim=1)
+        counts += torch.bincount(pairs, minlength=100).cpu()
+    return counts.view(10, 10)
+
+
+def accuracy(answers):
+    """The share in [0, 1] of right answers, the diagonal of what count_answers counts."""
+    return answers.trace().item() / answers.sum().item()
+
+
+def evaluate(*args, **options):
+    """The accuracy of what count_answers counts, called alike."""
+    return accuracy(count_answers(*args, **options))
 
 
 def train(
@@ -82,9 +93,10 @@ def train(
     linearly to zero: RMSprop's average of squared gradients starts at zero, and makes the first
     steps up to ten times as long as those that follow.
 
-    The history is `{"loss": [...], "test": [(step, accuracy), ...], "tested": n}`: the loss of each
-    step's batch before its update; the accuracy on the first ON_THE_WAY palindromes of test_set
-    every eval_every steps (if given), and on all n of them after the last step (unless None).
+    The history is `{"loss": [...], "test": [(step, accuracy), ...], "answers": (10, 10) counts}`:
+    the loss of each step's batch before its update; the accuracy on the first ON_THE_WAY
+    palindromes of test_set every eval_every steps (if given), and on all of them after the last
+    step (unless None); the answers then.
     """
     device = next(model.parameters()).device
     optimizer = torch.optim.RMSprop(model.parameters(), lr=learning_rate)
@@ -92,7 +104,7 @@ def train(
         optimizer, lambda step: min(1, (step + 1) / 20) * (1 - step / train_steps)
     )
     draw = torch.Generator().manual_seed(seed)
-    history = {"loss": [], "test": [], "tested": len(test_set or ())}
+    history = {"loss": [], "test": []}
     bar = Progress(train_steps, f"steps ({label})", leave=False)
     for step in range(train_steps):
         if eval_every and step % eval_every == 0:
@@ -113,7 +125,8 @@ def train(
         bar.update()
     bar.close()
     if test_set:
-        history["test"].append((train_steps, evaluate(model, test_set)))
+        history["answers"] = count_answers(model, test_set)
+        history["test"].append((train_steps, accuracy(history["answers"])))
     return history
 
 
