@@ -1,7 +1,7 @@
 """The same LSTM, faster: same parameters, same results to rounding, derivatives written by hand.
 
-lstm.py is the one to learn from. On two cores of an Intel Xeon this one takes 30 % less time in
-training at T = 20, and 25 % less in reading 128 sequences (benchmark.py). What makes it faster:
+lstm.py is the one to learn from. On two cores of an Intel Xeon this one takes 27 % less time in
+training at T = 20, and 24 % less in reading 128 sequences (benchmark.py). What makes it faster:
 
 - **One product a step.** The bias is a column of W and meets a row of ones. Columns of zeros fill
   up to a multiple of 16, a size that the product likes.

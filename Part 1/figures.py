@@ -36,7 +36,7 @@ def training_figure(T, histories):
         panel.tick_params(labelsize=7, length=0)
     accuracy.axhline(10, color=GREY, ls="--", zorder=1)
     accuracy.text(0.99 * steps[-1], 8, "chance", color=GREY, ha="right", va="top", fontsize=9)
-    accuracy.set(ylabel="accuracy, unseen (%)", ylim=(0, 103), xlim=(0, steps[-1]))
+    accuracy.set(ylabel="accuracy, 1,000 unseen (%)", ylim=(0, 103), xlim=(0, steps[-1]))
     accuracy.tick_params(labelbottom=False)
     loss.set(ylabel="training loss (nats)", xlabel="training step", yscale="log")
     for axes in (accuracy, loss):
@@ -53,21 +53,24 @@ def gradients_figure(measured):
     """
     figure = Figure(figsize=(8, 4.5), dpi=110, layout="constrained")
     axes = figure.subplots()
-    for (network, rows), color in zip(measured.items(), (ORANGE, GREEN, BLUE), strict=True):
+    top = math.inf  # of what is free beside the curves
+    colors = dict(zip(measured, (ORANGE, GREY, GREEN, BLUE), strict=True))
+    for network in sorted(measured, key=lambda network: -measured[network][-1][1]):
+        rows, color = measured[network], colors[network]
         lengths, median, least, most = zip(*rows, strict=True)
         axes.plot(lengths, median, color=color, lw=2.5, marker="o", clip_on=False)
         axes.fill_between(lengths, least, most, color=color, alpha=0.2, lw=0)
         label = f"{network}: {median[-1]:.1g}"
-        axes.text(1.05 * lengths[-1], median[-1], label, color=color, va="center")
+        top = min(top, median[-1])
+        axes.text(1.05 * lengths[-1], top, label, color=color, va="center")
+        top /= 30
     axes.set(xscale="log", yscale="log", xlabel="T, digits of the palindrome", xticks=lengths)
     axes.set(ylabel="gradient at the first digit\n/ gradient at the last one read")
     axes.set(xlim=(lengths[0], lengths[-1]))
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.minorticks_off()
     axes.grid(alpha=0.3)
-    axes.set_title(
-        "On its way to the first digit the RNN's gradient dies out; the chrono LSTM's arrives"
-    )
+    axes.set_title("What of the gradient arrives at the first digit of a fresh network")
     return figure
 
 

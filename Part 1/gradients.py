@@ -1,11 +1,12 @@
-"""Why the RNN fails and the LSTM does not: what of the gradient arrives at the first digit.
+"""Why the RNN fails where the LSTM does not: what of the gradient arrives at the first digit.
 
     python gradients.py
 
 For fresh networks and palindromes of 5 to 100 digits: the norm of the derivative of the loss by the
 first digit's input over that by the last digit's, which is read T - 2 steps later. Prints the
 median and the range over ten seeds, and draws them into pics/gradients.png, in 8 s on two cores of
-an Intel Xeon. At T = 20 the median is 4e-5 in the RNN, and 0.1 in the LSTM (chrono).
+an Intel Xeon. At T = 20 the median is 4e-5 in the RNN, 0.1 in the LSTM (chrono), and 0.7 in an RNN
+that begins with an orthogonal Whh; this one learns T = 20, too (train.py --rnn_init orthogonal).
 """
 
 import statistics
@@ -19,7 +20,8 @@ from torch.nn.functional import cross_entropy
 from train import make_model
 
 NETWORKS = {  # the arguments of make_model
-    "RNN": ("rnn", None),
+    "RNN": ("rnn", "uniform"),
+    "RNN, orthogonal": ("rnn", "orthogonal"),
     "LSTM, bf = 1": ("lstm", "forget"),
     "LSTM, chrono": ("lstm", "chrono"),
 }
@@ -62,14 +64,14 @@ def main():
     show_settings(args)
     seeds = range(args.seed, args.seed + args.seeds)
 
-    print("  T  network              median      least       most")
+    print("  T  network                 median      least       most")
     measured = {}
     for T in sorted(set(args.lengths)):
         for network in NETWORKS:
             shares = [arriving(network, T, seed, args.device) for seed in seeds]
             summary = statistics.median(shares), min(shares), max(shares)
             measured.setdefault(network, []).append((T, *summary))
-            print(f"{T:3}  {network:12}  {summary[0]:9.1e}  {summary[1]:9.1e}  {summary[2]:9.1e}")
+            print(f"{T:3}  {network:15}  {summary[0]:9.1e}  {summary[1]:9.1e}  {summary[2]:9.1e}")
     figure = gradients_figure(measured)
     save(Path(args.out_dir) / "gradients.png", lambda file: figure.savefig(file))
 

@@ -13,14 +13,17 @@ class VanillaRNN(nn.Module):
         h(t) = tanh(Whx x(t) + Whh h(t-1) + bh)
         p    = Wph h + bp                          logits, after the last step only
 
-    Weights start uniform in +-1/sqrt(hidden_dim), biases at 0.
+    Weights start uniform in +-1/sqrt(hidden_dim), biases at 0. Such a Whh shrinks h by about
+    1/sqrt(3) a step; an orthogonal one keeps its length (Saxe et al. 2014).
     """
 
-    def __init__(self, input_dim, hidden_dim, output_dim):
+    def __init__(self, input_dim, hidden_dim, output_dim, orthogonal=False):
         super().__init__()
         D, H = input_dim, hidden_dim
         self.Whx = nn.Parameter(torch.empty(H, D).uniform_(-(H**-0.5), H**-0.5))
         self.Whh = nn.Parameter(torch.empty(H, H).uniform_(-(H**-0.5), H**-0.5))
+        if orthogonal:
+            nn.init.orthogonal_(self.Whh)
         self.bh = nn.Parameter(torch.zeros(H))
         self.Wph = nn.Parameter(torch.empty(output_dim, H).uniform_(-(H**-0.5), H**-0.5))
         self.bp = nn.Parameter(torch.zeros(output_dim))

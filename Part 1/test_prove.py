@@ -237,8 +237,12 @@ def test_a_network_that_only_float32_makes_wrong_is_refused():
     model.W[2, D + 1] = math.log(0.51 * 2**-23) - 5
     model.Wph[1:, 0] = 100
     model.bp[1:] = -100 * math.tanh(1.06)
-    logits, _ = model(torch.eye(D)[torch.zeros(1, 100, dtype=torch.int64)])
+    zeros = torch.eye(D)[torch.zeros(1, 10_000, dtype=torch.int64)]
+    logits, (h, c) = model(zeros)
     assert logits.argmax() == 0
+    c[0, 0] = 1.0594  # where it has crept to after 610,000
+    logits, _ = model(zeros, (h, c))
+    assert logits.argmax() != 0
     refused = outcome(model, 0)
     assert refused.words.startswith("no closed box")
     assert not refused.proved

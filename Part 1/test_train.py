@@ -66,7 +66,9 @@ def test_training_solves_5_digits_and_the_seed_decides_every_bit(tmp_path):
     assert outcomes[0] == outcomes[1]
 
 
-@pytest.mark.parametrize("flags", [["--model", "rnn"], ["--curriculum", "--input_dim", 1]])
+@pytest.mark.parametrize(
+    "flags", [["--model", "rnn", "--rnn_init", "orthogonal"], ["--curriculum", "--input_dim", 1]]
+)
 def test_training_runs_with_its_other_flags(flags, call, tmp_path):
     tiny = ["--input_length", 8, 2, "--train_steps", 3, "--data_size", 90, "--seeds", 2]
     code, out, _ = call(train, *tiny, *flags, "--out_dir", ".")
@@ -164,7 +166,7 @@ def test_the_curve_is_of_the_first_1000_and_the_last_point_of_all():
 # The other scripts
 
 
-def test_more_of_the_gradient_reaches_the_first_digit_in_the_lstm(call, tmp_path):
+def test_the_gradient_reaches_the_first_digit_in_the_lstm_and_in_an_orthogonal_rnn(call, tmp_path):
     code, out, _ = call(gradients, "--lengths", 5, 20, "--seeds", 2, "--out_dir", ".")
     assert code == 0
     assert (tmp_path / "gradients.png").exists()
@@ -172,6 +174,7 @@ def test_more_of_the_gradient_reaches_the_first_digit_in_the_lstm(call, tmp_path
     assert medians["20", "RNN"] < 1e-3
     assert medians["20", "RNN"] < medians["5", "RNN"] < 1
     assert 0.03 < medians["20", "LSTM,", "chrono"] < 1
+    assert 0.3 < medians["20", "RNN,", "orthogonal"] < 1
 
 
 def test_benchmark_compares_the_contenders(call, tmp_path):
