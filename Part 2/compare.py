@@ -5,8 +5,8 @@
     python compare.py run baseline
 
 draws pics/quality.png, the Frechet distance while each learns, and pics/samples.png, their samples
-at the start, half-way and at the end of training. The second run has the settings of the
-assignment's template, but for the generator's loss, which is the non-saturating one in both.
+at the start, soon after it, half-way and at the end of training. The second run has the settings of
+the assignment's template, but for the generator's loss, which is the non-saturating one in both.
 """
 
 import csv
@@ -53,21 +53,21 @@ def read_run(folder):
 
 
 def moments(grids):
-    """Return [(name, batch)] of the grids at the start, half-way and at the end."""
+    """Return [(name, batch)] of the grids at the start, soon after it, half-way and at the end."""
     last = max(grids)
-    start, half_way = (min(grids, key=lambda b: abs(b - goal)) for goal in (last / 200, last / 2))
-    return [("start", start), ("half-way", half_way), ("end", last)]
+    goals = {"start": 0, "soon": last / 200, "half-way": last / 2, "end": last}
+    return [(name, min(grids, key=lambda b: abs(b - goal))) for name, goal in goals.items()]
 
 
 def draw_samples(path, runs):
-    """Draw a row of three grids for each run, {name: {batch: path of its grid}}."""
-    figure, axes = plt.subplots(len(runs), 3, figsize=(13.2, 9.5), layout="constrained")
+    """Draw a row of four grids for each run, {name: {batch: path of its grid}}."""
+    figure, axes = plt.subplots(len(runs), 4, figsize=(17.6, 9.5), layout="constrained")
     for line, (name, grids) in zip(axes, runs.items(), strict=True):
         for axis, (when, batch) in zip(line, moments(grids), strict=True):
             axis.imshow(Image.open(grids[batch]).convert("L"), cmap="gray", vmin=0, vmax=255)
-            axis.set_title(f"{when}: batch {batch:,}", fontsize=17)
+            axis.set_title(f"{when}: batch {batch:,}", fontsize=21)
             axis.set(xticks=[], yticks=[])
-        line[0].set_ylabel(name, fontsize=19)
+        line[0].set_ylabel(name, fontsize=23)
     save(path, lambda file: figure.savefig(file, format="png", dpi=100))
 
 
@@ -88,7 +88,7 @@ def main():
     make_folder(args.out_dir)
 
     ours, theirs = (part[-1]["frechet_distance"] for part in (rows, baseline_rows))
-    title = f"As many epochs, {theirs / ours:.0f} times closer to MNIST"
+    title = "How far the samples are from MNIST, while both generators learn"
     runs = {OURS: rows, BASELINE: baseline_rows}
     save_quality(Path(args.out_dir) / "quality.png", runs, title, real)
     draw_samples(Path(args.out_dir) / "samples.png", {BASELINE: baseline_grids, OURS: grids})

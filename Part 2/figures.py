@@ -1,11 +1,12 @@
 """The figures that training draws: grids of samples, curves, an animation."""
 
 import math
+from pathlib import Path
 
 import matplotlib
 import torch
 from common import BLUE, GREY, ORANGE, save
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from torchvision.utils import save_image
 
 matplotlib.use("Agg")
@@ -72,7 +73,7 @@ def save_quality(path, runs, title, real=None):
     axis.set(yscale="log", xlabel="epoch", ylabel="Fréchet distance to the training images")
     axis.set_title(title, fontsize=14)
     axis.yaxis.set_major_formatter("{x:g}")
-    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axis.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10], integer=True))
     axis.set_xticks([tick for tick in axis.get_xticks() if 0 <= tick <= last])
     axis.grid(alpha=0.3)
     save(path, lambda file: figure.savefig(file, format="png", dpi=100))
@@ -80,9 +81,19 @@ def save_quality(path, runs, title, real=None):
 
 
 def save_gif(path, grids, n_frames=60):
-    """Save the grids, files in the order of training, as an animation that lingers on its start."""
+    """Save the grids, <batch>.png in the order of training, as an animation, the batch above each.
+
+    It lingers on the start of training, where most changes: frame k of n is at (k / n)^2 of it.
+    """
     picks = torch.linspace(0, 1, n_frames).square().mul(len(grids) - 1).round().int().unique()
-    frames = [Image.open(grids[i]).convert("L").resize((304, 304), Image.NEAREST) for i in picks]
+    font = ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSans.ttf"), 17)
+    frames = []
+    for i in picks:
+        frame = Image.new("L", (304, 332))
+        frame.paste(Image.open(grids[i]).convert("L").resize((304, 304), Image.NEAREST), (0, 28))
+        label = f"batch {int(grids[i].stem):,}"
+        ImageDraw.Draw(frame).text((152, 14), label, fill=255, font=font, anchor="mm")
+        frames.append(frame)
     durations = [120] * (len(frames) - 1) + [2000]
     options = dict(append_images=frames[1:], duration=durations, loop=0)
     save(path, lambda file: frames[0].save(file, format="gif", save_all=True, **options))

@@ -45,8 +45,8 @@ def lerp(a, b, t):
 def slerp(a, b, t):
     """Return the points (len(t), D) at the shares t, in 0..1, of the arc from a to b.
 
-    The norm of 100 normal numbers is nearly always close to 10; the middle of a straight line is
-    shorter, where the generator was hardly trained. An arc keeps the norm (Shoemake 1985).
+    The norm of 100 normal numbers is nearly always close to 10, that of the middle of a straight
+    line between two such points close to 7. An arc keeps the norm (Shoemake 1985).
     """
     angle = torch.arccos(torch.dot(a, b) / (a.norm() * b.norm()))
     t = t[:, None]
@@ -121,7 +121,11 @@ def main():
         images = in_pieces(generator, path(ends[start], ends[end], shares))
         read = in_pieces(classifier, images).argmax(1)
         distinct = len(images.mul(127.5).round().unique(dim=0))
-        print(f"{start} to {end}: read as {' '.join(map(str, read.tolist()))}, {distinct} distinct")
+        change = (images[1:] - images[:-1]).flatten(1).norm(dim=1)  # in pixels, step by step
+        print(
+            f"{start} to {end}: read as {' '.join(map(str, read.tolist()))}, {distinct} distinct; "
+            f"the largest step makes {change.max() / change.sum():.0%} of the change"
+        )
         rows.append((images, read))
     target = Path(args.out_dir) / "interpolation.png"
     draw(target, rows)

@@ -40,7 +40,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
 from tqdm import tqdm
 
 HERE = Path(__file__).parent
-# Seeds of noise that no reported number uses: for the rows of quality.csv, and for BatchNorm.
+# Seeds of the noise for the rows of quality.csv, and for BatchNorm.
 MEASURE_SEED, BATCHNORM_SEED = 1000, 1001
 
 
@@ -59,7 +59,7 @@ def make_flags():
     add("--b2", type=number(float, 0, 1, "[)"), default=0.999, help="Adam's decay of the square")
     add("--r1", type=number(float, 0, 1000), default=0.2, help="weight of the gradient penalty")
     add("--r1_every", type=number(int, 1, 1000), default=16, help="batches between penalties")
-    add("--ema", type=number(float, 0, 1, "[)"), default=0.9999, help="decay of averaged weights")
+    add("--ema", type=number(float, 0, 1, "[)"), default=0.9995, help="decay of averaged weights")
     add("--save_interval", type=number(int, 1), default=500, help="batches between sample grids")
     every = "epochs between rows of quality.csv; 0: never"
     add("--measure_every", type=number(int, 0), default=5, help=every)
