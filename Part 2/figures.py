@@ -61,7 +61,7 @@ def save_quality(path, runs, title, real=None):
     last = max(rows[-1]["epoch"] for rows in runs.values())
     axis.set_xlim(right=1.42 * last)  # room for the labels
     if real:
-        axis.axhline(real, color=GREY, ls="--", lw=2)
+        axis.plot([0, last], [real, real], color=GREY, ls="--", lw=2)
         axis.annotate(
             f"real test images: {real:.3g}",
             (0, real),
