@@ -36,7 +36,8 @@ def training_figure(T, histories):
         panel.tick_params(labelsize=7, length=0)
     accuracy.axhline(10, color=GREY, ls="--", zorder=1)
     accuracy.text(0.99 * steps[-1], 8, "chance", color=GREY, ha="right", va="top", fontsize=9)
-    accuracy.set(ylabel="accuracy, 1,000 unseen (%)", ylim=(0, 103), xlim=(0, steps[-1]))
+    asked = min(1000, worst["answers"].sum().item())  # as train.ON_THE_WAY
+    accuracy.set(ylabel=f"accuracy, {asked:,} unseen (%)", ylim=(0, 103), xlim=(0, steps[-1]))
     accuracy.tick_params(labelbottom=False)
     loss.set(ylabel="training loss (nats)", xlabel="training step", yscale="log")
     for axes in (accuracy, loss):
