@@ -10,10 +10,11 @@ from matplotlib.figure import Figure
 COLORS = {"rnn": ORANGE, "lstm": BLUE, "short": GREEN}
 
 
-def training_figure(T, histories):
+def training_figure(T, histories, on_the_way):
     """Accuracy and loss over the steps, and what each network answers after the last.
 
     histories is {name: [a history of train.train a seed]}; the answers are those of its worst seed.
+    Of the test set, the first on_the_way palindromes make the curve, all of them its last point.
     """
     figure = Figure(figsize=(8, 4.8), dpi=110, layout="constrained")
     grid = figure.add_gridspec(2 * len(histories), 2, width_ratios=[2.6, 1])
@@ -27,6 +28,7 @@ def training_figure(T, histories):
             accuracy.plot(steps, percent, marker="o", markevery=[-1], clip_on=False, **look)
             loss.plot(history["loss"], color=COLORS[name], lw=1, alpha=0.7)
         worst = min(runs, key=lambda history: history["test"][-1][1])
+        tested = worst["answers"].sum().item()
         panel = figure.add_subplot(grid[2 * n : 2 * n + 2, 1])
         shares = worst["answers"] / worst["answers"].sum(dim=1, keepdim=True)  # of each right digit
         panel.imshow(shares.numpy(), cmap="Greys", vmin=0, vmax=1)
@@ -36,14 +38,14 @@ def training_figure(T, histories):
         panel.tick_params(labelsize=7, length=0)
     accuracy.axhline(10, color=GREY, ls="--", zorder=1)
     accuracy.text(0.99 * steps[-1], 8, "chance", color=GREY, ha="right", va="top", fontsize=9)
-    asked = min(1000, worst["answers"].sum().item())  # as train.ON_THE_WAY
-    accuracy.set(ylabel=f"accuracy, {asked:,} unseen (%)", ylim=(0, 103), xlim=(0, steps[-1]))
+    accuracy.set(ylabel=f"accuracy, {min(on_the_way, tested):,} unseen (%)")
+    accuracy.set(ylim=(0, 103), xlim=(0, steps[-1]))
     accuracy.tick_params(labelbottom=False)
     loss.set(ylabel="training loss (nats)", xlabel="training step", yscale="log")
     for axes in (accuracy, loss):
         axes.grid(alpha=0.3)
     seeds = f", {len(runs)} seeds; right: the worst" if len(runs) > 1 else ""
-    figure.suptitle(f"T = {T}: {worst['answers'].sum():,} unseen palindromes{seeds}")
+    figure.suptitle(f"T = {T}: {tested:,} unseen palindromes{seeds}")
     return figure
 
 

@@ -270,7 +270,7 @@ def main():
             histories[name] = [run_once(name, T, seed, args) for seed in seeds]
             if args.seeds > 1:
                 print_summary(name, T, histories[name])
-        figure = training_figure(T, histories)
+        figure = training_figure(T, histories, ON_THE_WAY)
         save(Path(args.out_dir) / f"t{T}.png", lambda file, figure=figure: figure.savefig(file))
 
 
