@@ -69,7 +69,7 @@ class LSTM(nn.Module):
         D = self.W.shape[1] - H
         if x.dim() != 3 or x.shape[1] < 1 or x.shape[2] != D:
             raise ValueError(f"x must be (B, T, {D}) with T >= 1, got {tuple(x.shape)}")
-        h, c = state or x.new_zeros(2, len(x), H)
+        h, c = x.new_zeros(2, len(x), H) if state is None else state
         if not h.shape == c.shape == (len(x), H):
             raise ValueError(f"h and c must be {(len(x), H)}, got {[*h.shape]}, {[*c.shape]}")
         return h, c

@@ -193,7 +193,7 @@ def parse_args():
     add(
         "--curriculum",
         action="store_true",
-        help="train on lengths drawn from 5 to T (as many shorter ones as of T), test on T alone",
+        help="train on lengths drawn from 5 to T, each batch of one, test on T alone",
     )
     add("--seeds", type=number(int, 1, 1000), default=1, help="runs: seed, seed + 1, ...")
     add_run_flags(parser, Path(__file__).resolve().parent.parent / "pics")
