@@ -85,6 +85,10 @@ def draw(path, rows):
             axis.imshow(image[0], cmap="gray", vmin=-1, vmax=1)
             axis.set(xticks=[], yticks=[])
             axis.set_xlabel(digit.item(), fontsize=12, labelpad=2)
+        for end in line[0], line[-1]:
+            end.set_xlabel(end.get_xlabel(), fontweight="bold")
+    title = f"two samples of the generator, left and right, and {columns - 2} steps between them"
+    figure.suptitle(title, fontsize=13)
     save(path, lambda file: figure.savefig(file, format="png", dpi=100))
 
 
