@@ -5,8 +5,9 @@
 The plain loop reads PIL images through a DataLoader, shows the discriminator real and fake images
 one after the other, takes two Adam optimizers with default betas, and lets the generator's step
 compute gradients of the discriminator that are thrown away; it draws no samples and saves nothing.
-train.py's step and epoch are those that training takes, the epoch with its sample grids and its
-checkpoint. The contenders alternate in one process; the table shows medians over the rounds.
+train.py's step and epoch are those that training takes after its early epochs, the epoch with its
+sample grids and its checkpoint. The contenders alternate in one process; the table shows medians
+over the rounds.
 """
 
 import statistics
@@ -33,7 +34,8 @@ class Ours:
     def __init__(self, flags, args, folder):
         self.name = " ".join(["train.py", *flags])
         folder.joinpath("images").mkdir(parents=True)
-        flags = [*flags, "--n_epochs", NEVER_ENDS, "--out_dir", folder, "--device", args.device]
+        flags = ["--early", 0, *flags, "--n_epochs", NEVER_ENDS, "--out_dir", folder]
+        flags = [*flags, "--device", args.device]
         self.args = make_flags().parse_args([*map(str, flags)])
         self.images = load_mnist(self.args.data_dir, True, args.device)[0]
         self.game = Game(self.args)

@@ -1,7 +1,8 @@
 """Two runs of train.py side by side: what did the better settings buy?
 
     python train.py --out_dir run
-    python train.py --b1 0.9 --lr 2e-4 --lr_d 2e-4 --r1 0 --ema 0 --fakes 64 --out_dir baseline
+    python train.py --out_dir baseline --fakes 64 --early 0 --lr 2e-4 --lr_d 2e-4 --late 0
+        --b1 0.9 --r1 0 --ema 0
     python compare.py run baseline
 
 draws pics/quality.png, the Frechet distance while each learns, and pics/samples.png, their samples

@@ -55,15 +55,16 @@ def save_quality(path, runs, title, real=None):
     for (name, rows), color in zip(runs.items(), (BLUE, ORANGE), strict=False):
         epochs, distances = zip(*((r["epoch"], r["frechet_distance"]) for r in rows), strict=True)
         axis.plot(epochs, distances, color=color, lw=2.5, marker="o", ms=4)
-        label = f"{name}:\n{distances[-1]:.3g}"
+        label = f"{name}:\n{distances[-1]:#.3g}"
         options = dict(textcoords="offset points", color=color, va="center", fontsize=13)
         axis.annotate(label, (epochs[-1], distances[-1]), (9, 0), **options)
     last = max(rows[-1]["epoch"] for rows in runs.values())
+    axis.margins(y=0.1)
     axis.set_xlim(right=1.42 * last)  # room for the labels
     if real:
         axis.plot([0, last], [real, real], color=GREY, ls="--", lw=2)
         axis.annotate(
-            f"real test images: {real:.3g}",
+            f"real test images: {real:#.3g}",
             (0, real),
             (4, 5),
             color=GREY,

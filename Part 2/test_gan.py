@@ -19,7 +19,7 @@ from mnist import load_mnist
 from PIL import Image
 
 TINY = ["--n_images", "200", "--n_epochs", "4", "--save_interval", "2"]
-TINY += ["--measure_every", "2", "--fakes", "64"]
+TINY += ["--measure_every", "2", "--fakes", "64", "--late", "0.5"]
 
 
 def hashes(folder):
@@ -86,18 +86,28 @@ def test_each_player_has_the_rate_and_the_betas_asked_for():
         assert all(a is b for a, b in zip(group["params"], player.parameters(), strict=True))
 
 
-@pytest.mark.parametrize("r1", [0, 3])
-def test_each_player_gets_the_gradients_of_its_own_loss_alone(r1):
-    game, args = new_game("--r1", r1, "--r1_every", 2, "--fakes", 5)
+@pytest.mark.parametrize(("late", "halves"), [(0, [1] * 5), (0.4, [1, 1, 1, 2, 2]), (1, [2] * 5)])
+def test_rates_are_halved_for_the_last_epochs(late, halves):
+    game, args = new_game("--n_epochs", 5, "--late", late, "--lr", 0.1, "--lr_d", 0.2)
+    for game.epoch, half in enumerate(halves):
+        train.set_rates(game, args)
+        (group_g,), (group_d,) = game.optimizer_g.param_groups, game.optimizer_d.param_groups
+        assert (group_g["lr"], group_d["lr"]) == (0.1 / half, 0.2 / half)
+
+
+@pytest.mark.parametrize(("r1", "early"), [(0, 0), (3, 0), (3, 1)])
+def test_each_player_gets_the_gradients_of_its_own_loss_alone(r1, early):
+    game, args = new_game("--r1", r1, "--r1_every", 2, "--fakes", 5, "--early", early)
     generator, discriminator = game.generator, game.discriminator
     real = torch.rand(6, 1, 28, 28)
-    z = torch.randn(5, 8, generator=game.rng.clone_state())
+    z = torch.randn(10 if early else 5, 8, generator=game.rng.clone_state())
     fake = generator(z)
     g_loss = generator_loss(discriminator(fake))
     expected_g = torch.autograd.grad(g_loss, list(generator.parameters()), retain_graph=True)
     d_loss = discriminator_loss(discriminator(real), discriminator(fake))
     x = real.clone().requires_grad_()
     penalty = 2 * r1 * gradient_penalty(discriminator(x), x)  # every 2 steps, twice as strong
+    penalty = penalty / 2 if early else penalty
     expected_d = torch.autograd.grad(d_loss + penalty, list(discriminator.parameters()))
     train.train_step(game, real, args)
     torch.testing.assert_close([p.grad for p in generator.parameters()], list(expected_g))
@@ -217,6 +227,8 @@ def test_two_runs_never_write_into_one_folder(tmp_path):
     [
         ("--batch_size", "0"),
         ("--fakes", "1"),
+        ("--early", "1.1"),
+        ("--late", "-1"),
         ("--measure_every", "-1"),
         ("--n_epochs", "0"),
         ("--lr", "nan"),
