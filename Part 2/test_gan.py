@@ -95,19 +95,20 @@ def test_rates_are_halved_for_the_last_epochs(late, halves):
         assert (group_g["lr"], group_d["lr"]) == (0.1 / half, 0.2 / half)
 
 
-@pytest.mark.parametrize(("r1", "early"), [(0, 0), (3, 0), (3, 1)])
-def test_each_player_gets_the_gradients_of_its_own_loss_alone(r1, early):
-    game, args = new_game("--r1", r1, "--r1_every", 2, "--fakes", 5, "--early", early)
+@pytest.mark.parametrize(("r1", "epoch"), [(0, 2), (3, 2), (3, 1)])
+def test_each_player_gets_the_gradients_of_its_own_loss_alone(r1, epoch):
+    flags = "--n_epochs", 4, "--early", 0.5, "--fakes", 5, "--r1", r1, "--r1_every", 2
+    game, args = new_game(*flags)
+    game.epoch, early = epoch, 2 if epoch < 2 else 1
     generator, discriminator = game.generator, game.discriminator
     real = torch.rand(6, 1, 28, 28)
-    z = torch.randn(10 if early else 5, 8, generator=game.rng.clone_state())
+    z = torch.randn(early * 5, 8, generator=game.rng.clone_state())
     fake = generator(z)
     g_loss = generator_loss(discriminator(fake))
     expected_g = torch.autograd.grad(g_loss, list(generator.parameters()), retain_graph=True)
     d_loss = discriminator_loss(discriminator(real), discriminator(fake))
     x = real.clone().requires_grad_()
-    penalty = 2 * r1 * gradient_penalty(discriminator(x), x)  # every 2 steps, twice as strong
-    penalty = penalty / 2 if early else penalty
+    penalty = 2 * r1 / early * gradient_penalty(discriminator(x), x)  # every 2nd step, so twice
     expected_d = torch.autograd.grad(d_loss + penalty, list(discriminator.parameters()))
     train.train_step(game, real, args)
     torch.testing.assert_close([p.grad for p in generator.parameters()], list(expected_g))
@@ -189,14 +190,15 @@ def test_batchnorm_statistics_belong_to_the_averaged_weights(straight_run):
             x = layer(x)
 
 
-def test_shuffled_images_lazy_penalty_and_averaged_weights(tmp_path, monkeypatch):
-    weights, penalised, seen = [], [], []
+def test_shuffled_images_lazy_penalty_late_rates_and_averaged_weights(tmp_path, monkeypatch):
+    weights, penalised, seen, rates = [], [], [], []
     train_step = train.train_step
 
     def spy(game, real, args):
         train_step(game, real, args)
         weights.append([p.detach().clone() for p in game.generator.parameters()])
         penalised.append(real.requires_grad)
+        rates.append([o.param_groups[0]["lr"] for o in (game.optimizer_g, game.optimizer_d)])
         seen.append(real.detach())
 
     monkeypatch.setattr(train, "train_step", spy)
@@ -208,6 +210,7 @@ def test_shuffled_images_lazy_penalty_and_averaged_weights(tmp_path, monkeypatch
     ink = [of.double().sum((1, 2, 3)).sort().values for of in (epoch, images)]
     assert torch.equal(*ink), "each image once"
     assert penalised == [True, False, False] * 5 + [True], "every 3 batches"
+    assert rates == [[8e-4, 4e-4]] * 8 + [[4e-4, 2e-4]] * 8, "halved for the last 2 of 4 epochs"
     averaged = weights[0]
     for n, current in enumerate(weights[1:], start=1):
         decay = min(0.3, (1 + n) / (10 + n))
