@@ -116,8 +116,8 @@ class Game:
 
 def train_step(game, real, args):
     """Let the two players of equation (10) take their turns on real (B, 1, 28, 28) in [-1, 1]."""
-    early = 2 if game.epoch < round(args.early * args.n_epochs) else 1
-    z = torch.randn(early * args.fakes, args.latent_dim, generator=game.rng, device=args.device)
+    times = 2 if game.epoch < round(args.early * args.n_epochs) else 1  # as many fakes
+    z = torch.randn(times * args.fakes, args.latent_dim, generator=game.rng, device=args.device)
     fake = game.generator(z)
     penalise = args.r1 > 0 and game.step % args.r1_every == 0
     real.requires_grad_(penalise)
@@ -128,7 +128,7 @@ def train_step(game, real, args):
     d_loss = discriminator_loss(real_logits, fake_logits)
     penalty = gradient_penalty(real_logits, real) if penalise else 0
     game.optimizer_d.zero_grad()
-    d_total = d_loss + args.r1 / early * args.r1_every * penalty  # rarer, so stronger
+    d_total = d_loss + args.r1 / times * args.r1_every * penalty  # rarer, so stronger
     d_total.backward(inputs=[*game.discriminator.parameters()], retain_graph=True)
 
     # The generator's turn: its fakes should get high logits.
@@ -153,9 +153,9 @@ def shuffled_batches(images, size, rng):
 
 def set_rates(game, args):
     """Set both learning rates, which are halved for the last epochs."""
-    late = 2 if args.n_epochs - game.epoch <= round(args.late * args.n_epochs) else 1
+    is_late = args.n_epochs - game.epoch <= round(args.late * args.n_epochs)
     for optimizer, rate in ((game.optimizer_g, args.lr), (game.optimizer_d, args.lr_d)):
-        optimizer.param_groups[0]["lr"] = rate / late
+        optimizer.param_groups[0]["lr"] = rate / 2 if is_late else rate
 
 
 def train_epoch(game, real_images, args, bar):
