@@ -49,8 +49,8 @@ def training_figure(T, histories, on_the_way):
     return figure
 
 
-def gradients_figure(measured):
-    """What of the gradient arrives at the first digit, over T.
+def gradients_figure(measured, train_steps):
+    """What of the gradient arrives at the first digit after train_steps steps of training, over T.
 
     measured is {network: [(T, median, least, most), ...]}.
     """
@@ -69,11 +69,12 @@ def gradients_figure(measured):
         top /= 30
     axes.set(xscale="log", yscale="log", xlabel="T, digits of the palindrome", xticks=lengths)
     axes.set(ylabel="gradient at the first digit\n/ gradient at the last one read")
-    axes.set(xlim=(lengths[0], lengths[-1]))
+    axes.margins(x=0)
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.minorticks_off()
     axes.grid(alpha=0.3)
-    axes.set_title("What of the gradient arrives at the first digit of a fresh network")
+    network = f"network trained for {train_steps:,} steps" if train_steps else "fresh network"
+    axes.set_title(f"What of the gradient arrives at the first digit of a {network}")
     return figure
 
 

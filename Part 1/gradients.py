@@ -1,6 +1,7 @@
 """Why the RNN fails where the LSTM does not: what of the gradient arrives at the first digit.
 
-    python gradients.py
+    python gradients.py                                       of fresh networks
+    python gradients.py --train_steps 500 --out_dir /tmp/g    of networks trained at T
 
 For fresh networks and palindromes of 5 to 100 digits: the norm of the derivative of the loss by the
 first digit's input over that by the last digit's, which is read T - 2 steps later. Prints the
@@ -17,7 +18,7 @@ from common import add_run_flags, make_folder, make_parser, number, run, save, s
 from dataset import PalindromeDataset, how_many
 from figures import gradients_figure
 from torch.nn.functional import cross_entropy
-from train import make_model
+from train import LEARNING_RATES, make_model, train
 
 NETWORKS = {  # the arguments of make_model
     "RNN": ("rnn", "uniform"),
@@ -27,15 +28,23 @@ NETWORKS = {  # the arguments of make_model
 }
 
 
-def arriving(network, T, seed, device):
-    """|d loss / d x(1)| / |d loss / d x(T-1)| of a fresh network, on 128 palindromes."""
-    dataset = PalindromeDataset(T - 1, min(128, how_many(T)), one_hot=True, seed=seed)
-    x, targets = (tensor.to(device) for tensor in dataset[:])
-    x = x.double()  # a float32 cannot hold the square of what is left in the RNN
+def arriving(network, T, seed, device, train_steps=0, data_size=10_000):
+    """|d loss / d x(1)| / |d loss / d x(T-1)| of a network, on 128 palindromes held out.
+
+    It is fresh, or trained as in train.py on 80 % of data_size palindromes.
+    """
+    dataset = PalindromeDataset(T - 1, min(data_size, how_many(T)), one_hot=True, seed=seed)
+    train_set, test_set = dataset.split(0.8)
     torch.manual_seed(seed)
     name, init = NETWORKS[network]
-    model = make_model(name, 10, 128, init, T).to(x)
-    logits, _ = model(x.requires_grad_())
+    model = make_model(name, 10, 128, init, T).to(device)
+    if train_steps:
+        rate, label = LEARNING_RATES[name], f"{network}, T={T}, seed {seed}"
+        options = dict(learning_rate=rate, seed=seed, label=label)
+        train(model, [train_set], None, train_steps, **options)
+    x, targets = (tensor.to(device) for tensor in test_set[:128])
+    x = x.double()  # a float32 cannot hold the square of what is left in the RNN
+    logits, _ = model.double()(x.requires_grad_())
     (dx,) = torch.autograd.grad(cross_entropy(logits, targets), x)
     return (dx[:, 0].norm() / dx[:, -1].norm()).item()
 
@@ -53,6 +62,12 @@ def parse_args():
     parser.add_argument(
         "--seeds", type=number(int, 1, 1000), default=10, help="networks: seed, seed + 1, ..."
     )
+    parser.add_argument(
+        "--train_steps", type=number(int, 0, 1_000_000), default=0, help="training before that"
+    )
+    parser.add_argument(
+        "--data_size", type=number(int, 200, 1_000_000), default=10_000, help="palindromes"
+    )
     add_run_flags(parser, Path(__file__).resolve().parent.parent / "pics")
     return parser.parse_args()
 
@@ -68,11 +83,15 @@ def main():
     measured = {}
     for T in sorted(set(args.lengths)):
         for network in NETWORKS:
-            shares = [arriving(network, T, seed, args.device) for seed in seeds]
+            shares = [
+                arriving(network, T, seed, args.device, args.train_steps, args.data_size)
+                for seed in seeds
+            ]
             summary = statistics.median(shares), min(shares), max(shares)
             measured.setdefault(network, []).append((T, *summary))
-            print(f"{T:3}  {network:15}  {summary[0]:9.1e}  {summary[1]:9.1e}  {summary[2]:9.1e}")
-    figure = gradients_figure(measured)
+            values = "  ".join(f"{value:9.1e}" for value in summary)
+            print(f"{T:3}  {network:15}  {values}", flush=True)
+    figure = gradients_figure(measured, args.train_steps)
     save(Path(args.out_dir) / "gradients.png", lambda file: figure.savefig(file))
 
 

@@ -167,7 +167,8 @@ def test_the_curve_is_of_the_first_1000_and_the_last_point_of_all():
 
 
 def test_the_gradient_reaches_the_first_digit_in_the_lstm_and_in_an_orthogonal_rnn(call, tmp_path):
-    code, out, _ = call(gradients, "--lengths", 5, 20, "--seeds", 2, "--out_dir", ".")
+    flags = "--lengths", 5, 20, "--seeds", 2, "--out_dir", "."
+    code, out, _ = call(gradients, *flags)
     assert code == 0
     assert (tmp_path / "gradients.png").exists()
     medians = {tuple(row[:-3]): float(row[-3]) for row in map(str.split, out.splitlines()[3:])}
@@ -175,6 +176,8 @@ def test_the_gradient_reaches_the_first_digit_in_the_lstm_and_in_an_orthogonal_r
     assert medians["20", "RNN"] < medians["5", "RNN"] < 1
     assert 0.03 < medians["20", "LSTM,", "chrono"] < 1
     assert 0.3 < medians["20", "RNN,", "orthogonal"] < 1
+    _, trained, _ = call(gradients, *flags, "--train_steps", 2)
+    assert not set(trained.splitlines()[3:]) & set(out.splitlines()[3:])
 
 
 def test_benchmark_compares_the_contenders(call, tmp_path):
@@ -214,7 +217,7 @@ BAD_NUMBERS = ["0", "-1", "nan", "inf", "text", "1e999", "9" * 30]
                 "--portion_train 0.0001 --input_length 4",
             ],
         ),
-        (gradients, "lengths seeds", ["--lengths 2", "--lengths"]),
+        (gradients, "lengths seeds data_size", ["--lengths 2", "--lengths", "--train_steps -1"]),
         (memory, "direct_steps train_steps max_length lengths direct_lengths seeds", []),
         (benchmark, "lengths batch_size read num_hidden rounds", []),
     ],
