@@ -68,6 +68,7 @@ def main():
     add("--classifier", default=HERE / "mnist_classifier.pth", help="weights of the classifier")
     add("--n_samples", type=number(int, 200, 10_000), default=10_000, help="images of each kind")
     add_run_flags(parser, PICS)
+    parser.set_defaults(seed=2000)  # a noise on which no setting was chosen
     add("--data_dir", default=DATA_DIR, help="folder that holds MNIST/raw/*.gz")
     args = parser.parse_args()
     show_settings(args)
