@@ -4,10 +4,11 @@
     python train.py --n_epochs 1 --out_dir /tmp/look    a first look
     python train.py --resume                            go on after a crash, to the same bits
 
-The full run takes two hours on two cores of an AMD EPYC (OMP_NUM_THREADS=2). Its samples lie at a
-Frechet distance of 2.55 (real images: 1.73; the template's settings: 76.84); a classifier reads
-96.4 % of them with more than 90 % confidence (98.7 %; 91.2 %): the worst of three seeds of noise,
-measured by evaluate.py.
+The full run takes 80 to 110 minutes on two cores of an AMD EPYC (OMP_NUM_THREADS=2). Its samples
+lie at a Frechet distance of 2.55 (real images: 1.73; the template's settings: 66.66); a classifier
+reads 96.4 % of them with more than 90 % confidence (98.7 %; 90.6 %): the worst of three seeds of
+noise, measured by evaluate.py.
+
 
 Into out_dir go images/<batch>.png, quality.csv, quality.png, losses.png, training.gif,
 mnist_generator.pth and checkpoint.pt.
