@@ -59,7 +59,8 @@ def test_training_solves_5_digits_and_the_seed_decides_every_bit(tmp_path):
         command = [sys.executable, HERE / "train.py", *flags, name]  # as a user does
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
         assert done.stderr == "", "progress bars belong on terminals only"
-        lstm, rnn = (row.split()[:-1] for row in done.stdout.splitlines()[-2:])  # without seconds
+        rows = (row.split() for row in done.stdout.splitlines())
+        lstm, rnn = (row[:-1] for row in rows if row[1] in ("lstm", "rnn"))  # without seconds
         assert lstm[:6] == ["5", "lstm", "0", "800", "200", "100.00%"], "at the last step"
         assert rnn[:2] == ["5", "rnn"]
         outcomes.append((lstm, rnn, (tmp_path / name / "t5.png").read_bytes()))
