@@ -5,9 +5,9 @@
     python train.py --input_length 39 --curriculum      T = 40, with shorter palindromes on the way
 
 Prints a table and writes one figure per length, pics/t5.png and pics/t20.png. The first command
-takes 15 s on two cores of an Intel Xeon: T = 5 is solved by both networks, T = 20 by the LSTM alone
-(100.00 % of 20,000 unseen palindromes; the RNN 20.26 %, its median over 20 other seeds 77.33 %,
-and with --rnn_init orthogonal 100.00 %).
+takes 15 s on two idle cores of an Intel Xeon (busy ones: OMP_NUM_THREADS=1): T = 5 is solved by
+both networks, T = 20 by the LSTM alone (100.00 % of 20,000 unseen palindromes; the RNN 20.26 %, its
+median over 20 other seeds 77.33 %, and with --rnn_init orthogonal 100.00 %).
 """
 
 import math
