@@ -9,7 +9,6 @@ lie at a Frechet distance of 2.55 (real images: 1.73; the template's settings: 6
 reads 96.4 % of them with more than 90 % confidence (98.7 %; 90.6 %): the worst of three seeds of
 noise, measured by evaluate.py.
 
-
 Into out_dir go images/<batch>.png, quality.csv, quality.png, losses.png, training.gif,
 mnist_generator.pth and checkpoint.pt.
 """
