@@ -28,21 +28,21 @@ NETWORKS = {  # the arguments of make_model
 }
 
 
-def arriving(network, T, seed, device, train_steps=0, data_size=10_000):
+def arriving(network, T, seed, args):
     """|d loss / d x(1)| / |d loss / d x(T-1)| of a network, on 128 palindromes held out.
 
-    It is fresh, or trained as in train.py on 80 % of data_size palindromes.
+    It is fresh, or trained as in train.py on 80 % of args.data_size palindromes.
     """
-    dataset = PalindromeDataset(T - 1, min(data_size, how_many(T)), one_hot=True, seed=seed)
+    dataset = PalindromeDataset(T - 1, min(args.data_size, how_many(T)), one_hot=True, seed=seed)
     train_set, test_set = dataset.split(0.8)
     torch.manual_seed(seed)
     name, init = NETWORKS[network]
-    model = make_model(name, 10, 128, init, T).to(device)
-    if train_steps:
+    model = make_model(name, 10, 128, init, T).to(args.device)
+    if args.train_steps:
         rate, label = LEARNING_RATES[name], f"{network}, T={T}, seed {seed}"
         options = dict(learning_rate=rate, seed=seed, label=label)
-        train(model, [train_set], None, train_steps, **options)
-    x, targets = (tensor.to(device) for tensor in test_set[:128])
+        train(model, [train_set], None, args.train_steps, **options)
+    x, targets = (tensor.to(args.device) for tensor in test_set[:128])
     x = x.double()  # a float32 cannot hold the square of what is left in the RNN
     logits, _ = model.double()(x.requires_grad_())
     (dx,) = torch.autograd.grad(cross_entropy(logits, targets), x)
@@ -83,10 +83,7 @@ def main():
     measured = {}
     for T in sorted(set(args.lengths)):
         for network in NETWORKS:
-            shares = [
-                arriving(network, T, seed, args.device, args.train_steps, args.data_size)
-                for seed in seeds
-            ]
+            shares = [arriving(network, T, seed, args) for seed in seeds]
             summary = statistics.median(shares), min(shares), max(shares)
             measured.setdefault(network, []).append((T, *summary))
             values = "  ".join(f"{value:9.1e}" for value in summary)
