@@ -1,25 +1,26 @@
-"""Seconds per training step, and for reading: LSTM and FastLSTM beside torch.nn.LSTM.
+"""Time of a training step and of reading: LSTM beside torch.nn.LSTM and the products alone.
 
     python benchmark.py
 
 What is timed is what the scripts call: train.train, from drawing the batch to the optimizer's step,
-and train.evaluate. The contenders alternate in one process, so that a slow moment of the machine
-meets all of them; the ratios are medians over the rounds. Takes 35 s on two cores of an Intel Xeon.
+and train.accuracy. "products" are the matrix products of the loop over time and nothing else, three
+for each digit in training (one forward, two backward), one in reading: no LSTM made of torch.mm can
+be faster. The contenders alternate in one process, so that a slow moment of the machine meets all
+of them; the ratios are medians over the rounds. Takes half a minute on two cores.
 """
 
 import os
 import platform
 import statistics
 import time
-from pathlib import Path
 
 import torch
-from common import add_run_flags, make_parser, number, run, show_settings
-from dataset import PalindromeDataset, how_many
-from fast_lstm import FastLSTM
-from lstm import LSTM
 from torch import nn
-from train import evaluate, train
+
+from common import add_run_flags, make_parser, number, run, show_settings
+from dataset import PalindromeDataset
+from lstm import LSTM
+from train import accuracy, train
 
 
 class TorchLSTM(nn.Module):
@@ -36,84 +37,90 @@ class TorchLSTM(nn.Module):
         return self.out(h[:, -1]), state
 
 
-CONTENDERS = {"nn.LSTM": TorchLSTM, "LSTM": LSTM, "FastLSTM": FastLSTM}
+def products(batch_size, times, training, args):
+    """Return a function that computes the products of (1)-(4) for `times` digits."""
+    H = args.num_hidden
+    xh = torch.randn(batch_size, 10 + H, device=args.device)
+    W = torch.randn(10 + H, 4 * H, device=args.device)
+    dz = torch.randn(batch_size, 4 * H, device=args.device)
+
+    def multiply():
+        for _ in range(times):
+            torch.mm(xh, W)
+            if training:
+                torch.mm(dz, W.T)
+                torch.mm(xh.T, dz)
+
+    return multiply
 
 
-def training(network, T, args):
-    """A function that trains a network for some steps, and their number."""
-    model = network(10, args.num_hidden, 10).to(args.device)
-    dataset = PalindromeDataset(T - 1, min(1000, how_many(T)), one_hot=True)
-    steps, size = max(5, 100 // T), args.batch_size
-    return lambda: train(model, [dataset], None, steps, batch_size=size, learning_rate=1e-4), steps
+def training(T, args):
+    """Return {contender: a function that trains it at T for some steps} and their number."""
+    steps = max(5, 100 // T)
+    dataset = PalindromeDataset(T - 1, 1000, one_hot=True)
+
+    def trainer(network):
+        model = network(10, args.num_hidden, 10).to(args.device)
+        return lambda: train(model, [dataset], steps, 1e-4, batch_size=args.batch_size)
+
+    calls = {"nn.LSTM": trainer(TorchLSTM), "LSTM": trainer(LSTM)}
+    calls["products"] = products(args.batch_size, steps * (T - 1), True, args)
+    return calls, steps
 
 
-def reading(network, batch_size, args):
-    """A function that reads 100 digits of each palindrome, and how often it does: once."""
-    model = network(10, args.num_hidden, 10).to(args.device)
+def reading(batch_size, args):
+    """Return {contender: a function that reads 100 digits of batch_size palindromes}."""
     dataset = PalindromeDataset(100, batch_size, one_hot=True)
-    return lambda: evaluate(model, dataset, batch_size=batch_size), 1
+
+    def reader(network):
+        model = network(10, args.num_hidden, 10).to(args.device)
+        return lambda: accuracy(model, dataset)
+
+    calls = {"nn.LSTM": reader(TorchLSTM), "LSTM": reader(LSTM)}
+    calls["products"] = products(batch_size, 100, False, args)
+    return calls
 
 
-def measure(calls, rounds, on):
-    """Seconds of each call, in turns: {name: [a value for each round]}."""
-    synchronize = torch.cuda.synchronize if on.type == "cuda" else lambda: None
+def measure(calls, rounds, device):
+    """Return the seconds of each call, in turns: {name: [a value for each round]}."""
     seconds = {name: [] for name in calls}
     for n in range(rounds + 1):
         for name, call in calls.items():
-            synchronize()
             start = time.perf_counter()
             call()
-            synchronize()
+            if device.type == "cuda":
+                torch.cuda.synchronize()
             if n > 0:  # the first round warms up
                 seconds[name].append(time.perf_counter() - start)
     return seconds
 
 
-def hardware(on):
-    """The name of the processor or of the GPU."""
-    if on.type == "cuda":
-        return torch.cuda.get_device_name(on)
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(": ")[1] for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
+def parse_args():
+    """Return the checked flags."""
+    parser = make_parser(__doc__)
+    add = parser.add_argument
+    lengths = {"type": number(int, 2, 1000), "nargs": "+", "default": [5, 20, 100]}
+    add("--lengths", **lengths, help="palindrome lengths of the training")
+    add("--batch_size", type=number(int, 1, 10_000), default=128, help="palindromes per step")
+    read = {"type": number(int, 1, 1000), "nargs": "+", "default": [128, 1000]}
+    add("--read", **read, help="palindromes that are read at a time")
+    add("--num_hidden", type=number(int, 1, 4096), default=128, help="hidden units")
+    add("--rounds", type=number(int, 1, 1000), default=15, help="turns of each contender")
+    add_run_flags(parser)
+    return parser.parse_args()
 
 
 def main():
     """Print one line for each length or batch size and contender."""
-    parser = make_parser(__doc__)
-    add = parser.add_argument
-    add(
-        "--lengths",
-        type=number(int, 2, 1000),
-        nargs="+",
-        default=[5, 20, 100],
-        help="palindrome lengths of the training",
-    )
-    add("--batch_size", type=number(int, 1, 10_000), default=128, help="palindromes per step")
-    add(
-        "--read",
-        type=number(int, 1, 10_000),
-        nargs="+",
-        default=[128, 1000],
-        help="palindromes that are read at a time",
-    )
-    add("--num_hidden", type=number(int, 1, 4096), default=128, help="hidden units")
-    add("--rounds", type=number(int, 1, 1000), default=15, help="turns of each contender")
-    add_run_flags(parser)
-    args = parser.parse_args()
+    args = parse_args()
     show_settings(args)
     torch.manual_seed(args.seed)
-    print(f"{hardware(args.device)}, {os.cpu_count()} CPU cores")
+    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} CPU cores")
 
     print("                            contender       ms  times nn.LSTM's (median, from-to)")
-    rows = [(f"training step, T = {T}", training, T) for T in args.lengths]
-    rows += [(f"reading 100 digits of {B}", reading, B) for B in args.read]
-    for what, make, size in rows:
-        calls = {}
-        for name, network in CONTENDERS.items():
-            calls[name], repeats = make(network, size, args)
+    rows = [(f"training step, T = {T}", *training(T, args)) for T in sorted(set(args.lengths))]
+    rows += [(f"reading 100 digits of {B}", reading(B, args), 1) for B in sorted(set(args.read))]
+    for what, calls, repeats in rows:
         seconds = measure(calls, args.rounds, args.device)
         for name, values in seconds.items():
             ratios = [a / b for a, b in zip(values, seconds["nn.LSTM"], strict=True)]

@@ -1,9 +1,53 @@
-"""Refuses a run of both parts' tests in one process, where their scripts' names would collide."""
+"""What the tests of both parts share; each part holds this same file."""
+
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
+from common import run
+
+HERE = Path(__file__).resolve().parent
+
 
 def pytest_sessionstart(session):
-    """Say what to run instead; a bare `pytest` names both parts, see .pytest.ini."""
+    """Refuse to test both parts in one process, where their scripts' names would collide."""
     if all(any(part in arg for arg in session.config.args) for part in ("Part 1", "Part 2")):
         pytest.exit('one part at a time: pytest "Part 1" && pytest "Part 2"', returncode=2)
+
+
+@pytest.fixture
+def script(tmp_path):
+    """Return a function that runs a script as a user does, from another folder."""
+
+    def script(name, *flags):
+        command = [sys.executable, HERE / name, *map(str, flags)]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+
+    return script
+
+
+@pytest.fixture
+def refuse(monkeypatch, capsys, tmp_path):
+    """Return a function that checks that a script refuses its flags, in this process: faster.
+
+    Its error must be one line, below argparse's usage if that is there, and name all words; the
+    exit code 2; and no file may have been written or changed.
+    """
+    monkeypatch.chdir(tmp_path)
+
+    def refuse(main, *flags, words):
+        before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+        monkeypatch.setattr(sys, "argv", ["script.py", *map(str, flags)])
+        with pytest.raises(SystemExit) as stop:
+            run(main)
+        *usage, line = capsys.readouterr().err.splitlines()
+        assert stop.value.code == 2, line
+        assert not usage or usage[0].startswith("usage: "), usage
+        assert all(row.startswith(" ") for row in usage[1:]), usage
+        assert line.startswith("script.py: error: "), line
+        assert all(str(word) in line for word in words), line
+        assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+    return refuse

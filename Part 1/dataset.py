@@ -1,4 +1,4 @@
-"""Palindromes: the first T-1 digits go in, the T-th is to be predicted."""
+"""Palindromes: the first T - 1 digits are the input, the T-th is the target."""
 
 import copy
 
@@ -7,61 +7,58 @@ import torch
 from torch.utils.data import Dataset
 
 
+def count_palindromes(T):
+    """Return how many palindromes of T digits there are: the first half decides the rest."""
+    return 10 ** ((T + 1) // 2)
+
+
 def encode(digits, one_hot):
-    """Digits (...) as float32 network inputs: (..., 10) if one_hot, else (..., 1), from 0 to 9."""
+    """Return digits (...) as float32 inputs: (..., 10) if one_hot, else (..., 1), from 0 to 9."""
     if one_hot:
         return torch.eye(10, device=digits.device)[digits.long()]
     return digits.float().unsqueeze(-1)
 
 
-def how_many(T):
-    """How many palindromes of T digits there are: the first half decides the rest."""
-    return 10 ** ((T + 1) // 2)
-
-
 class PalindromeDataset(Dataset):
     """Distinct random palindromes of T = input_length + 1 digits, in random order.
 
-    total_len is how many; where fewer exist (T=5 has 1,000), it takes all of them and says so.
-    The same seed gives the same palindromes.
+    It holds total_len of them, or all that exist if these are fewer (T = 5 has 1,000). The same
+    seed and T give the same palindromes; those of another T are drawn independently.
 
     An item is `(inputs, target)`: float32 (input_length, 10) if one_hot, else (input_length, 1);
-    and int64 (), the last digit. All digits lie in `digits`, uint8 (total_len, T).
+    and int64 (), the last digit. All digits lie in `digits`, uint8 (len, T).
     """
 
     def __init__(self, input_length, total_len, one_hot=False, seed=0):
         if input_length < 1 or total_len < 1:
-            raise ValueError(
-                f"input_length and total_len must be at least 1, got {input_length}, {total_len}"
-            )
+            raise ValueError(f"at least 1 is needed, got {input_length=}, {total_len=}")
         T = input_length + 1
         half = (T + 1) // 2
-        if total_len > how_many(T):
-            total_len = how_many(T)
-            print(f"T={T} has only {total_len:,} palindromes: taking all of them")
-        # Distinct numbers make distinct palindromes. 10 ** half does not fit an integer from
-        # T = 37 on, so the numbers give at most 18 digits and further ones are drawn one by one.
+        total_len = min(total_len, count_palindromes(T))
+        rng = np.random.default_rng([seed, T])  # without T all lengths would begin alike
+        # Distinct numbers make distinct palindromes. 10**half overflows int64 from T = 37 on, so
+        # the number gives at most 18 digits and the rest is drawn independently.
         known = min(half, 18)
-        rng = np.random.default_rng(seed)
         numbers = rng.choice(10**known, total_len, replace=False)
+        powers = 10 ** np.arange(known, dtype=np.int64)[::-1]
         left = np.empty((total_len, half), dtype=np.uint8)
-        left[:, :known] = numbers[:, None] // 10 ** np.arange(known)[::-1] % 10
+        left[:, :known] = numbers[:, None] // powers % 10  # decimal digits, the highest first
         left[:, known:] = rng.integers(10, size=(total_len, half - known), dtype=np.uint8)
         right = left[:, : T // 2][:, ::-1]
         self.digits = torch.from_numpy(np.concatenate([left, right], axis=1))
         self.one_hot = one_hot
 
     def __len__(self):
-        """How many palindromes."""
+        """Return how many palindromes there are."""
         return len(self.digits)
 
     def __getitem__(self, index):
-        """One item, or for a slice or a tensor of indices a batch of them."""
+        """Return one item, or for a slice or a tensor of indices a batch of them."""
         digits = self.digits[index]
         return encode(digits[..., :-1], self.one_hot), digits[..., -1].long()
 
     def split(self, portion):
-        """Two datasets without a common palindrome: the first int(portion * len), and the rest."""
+        """Return two datasets that share no palindrome: the first int(portion * len), the rest."""
         cut = int(portion * len(self))
         first, rest = copy.copy(self), copy.copy(self)
         first.digits, rest.digits = self.digits[:cut], self.digits[cut:]

@@ -1,177 +1,160 @@
-"""The figures of Part 1, drawn from the numbers that the scripts measured."""
+"""The figures of Part 1: each function returns a matplotlib Figure."""
 
 import math
 import statistics
 
-import torch
-from common import BLUE, GREEN, GREY, ORANGE
 from matplotlib.figure import Figure
 
-COLORS = {"rnn": ORANGE, "lstm": BLUE, "short": GREEN}
+from common import BLUE, GREEN, GREY, ORANGE, PINK
+
+LABELS = {
+    "rnn": "RNN",
+    "rnn_orthogonal": "RNN, orthogonal start",
+    "lstm": "LSTM, bf = 1",
+    "lstm_chrono": "LSTM, chrono start",
+}
+COLORS = {"rnn": ORANGE, "rnn_orthogonal": PINK, "lstm": GREEN, "lstm_chrono": BLUE}
 
 
-def training_figure(T, histories, on_the_way):
-    """Accuracy and loss over the steps, and what each network answers after the last.
+def training_figure(T, results, curve_size, solved):
+    """Return a Figure: accuracy over the steps for each network, and the answers of its median run.
 
-    histories is {name: [a history of train.train a seed]}; the answers are those of its worst seed.
-    Of the test set, the first on_the_way palindromes make the curve, all of them its last point.
+    results is {network: [a result of train.train_and_test for each seed]}. The curves are measured
+    on curve_size test palindromes, their last point on all. Runs are thin, their median bold. The
+    steps are cut where all runs have long been at `solved` or more.
     """
-    figure = Figure(figsize=(8, 4.8), dpi=110, layout="constrained")
-    grid = figure.add_gridspec(2 * len(histories), 2, width_ratios=[2.6, 1])
-    accuracy = figure.add_subplot(grid[: len(histories), 0])
-    loss = figure.add_subplot(grid[len(histories) :, 0], sharex=accuracy)
-    for n, (name, runs) in enumerate(histories.items()):
-        look = {"color": COLORS[name], "lw": 1 if len(runs) > 1 else 3 - 1.5 * n}
-        for history in runs:
-            steps, tested = zip(*history["test"], strict=True)
-            percent = [100 * a for a in tested]
-            accuracy.plot(steps, percent, marker="o", markevery=[-1], clip_on=False, **look)
-            loss.plot(history["loss"], color=COLORS[name], lw=1, alpha=0.7)
-        worst = min(runs, key=lambda history: history["test"][-1][1])
-        tested = worst["answers"].sum().item()
-        panel = figure.add_subplot(grid[2 * n : 2 * n + 2, 1])
-        shares = worst["answers"] / worst["answers"].sum(dim=1, keepdim=True)  # of each right digit
-        panel.imshow(shares.numpy(), cmap="Greys", vmin=0, vmax=1)
-        title = f"{name.upper()}: {worst['test'][-1][1]:.2%} right"
-        panel.set_title(title, color=COLORS[name], weight="bold", fontsize=11)
-        panel.set(xlabel="answer", ylabel="right digit", xticks=range(10), yticks=range(10))
-        panel.tick_params(labelsize=7, length=0)
-    accuracy.axhline(10, color=GREY, ls="--", zorder=1)
-    accuracy.text(0.99 * steps[-1], 8, "chance", color=GREY, ha="right", va="top", fontsize=9)
-    accuracy.set(ylabel=f"accuracy, {min(on_the_way, tested):,} unseen (%)")
-    accuracy.set(ylim=(0, 103), xlim=(0, steps[-1]))
-    accuracy.tick_params(labelbottom=False)
-    loss.set(ylabel="training loss (nats)", xlabel="training step", yscale="log")
-    for axes in (accuracy, loss):
-        axes.grid(alpha=0.3)
-    seeds = f", {len(runs)} seeds; right: the worst" if len(runs) > 1 else ""
-    figure.suptitle(f"T = {T}: {tested:,} unseen palindromes{seeds}")
+    figure = Figure(figsize=(8.8, 4.4), dpi=110, layout="constrained")
+    grid = figure.add_gridspec(len(results), 2, width_ratios=[2.3, 1])
+    axes = figure.add_subplot(grid[:, 0])
+    unsolved = 0  # the last step at which some run was below `solved`
+    for n, (name, runs) in enumerate(results.items()):
+        steps = [step for step, _ in runs[0]["curve"]]
+        shares = [[100 * share for _, share in result["curve"]] for result in runs]
+        median = [statistics.median(at_step) for at_step in zip(*shares, strict=True)]
+        color = ORANGE if name == "rnn" else BLUE
+        if len(runs) > 1:
+            for share in shares:
+                axes.plot(steps, share, color=color, lw=0.6, alpha=0.45)
+        axes.plot(steps, median, color=color, lw=3 - n, label=name.upper())
+        for step, *at_step in zip(steps, *shares, strict=True):
+            if min(at_step) < 100 * solved:
+                unsolved = max(unsolved, step)
+
+        ranked = sorted(runs, key=lambda result: result["curve"][-1][1])
+        middle = ranked[(len(ranked) - 1) // 2]
+        panel = figure.add_subplot(grid[n, 1])
+        answers = middle["answers"] / middle["answers"].sum(dim=1, keepdim=True)
+        panel.imshow(answers.numpy(), cmap="Greys", vmin=0, vmax=1)
+        which = "median run" if len(runs) > 1 else f"seed {middle['seed']}"
+        title = f"{name.upper()}, {which}: {middle['curve'][-1][1]:.2%}"
+        panel.set_title(title, color=color, weight="bold", fontsize=11)
+        panel.set(xlabel="answer", ylabel="target digit", xticks=range(10), yticks=range(10))
+        panel.tick_params(labelsize=8, length=0)
+    last = steps[-1]
+    # What is solved in the first quarter is shown for twice that long.
+    shown = last if unsolved > last / 4 else min(last, max(6 * steps[1], 2 * unsolved))
+    axes.axhline(10, color=GREY, ls="--", zorder=1)
+    axes.text(0.99 * shown, 8.5, "chance", color=GREY, ha="right", va="top", fontsize=10)
+    axes.set(xlim=(0, shown), ylim=(0, 102), xlabel="training step")
+    axes.set_ylabel(f"accuracy on {min(curve_size, middle['tested_on']):,} unseen palindromes (%)")
+    axes.grid(alpha=0.3)
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 0.12), fontsize=11)
+    seeds = f": {len(runs)} seeds thin, their median bold" if len(runs) > 1 else ""
+    axes.set_title(f"T = {T}{seeds}", fontsize=12)
     return figure
 
 
-def gradients_figure(measured, train_steps):
-    """What of the gradient arrives at the first digit after train_steps steps of training, over T.
+def gradients_figure(rows):
+    """Return a Figure: the gradient that reaches the first digit, over T, for each network.
 
-    measured is {network: [(T, median, least, most), ...]}.
+    rows are those of gradients.py: {"T", "network", "median", "least", "most"}.
     """
-    figure = Figure(figsize=(8, 4.5), dpi=110, layout="constrained")
+    figure = Figure(figsize=(8.8, 4.4), dpi=110, layout="constrained")
     axes = figure.subplots()
-    top = math.inf  # of what is free beside the curves
-    colors = dict(zip(measured, (ORANGE, GREY, GREEN, BLUE), strict=True))
-    for network in sorted(measured, key=lambda network: -measured[network][-1][1]):
-        rows, color = measured[network], colors[network]
-        lengths, median, least, most = zip(*rows, strict=True)
-        axes.plot(lengths, median, color=color, lw=2.5, marker="o", clip_on=False)
-        axes.fill_between(lengths, least, most, color=color, alpha=0.2, lw=0)
-        label = f"{network}: {median[-1]:.1g}"
-        top = min(top, median[-1])
-        axes.text(1.05 * lengths[-1], top, label, color=color, va="center")
-        top /= 30
+    for network, label in LABELS.items():
+        mine = [row for row in rows if row["network"] == network]
+        lengths = [row["T"] for row in mine]
+        median = [row["median"] for row in mine]
+        least, most = [row["least"] for row in mine], [row["most"] for row in mine]
+        axes.plot(lengths, median, color=COLORS[network], lw=2.5, marker="o", label=label)
+        axes.fill_between(lengths, least, most, color=COLORS[network], alpha=0.2, lw=0)
     axes.set(xscale="log", yscale="log", xlabel="T, digits of the palindrome", xticks=lengths)
-    axes.set(ylabel="gradient at the first digit\n/ gradient at the last one read")
-    axes.margins(x=0)
+    axes.set_ylabel("gradient at the first digit\n/ gradient at the last digit read")
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.minorticks_off()
     axes.grid(alpha=0.3)
-    network = f"network trained for {train_steps:,} steps" if train_steps else "fresh network"
-    axes.set_title(f"What of the gradient arrives at the first digit of a {network}")
+    axes.legend(loc="lower left", fontsize=11)
+    axes.set_title("Untrained networks: how much of the gradient reaches the first digit")
     return figure
 
 
-def memory_figure(results, max_length):
-    """Accuracy over T for each way of training: the median of the seeds, and from least to most.
+def memory_figure(curves):
+    """Return a Figure: accuracy over training steps, a panel for each way of training.
 
-    results is {(name, T): [the accuracy of each seed]}.
+    curves is {(way, network): [(steps, accuracies of the seeds, seconds), ...]}.
     """
-    figure = Figure(figsize=(8, 4.5), dpi=110, layout="constrained")
-    axes = figure.subplots()
-    styles = {
-        "rnn": ("RNN, trained at T", "s"),
-        "lstm": ("LSTM, trained at T", "o"),
-        "short": (f"LSTM, trained at 5 to {max_length} digits", "D"),
+    figure = Figure(figsize=(8.8, 4.6), dpi=110, layout="constrained")
+    titles = {
+        "alone": "trained and tested at T = 40",
+        "mixed": "trained at T = 5 to 40, tested at T = 1,000",
     }
-    for key, (label, marker) in styles.items():
-        points = sorted((T, sorted(seeds)) for (name, T), seeds in results.items() if name == key)
-        if points:
-            lengths = [T for T, _ in points]
-            least, median, most = (
-                [100 * pick(seeds) for _, seeds in points] for pick in (min, statistics.median, max)
-            )
-            look = {"color": COLORS[key], "marker": marker, "lw": 2.5, "clip_on": False}
-            axes.plot(lengths, median, label=label, zorder=3, **look)
-            axes.fill_between(lengths, least, most, color=COLORS[key], alpha=0.2, lw=0)
-    axes.fill_between([], [], color=GREY, alpha=0.2, label="worst to best of the seeds")
-    axes.axhline(10, color=GREY, ls="--", label="chance")
-    axes.set(xscale="log", xlabel="T, digits of the palindrome", ylim=(0, 101))
-    axes.set(ylabel="last digit right (%)")
-    longest = max(T for name, T in results if name == "short")
-    accuracy = min(results["short", longest])
-    axes.set_title(f"Trained on 5 to {max_length} digits: {accuracy:.2%} right at T = {longest:,}")
-    axes.xaxis.set_major_formatter("{x:,.0f}")
-    axes.grid(alpha=0.3)
-    axes.legend(loc="center right")
+    titles = {way: title for way, title in titles.items() if way in {key[0] for key in curves}}
+    panels = figure.subplots(1, len(titles), sharex=True, sharey=True, squeeze=False)[0]
+    ticks = sorted({point[0] for points in curves.values() for point in points})
+    for axes, (way, title) in zip(panels, titles.items(), strict=True):
+        for network, label in LABELS.items():
+            points = curves.get((way, network))
+            if points:
+                steps = [point[0] for point in points]
+                shares = [[100 * share for share in point[1]] for point in points]
+                median = [statistics.median(share) for share in shares]
+                least, most = [min(share) for share in shares], [max(share) for share in shares]
+                look = {"color": COLORS[network], "lw": 2.5, "marker": "o", "clip_on": False}
+                axes.plot(steps, median, label=label, **look)
+                axes.fill_between(steps, least, most, color=COLORS[network], alpha=0.15, lw=0)
+        axes.axhline(10, color=GREY, ls="--", zorder=1)
+        axes.set(xscale="log", xlabel="training steps", ylim=(0, 101), xticks=ticks)
+        axes.xaxis.set_major_formatter("{x:,.0f}")
+        axes.minorticks_off()
+        axes.grid(alpha=0.3)
+        axes.set_title(title, fontsize=11)
+    panels[0].set_ylabel("accuracy (%): median of the seeds, and range")
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=10)
     return figure
 
 
-def states_figure(h, first):
-    """h in its first two principal components, one panel for each {digits read: (B, H)} of h.
+def proof_figure(proofs):
+    """Return a Figure: the proved lower bound of the lead over T, a panel for each network.
 
-    first (B) holds the first digits, a colour each. The components are those of the last panel.
+    proofs is a list of (title, leads, found). Both hold a list for each first digit: the leads at
+    T = 5, 6, ... The last entry of each list in leads holds from there on for ever; found is the
+    least that a search found.
     """
-    last = list(h.values())[-1]
-    mean = last.mean(dim=0)
-    components = (last - mean).svd().V[:, :2]
-    figure = Figure(figsize=(8, 2.6), dpi=110, layout="constrained")
-    panels = figure.subplots(1, len(h), sharex=True, sharey=True)
-    for axes, (read, at) in zip(panels, h.items(), strict=True):
-        x, y = ((at - mean) @ components).t()
-        axes.scatter(x, y, c=first, cmap="tab10", s=8)
-        axes.set(title=f"{read:,} digit{'s' * (read > 1)} read", xticks=[], yticks=[])
-        axes.set_aspect("equal")
-    for digit in range(10):  # written beside its point, on the outside
-        at = torch.stack([x, y])[:, first == digit].mean(dim=1)
-        beside = (9 * at / at.norm()).tolist()
-        look = {"textcoords": "offset points", "ha": "center", "va": "center"}
-        axes.annotate(digit, at.tolist(), beside, **look)
-    reach = 1.25 * ((last - mean) @ components).abs().max().item()
-    axes.set(xlim=(-reach, reach), ylim=(-reach, reach))
-    figure.suptitle("h in two principal components: a cloud for each first digit, then a point")
-    return figure
-
-
-def proof_figure(leads, found):
-    """The proved lower bound of the lead over T, and the least lead that a search finds.
-
-    Both hold a list for each first digit: the leads at T = 5, 6, ...; the last of each list in
-    leads holds from there on for ever.
-    """
-    figure = Figure(figsize=(8, 4.5), dpi=110, layout="constrained")
-    axes = figure.subplots()
-    ever, end = 4 + len(leads[0]), 1e4
-    T = [*range(5, ever + 1), end]
-    for d, digit in enumerate(leads):
-        label = None if d else "proved, for each first digit"
-        axes.plot(T, [*digit, digit[-1]], color=GREEN, lw=1, alpha=0.4, label=label)
-    proved, least = ([min(at) for at in zip(*lists, strict=True)] for lists in (leads, found))
-    axes.plot(T, [*proved, proved[-1]], color=GREEN, lw=3, label="proved, for all")
-    axes.plot(
-        range(5, 5 + len(least)),
-        least,
-        "o",
-        color=ORANGE,
-        ms=4,
-        label="the least that a search finds",
-    )
-    axes.axvline(ever, color=GREY, ls=":")
-    axes.text(1.08 * ever, 0.75 * proved[-1], f"from T = {ever} on: a box that no digit leaves")
-    axes.text(0.95 * end, 0.94 * proved[-1], "for ever \u2192", color=GREEN, ha="right", va="top")
-    axes.text(5.2, 0.02 * proved[-1], "below 0: wrong")
-    axes.set(xscale="log", xlim=(4.8, end), ylim=(0, None), xlabel="T, digits of the palindrome")
-    axes.set(ylabel="lead of the right logit over the next", xticks=[5, 10, 20, 100, 1000, end])
-    axes.xaxis.set_major_formatter("{x:,.0f}")
-    axes.minorticks_off()
-    axes.grid(alpha=0.3)
-    axes.legend(loc="center right")
-    least = math.floor(100 * min(proved)) / 100  # never up
-    axes.set_title(f"The right answer leads by at least {least}, whatever is read")
+    figure = Figure(figsize=(8.8, 4.4), dpi=110, layout="constrained")
+    panels = figure.subplots(1, len(proofs), sharey=True, squeeze=False)[0]
+    end = 1e4
+    for axes, (title, leads, found) in zip(panels, proofs, strict=True):
+        ever = 4 + len(leads[0])
+        T = [*range(5, ever + 1), end]
+        for d, digit in enumerate(leads):
+            label = None if d else "proved, each first digit"
+            axes.plot(T, [*digit, digit[-1]], color=GREEN, lw=1, alpha=0.4, label=label)
+        proved = [min(at) for at in zip(*leads, strict=True)]
+        least = [min(at) for at in zip(*found, strict=True)]
+        axes.plot(T, [*proved, proved[-1]], color=GREEN, lw=3, label="proved, all first digits")
+        found_at = range(5, 5 + len(least))
+        axes.plot(found_at, least, "o", color=ORANGE, ms=3, label="least found by a search")
+        axes.axvline(ever, color=GREY, ls=":")
+        axes.set(xscale="log", xlim=(4.8, end), xticks=[5, 10, 20, 100, 1000, end])
+        axes.set_xlabel("T, digits of the palindrome")
+        axes.xaxis.set_major_formatter("{x:,.0f}")
+        axes.minorticks_off()
+        axes.grid(alpha=0.3)
+        bound = math.floor(100 * min(proved)) / 100  # rounded down: a lower bound
+        axes.set_title(f"{title}: at least {bound:.2f}, for ever")
+        axes.text(1.15 * ever, 1, f"from T = {ever} on: for ever", color=GREY)
+    panels[0].set_ylim(bottom=0)
+    panels[0].set_ylabel("lead of the right logit (below 0: wrong)")
+    panels[-1].legend(loc="center right", fontsize=9)
     return figure

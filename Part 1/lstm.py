@@ -1,8 +1,8 @@
 """The LSTM, written by hand: equations (1)-(8) of the assignment and a loop over time."""
 
 import torch
+import torch.nn.functional as F
 from torch import nn
-from torch.nn.functional import linear
 
 
 class LSTM(nn.Module):
@@ -19,14 +19,14 @@ class LSTM(nn.Module):
         p    = Wph h + bp                          (7)  logits, after the last step only
         y    = softmax(p)                          (8)  probabilities
 
-    The eight matrices of (1)-(4) are blocks of one, W, so that a step takes one product: its rows
-    are g, i, f, o, its columns x, h. Equation (8) is not here but in the loss: `cross_entropy`
-    takes logits, and a second softmax would flatten its gradient.
+    The eight matrices of (1)-(4) are stacked in one matrix W, so that a step needs one product: its
+    rows are those of g, i, f, o, its columns those of x, h. Equation (8) is part of the loss:
+    `cross_entropy` takes logits, and a second softmax would flatten its gradient.
 
-    Weights start uniform in +-1/sqrt(hidden_dim) and biases at 0, except those that decide how
+    Weights start uniform in +-1/sqrt(hidden_dim) and biases at 0, except the two that decide how
     long a fresh cell remembers: bf = 1 (Jozefowicz et al. 2015), so that c halves in about two
     steps and not in one; or, if max_lag is given, the chrono initialisation bf = log U(1, max_lag),
-    bi = -bf (Tallec & Ollivier 2018), whose cells remember for 1 to max_lag steps.
+    bi = -bf (Tallec & Ollivier 2018), whose cells remember for 2 to max_lag + 1 steps.
     """
 
     def __init__(self, input_dim, hidden_dim, output_dim, max_lag=None):
@@ -52,7 +52,7 @@ class LSTM(nn.Module):
         """
         h, c = self.start(x, state)
         for x_t in x.unbind(dim=1):  # (B, D)
-            z = linear(torch.cat([x_t, h], dim=1), self.W, self.b)  # (B, 4H)
+            z = F.linear(torch.cat([x_t, h], dim=1), self.W, self.b)  # (B, 4H)
             zg, zi, zf, zo = z.chunk(4, dim=1)  # (B, H) each, like all that follow
             g = torch.tanh(zg)  # (1)
             i = torch.sigmoid(zi)  # (2)
@@ -60,7 +60,7 @@ class LSTM(nn.Module):
             o = torch.sigmoid(zo)  # (4)
             c = g * i + c * f  # (5)
             h = torch.tanh(c) * o  # (6)
-        p = linear(h, self.Wph, self.bp)  # (7)
+        p = F.linear(h, self.Wph, self.bp)  # (7)
         return p, (h, c)
 
     def start(self, x, state):

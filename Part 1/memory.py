@@ -1,180 +1,228 @@
-"""How long does each network remember? The first digit of a palindrome, asked for a million later.
+"""What does the LSTM buy? Accuracy over training steps: four networks, two trainings, same data.
 
-    python memory.py                                            the figures
-    python memory.py --direct_lengths --lengths 20 --save FILE  trains the network of the proof
+    python memory.py                                 the experiment: memory.png and its table
+    python memory.py --networks lstm --ways mixed    a part of it
+    python memory.py --grid                          how the learning rates were chosen
+    python memory.py --save_dir DIR                  the two networks of the proof
 
-(a) trains the RNN and the LSTM at each of a few lengths and tests them there; (b) trains one LSTM
-on short palindromes, of 5 to 40 digits, and tests it on ever longer ones. Prints a table; writes
-pics/memory.png and pics/states.png, which shows what h of (b) holds. The first command takes
-8 min 30 s on one core of an Intel Xeon; (b) is right on all 64 palindromes of a million digits.
+"alone": trained on palindromes of T = 40 and tested on others of T = 40. "mixed": trained on
+lengths drawn from 5 to 40 and tested at T = 1,000. Each point is a training of its own, whose
+learning rate falls to zero. Once all seeds reach 99.9 % for two numbers of steps, longer trainings
+are skipped. Each network has csv files of its own in out_dir, and what stands there is not trained
+again: a run that was interrupted goes on, and parts can run side by side.
 """
 
+import csv
+import statistics
 import time
 from pathlib import Path
 
 import torch
-from common import add_run_flags, make_folder, make_parser, number, run, save, show_settings
-from dataset import PalindromeDataset, encode, how_many
-from fast_lstm import FastLSTM
-from figures import memory_figure, states_figure
-from lstm import LSTM
-from train import LEARNING_RATES, evaluate, make_model, train
+
+from common import (
+    InputError,
+    add_run_flags,
+    make_folder,
+    make_parser,
+    number,
+    run,
+    save,
+    save_csv,
+    show_settings,
+)
+from dataset import PalindromeDataset
+from figures import memory_figure
+from train import NETWORKS, SOLVED, accuracy, make_model, train
+
+HERE = Path(__file__).parent
+LONGEST = 40  # digits of the training palindromes
+STEPS = (250, 500, 1000, 2000, 4000)
+SEEDS = range(300, 305)  # of the reported results
+GRID_RATES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
+GRID_STEPS = {"rnn": 2000, "rnn_orthogonal": 2000, "lstm": 1000, "lstm_chrono": 1000}
+GRID_SEEDS = range(3)  # choose the learning rates
+LEARNING_RATES = {  # --grid compares them with others
+    "alone": {"rnn": 1e-3, "rnn_orthogonal": 1e-3, "lstm": 1e-2, "lstm_chrono": 1e-2},
+    "mixed": {"rnn": 1e-3, "rnn_orthogonal": 1e-3, "lstm": 3e-3, "lstm_chrono": 1e-2},
+}
+KEY = {"way": str, "learning_rate": float, "steps": int, "seed": int}  # a training's columns
+MEASURED = {"accuracy": float, "seconds": float}
+TEST_LENGTHS = (20, 100, 1000, 10_000, 100_000, 1_000_000)  # of --save_dir
 
 
 def palindromes(T, total_len, seed):
-    """At most total_len palindromes of T digits, one-hot."""
-    return PalindromeDataset(T - 1, min(total_len, how_many(T)), one_hot=True, seed=seed)
+    """Return at most total_len palindromes of T digits, one-hot."""
+    return PalindromeDataset(T - 1, total_len, one_hot=True, seed=seed)
 
 
-def train_directly(name, T, train_steps, seed, device):
-    """A network trained at T, and the palindromes held out."""
-    train_set, test_set = palindromes(T, 10_000, seed).split(0.8)
+def make_data(way, seed):
+    """Return the training sets and the test set of a way, "alone" or "mixed"."""
+    if way == "alone":
+        train_set, test_set = palindromes(LONGEST, 100_000, seed).split(0.8)
+        return [train_set], test_set
+    datasets = [palindromes(T, 5000, seed) for T in range(5, LONGEST + 1)]
+    return [dataset.split(0.8)[0] for dataset in datasets], palindromes(1000, 1000, seed)
+
+
+def train_network(network, train_sets, steps, learning_rate, seed, device):
+    """Return a network of NETWORKS, trained."""
     torch.manual_seed(seed)
-    model = make_model(name, 10, 128, "chrono", T).to(device)
-    train(
-        model,
-        [train_set],
-        None,
-        train_steps,
-        learning_rate=LEARNING_RATES[name],
-        seed=seed,
-        label=f"{name}, T={T}",
-    )
-    return model, test_set
+    name, init = NETWORKS[network]
+    model = make_model(name, init, LONGEST).to(device)
+    train(model, train_sets, steps, learning_rate, seed=seed, label=f"{network}, {steps} steps")
+    return model
 
 
-def train_on_short(max_length, train_steps, seed, device):
-    """An LSTM trained on 5 to max_length digits, and for each length the palindromes held out."""
-    parts = {T: palindromes(T, 5000, seed).split(0.8) for T in range(5, max_length + 1)}
-    train_sets = [train_set for train_set, _ in parts.values()]
-    held_out = {T: test_set for T, (_, test_set) in parts.items()}
-    torch.manual_seed(seed)
-    model = LSTM(10, 128, 10).to(device)
-    train(
-        model,
-        train_sets,
-        None,
-        train_steps,
-        learning_rate=3e-3,
-        seed=seed,
-        label=f"lstm, T=5..{max_length}",
-    )
-    return model, held_out
+def measure(network, way, learning_rate, steps, seed, device):
+    """Train and test a network; return {"accuracy", "seconds"}, the seconds of the training."""
+    train_sets, test_set = make_data(way, seed)
+    start = time.perf_counter()
+    model = train_network(network, train_sets, steps, learning_rate, seed, device)
+    seconds = round(time.perf_counter() - start, 1)
+    return {"accuracy": accuracy(model, test_set), "seconds": seconds}
 
 
-def fast(model):
-    """The same LSTM, for reading: a FastLSTM with its weights."""
-    reader = FastLSTM(10, model.Wph.shape[1], 10).to(model.b.device)
-    reader.load_state_dict(model.state_dict())
-    return reader
+class Trainings:
+    """The trainings of one network, kept in a csv file: each is measured once."""
+
+    def __init__(self, network, path, device):
+        self.network, self.path, self.device = network, path, device
+        self.rows = []
+        if path.exists():
+            kinds = KEY | MEASURED
+            try:
+                with open(path, newline="") as file:
+                    rows = list(csv.DictReader(file))
+                self.rows = [{key: kinds[key](row[key]) for key in kinds} for row in rows]
+            except (ValueError, TypeError, KeyError) as error:
+                raise InputError(f"{path}: not a table of memory.py; remove it") from error
+
+    def rows_for(self, way, learning_rate, steps, seeds):
+        """Return the rows of these seeds; train those that are not in the file yet."""
+        found = []
+        for seed in seeds:
+            key = dict(zip(KEY, (way, learning_rate, steps, seed), strict=True))
+            rows = [row for row in self.rows if key.items() <= row.items()]
+            if not rows:
+                rows = [key | measure(self.network, **key, device=self.device)]
+                self.rows += rows
+                save_csv(self.path, self.rows)
+            found += rows
+        return found
 
 
-@torch.no_grad()
-def states(model, seed, moments=(1, 3, 10, 1000)):
-    """h of 500 palindromes as {digits read: (500, H)}, and their first digits, int64 (500)."""
-    digits = palindromes(max(moments) + 1, 500, seed).digits.to(model.b.device)
-    h, state, read = {}, None, 0
-    for n in moments:
-        _, state = model(encode(digits[:, read:n], one_hot=True), state)
-        h[n], read = state[0].cpu(), n
-    return h, digits[:, 0].long().cpu()
+def print_grid(trainings, ways):
+    """Print the mean accuracy of each learning rate, and which of them is the best."""
+    heads = ["trained", "network", "steps", *(f"{rate:g}" for rate in GRID_RATES), "best"]
+    print(f"| {' | '.join(heads)} |\n{'|---' * len(heads)}|", flush=True)
+    for way in ways:
+        for network, its in trainings.items():
+            steps = GRID_STEPS[network]
+            means = []
+            for rate in GRID_RATES:
+                rows = its.rows_for(way, rate, steps, GRID_SEEDS)
+                means.append(statistics.mean(row["accuracy"] for row in rows))
+            best = GRID_RATES[means.index(max(means))]
+            cells = " | ".join(f"{mean:.2%}" for mean in means)
+            print(f"| {way} | {network} | {steps:,} | {cells} | {best:g} |", flush=True)
 
 
-def distances(h, first):
-    """How far the ten means of h (B, H), one for each first digit (B), lie from the mean of all,
-    and how far h lies from the mean of its first digit: means over the B.
-    """
-    centres = torch.stack([h[first == digit].mean(dim=0) for digit in range(10)])[first]
-    between, within = centres - h.mean(dim=0), h - centres
-    return between.norm(dim=1).mean().item(), within.norm(dim=1).mean().item()
+def curve(network, way, trainings):
+    """Return [(steps, accuracies of the seeds, mean seconds)] of a network."""
+    points, solved = [], 0
+    for steps in STEPS:
+        if solved < 2:
+            rows = trainings.rows_for(way, LEARNING_RATES[way][network], steps, SEEDS)
+            shares = [row["accuracy"] for row in rows]
+            points.append((steps, shares, statistics.mean(row["seconds"] for row in rows)))
+            solved += min(shares) >= SOLVED
+    return points
+
+
+def print_curves(curves):
+    """Print worst and median accuracy after each number of steps, and when all seeds are right."""
+    heads = ["trained", "network", "learning rate", *(f"{steps:,} steps" for steps in STEPS)]
+    heads += ["steps until every seed >= 99.9 %", "seconds"]
+    print(f"| {' | '.join(heads)} |\n{'|---' * len(heads)}|")
+    for (way, network), points in curves.items():
+        cells = [f"{min(shares):.2%} / {statistics.median(shares):.2%}" for _, shares, _ in points]
+        cells += ["not trained"] * (len(STEPS) - len(points))
+        right = [(steps, seconds) for steps, shares, seconds in points if min(shares) >= SOLVED]
+        cells += [f"{right[0][0]:,}", f"{right[0][1]:.0f}"] if right else ["never", ""]
+        print(f"| {way} | {network} | {LEARNING_RATES[way][network]:g} | {' | '.join(cells)} |")
+
+
+def save_networks(args):
+    """Train the two networks of the proof, save them, and test them on ever longer palindromes."""
+    make_folder(args.save_dir)
+    train_sets, _ = make_data("mixed", args.seed)
+    print("network          T   accuracy      of")
+    for network in ("rnn", "lstm"):
+        rate = LEARNING_RATES["mixed"][network]
+        model = train_network(network, train_sets, args.steps, rate, args.seed, args.device)
+        weights = {name: w.cpu() for name, w in model.state_dict().items()}
+        path = Path(args.save_dir) / f"palindrome_{network}.pth"
+        save(path, lambda file, weights=weights: torch.save(weights, file))
+        for T in args.lengths:
+            total_len = max(64, min(1000, 1_000_000 // T))  # fewer long ones, for time's sake
+            if T <= LONGEST:  # held out from the training
+                test_set = palindromes(T, 5000, args.seed).split(0.8)[1]
+            else:
+                test_set = palindromes(T, total_len, args.seed)
+            share = accuracy(model, test_set)
+            print(f"{network:7}  {T:9,}  {share:9.2%}  {len(test_set):6,}", flush=True)
+    print(f"palindrome_rnn.pth and palindrome_lstm.pth are in {args.save_dir}")
 
 
 def parse_args():
-    """The flags, checked."""
+    """Return the checked flags."""
     parser = make_parser(__doc__)
-    add, length = parser.add_argument, number(int, 5, 10_000_000)
-    steps, seeds = number(int, 1, 1_000_000), number(int, 1, 1000)
+    add = parser.add_argument
+    add("--networks", choices=NETWORKS, nargs="+", default=[*NETWORKS], help="which to compare")
+    add("--ways", choices=LEARNING_RATES, nargs="+", default=[*LEARNING_RATES], help="trainings")
+    add("--grid", action="store_true", help="compare learning rates, on the seeds that choose")
+    add("--save_dir", metavar="DIR", help="train the networks of the proof instead, into DIR")
     add(
-        "--direct_lengths",
-        type=number(int, 5, 1000),
-        nargs="*",
-        default=[5, 10, 20, 40, 80],
-        help="(a) lengths T at which an RNN and an LSTM are trained and tested; none skips this",
+        "--steps",
+        type=number(int, 1, 1_000_000),
+        default=4000,
+        help="with --save_dir: training steps",
     )
-    add("--direct_steps", type=steps, default=500, help="(a) training steps of each model")
-    add("--direct_seeds", type=seeds, default=3, help="(a) runs: seed, seed + 1, ...")
-    add("--max_length", type=number(int, 5, 1000), default=40, help="(b) trains on T up to this")
-    add("--train_steps", type=steps, default=4000, help="(b) training steps")
-    add("--seeds", type=seeds, default=1, help="(b) runs: seed, seed + 1, ...")
-    add(
-        "--lengths",
-        type=length,
-        nargs="+",
-        default=[20, 100, 1000, 10_000, 100_000, 1_000_000],
-        help="(b) lengths T of the test",
-    )
-    add("--save", metavar="FILE", help="(b) file for the weights of the first run")
-    add_run_flags(parser, Path(__file__).resolve().parent.parent / "pics")
+    lengths = {"type": number(int, 5, 10_000_000), "nargs": "*", "default": TEST_LENGTHS}
+    add("--lengths", **lengths, help="with --save_dir: test lengths T")
+    add_run_flags(parser, HERE / "run")
     args = parser.parse_args()
-    if args.save and Path(args.save).is_dir():
-        parser.error(f"argument --save: {args.save} is a folder, not a file")
+    if args.seed and not args.save_dir:
+        parser.error(f"argument --seed: {args.seed} needs --save_dir; the experiment has its seeds")
     return args
 
 
 def main():
-    """Train, test, print a line for each result, draw the figures."""
+    """Run the experiment, its grid, or the training of the two networks of the proof."""
     args = parse_args()
     make_folder(args.out_dir)
-    if args.save:
-        make_folder(Path(args.save).parent)
     show_settings(args)
-    results = {}
-
-    def report(name, T, seed, model, dataset, seconds):
-        start = time.perf_counter()
-        accuracy = evaluate(model, dataset, label=f"T={T:,}")
-        tested = time.perf_counter() - start
-        print(
-            f"{T:9,}  {name:5}  {seed:4}  {accuracy:8.2%}  {len(dataset):6,}  "
-            f"{seconds:13.1f}  {tested:12.1f}",
-            flush=True,
-        )
-        results.setdefault((name, T), []).append(accuracy)
-
-    print("        T  model  seed  accuracy     of  seconds: train          test")
-    for T in args.direct_lengths:
-        for name in ("rnn", "lstm"):
-            for seed in range(args.seed, args.seed + args.direct_seeds):
-                start = time.perf_counter()
-                model, test_set = train_directly(name, T, args.direct_steps, seed, args.device)
-                report(name, T, seed, model, test_set, time.perf_counter() - start)
-    readers = []
-    for seed in range(args.seed, args.seed + args.seeds):
-        start = time.perf_counter()
-        model, held_out = train_on_short(args.max_length, args.train_steps, seed, args.device)
-        seconds = time.perf_counter() - start
-        if args.save and not readers:
-            weights = {name: w.cpu() for name, w in model.state_dict().items()}
-            save(args.save, lambda file, weights=weights: torch.save(weights, file))
-        readers.append(fast(model))
-        for T in args.lengths:
-            # Not trained on: new palindromes, fewer of the long ones since all digits take time.
-            total_len = max(64, min(1000, 1_000_000 // T))
-            test_set = held_out[T] if T in held_out else palindromes(T, total_len, seed)
-            report("short", T, seed, readers[-1], test_set, seconds)
-    for T in args.lengths if args.seeds > 1 else ():
-        print(f"T={T:,}: worst of {args.seeds} seeds {min(results['short', T]):.2%}")
-
-    h, d = states(readers[0], args.seed)
-    for read, at in h.items():
-        between, within = distances(at, d)
-        print(f"h after {read:5,} digits: {between:.2f} between first digits, {within:.3f} within")
-    figures = {
-        "memory.png": memory_figure(results, args.max_length),
-        "states.png": states_figure(h, d),
+    if args.save_dir:
+        save_networks(args)
+        return
+    out_dir = Path(args.out_dir)
+    kind = "grid" if args.grid else "memory"
+    trainings = {
+        network: Trainings(network, out_dir / f"{kind}_{network}.csv", args.device)
+        for network in NETWORKS
+        if network in args.networks
     }
-    for name, figure in figures.items():
-        save(Path(args.out_dir) / name, lambda file, figure=figure: figure.savefig(file))
+    if args.grid:
+        print_grid(trainings, args.ways)
+        return
+    curves = {
+        (way, network): curve(network, way, trainings[network])
+        for way in args.ways
+        for network in trainings
+    }
+    print_curves(curves)
+    save(out_dir / "memory.png", memory_figure(curves).savefig)
+    print(f"memory.png and the numbers behind it are in {args.out_dir}")
 
 
 if __name__ == "__main__":

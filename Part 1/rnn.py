@@ -1,20 +1,21 @@
 """The vanilla RNN of the assignment before this one: the baseline that the LSTM must beat."""
 
 import torch
+import torch.nn.functional as F
 from torch import nn
-from torch.nn.functional import linear
 
 
 class VanillaRNN(nn.Module):
-    """Elman's recurrent network (1990).
+    """Simple recurrent network (Elman 1990).
 
     ::
 
         h(t) = tanh(Whx x(t) + Whh h(t-1) + bh)
         p    = Wph h + bp                          logits, after the last step only
 
-    Weights start uniform in +-1/sqrt(hidden_dim), biases at 0. Such a Whh shrinks h by about
-    1/sqrt(3) a step; an orthogonal one keeps its length (Saxe et al. 2014).
+    Weights start uniform in +-1/sqrt(hidden_dim), biases at 0. Such a Whh multiplies the
+    length of h by about 1/sqrt(3) at every step. With orthogonal=True, Whh starts as a random
+    orthogonal matrix, which keeps the length of h (Saxe et al. 2014).
     """
 
     def __init__(self, input_dim, hidden_dim, output_dim, orthogonal=False):
@@ -32,9 +33,15 @@ class VanillaRNN(nn.Module):
         """`logits, h = model(x)`; x: float (B, T, input_dim) with any B and T >= 1.
 
         logits are (B, output_dim), h is (B, hidden_dim). Without a state, h(0) = 0.
+        Raises ValueError when x or the state has a wrong shape.
         """
-        h = x.new_zeros(len(x), len(self.Whh)) if state is None else state
+        H, D = self.Whx.shape
+        if x.dim() != 3 or x.shape[1] < 1 or x.shape[2] != D:
+            raise ValueError(f"x must be (B, T, {D}) with T >= 1, got {tuple(x.shape)}")
+        h = x.new_zeros(len(x), H) if state is None else state
+        if h.shape != (len(x), H):
+            raise ValueError(f"h must be {(len(x), H)}, got {tuple(h.shape)}")
         for x_t in x.unbind(dim=1):
-            h = torch.tanh(linear(x_t, self.Whx) + linear(h, self.Whh, self.bh))
-        p = linear(h, self.Wph, self.bp)
+            h = torch.tanh(F.linear(x_t, self.Whx) + F.linear(h, self.Whh, self.bh))
+        p = F.linear(h, self.Wph, self.bp)
         return p, h

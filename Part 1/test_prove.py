@@ -1,15 +1,17 @@
 """Tests of the proof: a network that is wrong somewhere is refused, however well it hides that."""
 
+import copy
 import math
 from pathlib import Path
 
-import prove as prover
 import pytest
 import torch
-from boxes import inside, lead, merge, step
+
+import prove
+from intervals import FLOAT32, REAL, inside, merge, step
 from lstm import LSTM
-from prove import first_boxes, prove, search
-from test_boxes import D, random_network
+from rnn import VanillaRNN
+from test_intervals import D, box_of, random_lstm, random_rnn
 
 HERE = Path(__file__).resolve().parent
 
@@ -45,41 +47,67 @@ def latches(**units):
 
 
 def outcome(model, d):
-    return prove(model.double(), d)
+    return prove.prove_digit(model.double(), d)
+
+
+def rnn_latches():
+    """An RNN made by hand: units 0 to 9 are at 1 or -1 and keep the first digit.
+
+    Unit 10 is at 0 before the first digit, and at 1 from then on.
+    """
+    model = VanillaRNN(D, 11, 10).requires_grad_(False)
+    for parameter in model.parameters():
+        parameter.zero_()
+    digit = torch.arange(10)
+    model.Whx[digit, digit] = 40
+    model.bh[:10] = -20
+    model.Whh[digit, digit] = 80  # more than any digit, so that a unit stays where it is
+    model.bh[10] = 20
+    model.Wph[digit, digit] = 10
+    return model
 
 
 # The boxes of the first digits
 
 
 def continuations(model, d, n):
-    """All states after d and n - 1 further digits, and the logits: (10^(n-1), ...)."""
-    rows = torch.cartesian_prod(torch.tensor([d]), *[torch.arange(10)] * (n - 1))
-    logits, state = model(torch.eye(D)[rows])
+    """All sequences of d and n - 1 further digits (or 100,000 of them), their logits and states."""
+    if n < 7:
+        rows = torch.cartesian_prod(torch.tensor([d]), *[torch.arange(10)] * (n - 1))
+    else:
+        rows = torch.randint(10, (100_000, n))
+        rows[:, 0] = d
+    logits, state = model(torch.eye(D, dtype=model.bp.dtype)[rows])
     return rows, logits, state
 
 
-@pytest.mark.parametrize("d", [0, 7])
-def test_every_short_sequence_lies_in_its_box_and_no_lead_is_below_the_bound(d):
-    torch.manual_seed(d)
-    model = random_network(8, 0.8)
-    exact = LSTM(D, 8, 10).double()
-    exact.load_state_dict(model.state_dict())
-    exact.requires_grad_(False)
-    for n, box in zip(range(1, 7), first_boxes(exact, d), strict=False):
-        if n < 4:
-            continue
-        rows, logits, state = continuations(model, d, n)
-        suffix = tuple(rows[:, -3:].t())
-        assert inside([(s.double(),) * 2 for s in state], [[b[suffix] for b in x] for x in box])
-        suffix = tuple(rows[:, -2:].t())
-        merged = merge(box)
-        assert inside([(s.double(),) * 2 for s in state], [[b[suffix] for b in x] for x in merged])
+@pytest.mark.parametrize("arithmetic", [FLOAT32, REAL])
+@pytest.mark.parametrize("random_network", [random_rnn, random_lstm])
+def test_every_short_sequence_lies_in_a_box_of_its_last_digits(
+    random_network, arithmetic, monkeypatch
+):
+    monkeypatch.setattr(prove, "how_many_boxes", lambda read, arithmetic: 10 if read < 6 else 1)
+    torch.manual_seed(0)
+    model, d = random_network(8, 0.8), 7
+    exact = copy.deepcopy(model).double()
+    network = model if arithmetic is FLOAT32 else exact
+    for n, (boxes, bound) in zip(
+        range(4, 8), prove.first_boxes(exact, d, arithmetic), strict=False
+    ):
+        rows, logits, state = continuations(network, d, n)
+        states = box_of(*state) if random_network is random_lstm else box_of(state)
+        a, b = rows[:, -2:].T
+        is_inside = torch.ones(len(rows), boxes[0][0].shape[2], dtype=torch.bool)
+        for (point, _), (low, high) in zip(states, boxes, strict=True):
+            point = point.unsqueeze(1)
+            is_inside &= ((low[a, b] <= point) & (point <= high[a, b])).all(dim=2)
+        assert is_inside.any(dim=1).all(), "some state lies in none of the boxes of its digits"
         others = logits.clone()
         others[:, d] = -torch.inf
         least = (logits[:, d] - others.amax(dim=1)).min().item()
-        assert lead(exact, box, d) <= least
-        if n == 4:
-            assert search(model, d, read=4)[0] == pytest.approx(least)
+        assert bound <= least
+        if n == 4 and arithmetic is FLOAT32:
+            assert prove.search(model, d, read=4)[0] == pytest.approx(least)
 
 
 # Networks that are wrong somewhere
@@ -88,6 +116,56 @@ def test_every_short_sequence_lies_in_its_box_and_no_lead_is_below_the_bound(d):
 def test_right_networks_are_proved():
     for d in 0, 3, 7:
         assert outcome(latches(), d).proved
+        assert outcome(rnn_latches(), d).proved
+
+
+def rnn_with(*units):
+    """The latches and further units, numbered from 11: {unit: weight, "x7": weight, "b": bias}."""
+    old = rnn_latches()
+    model = VanillaRNN(D, 11 + len(units), 10).requires_grad_(False)
+    for parameter in model.parameters():
+        parameter.zero_()
+    model.Whx[:11], model.Whh[:11, :11], model.bh[:11] = old.Whx, old.Whh, old.bh
+    model.Wph[:, :11] = old.Wph
+    for n, unit in enumerate(units, 11):
+        for name, value in unit.items():
+            if name == "b":
+                model.bh[n] = value
+            elif name == "x7":
+                model.Whx[n, 7] = value
+            else:
+                model.Whh[n, name] = value
+    return model
+
+
+@pytest.mark.parametrize(("weight", "is_right"), [(100, False), (1, True)])
+def test_an_rnn_that_is_wrong_at_exactly_four_digits_is_refused(weight, is_right):
+    # Units 11 to 14 are on from the 2nd, 3rd, 4th and 5th digit on.
+    model = rnn_with(*({"b": -20, unit: 40} for unit in (10, 11, 12, 13)))
+    model.Wph[0, 13], model.Wph[0, 14] = weight, -weight
+    for n in 3, 4, 5, 6:
+        _, logits, _ = continuations(model, 3, n)
+        assert (logits.argmax(dim=1) == 3).all() == (is_right or n != 4)
+    result = outcome(model, 3)
+    assert result.proved == is_right
+    assert is_right or result.words.startswith("after 4 digits")
+
+
+@pytest.mark.parametrize(
+    ("weight", "slowness", "is_right"), [(60, 1.55e-4, False), (60, 0.02, False), (15, 0.02, True)]
+)
+def test_an_rnn_that_errs_after_many_sevens_in_a_row_is_refused(weight, slowness, is_right):
+    """With each seven, unit 11 creeps past -0.7071, where 2 h + 0.5328 is nearly a fixed point."""
+    model = rnn_with({"b": -20, "x7": 20.5328 + slowness, 11: 2})
+    model.Wph[0, 11] = weight
+    sevens = torch.full((500,), 7)
+    sevens[0] = 3
+    logits, _ = model(torch.eye(D)[sevens].unsqueeze(0))
+    assert (logits.argmax().item() == 3) == is_right
+    if slowness < 0.01:
+        logits, _ = model(torch.eye(D)[sevens[:250]].unsqueeze(0))
+        assert logits.argmax().item() == 3, "for the first 250 digits it is right"
+    assert outcome(model, 3).proved == is_right
 
 
 def chain(weight):
@@ -105,7 +183,7 @@ def test_a_network_that_is_wrong_at_exactly_four_digits_is_refused():
         assert (logits.argmax(dim=1) != 3).all() == wrong
     refused = outcome(model, 3)
     assert not refused.proved
-    assert refused.words.startswith("4 digits read")
+    assert refused.words.startswith("after 4 digits")
     assert outcome(chain(1), 3).proved
 
 
@@ -120,7 +198,7 @@ def test_a_network_that_errs_after_hundreds_of_sevens_is_refused_and_a_harmless_
     model = counter(12, g)
     sevens = torch.full((300,), 7)
     sevens[0] = 3
-    for n, right in (33, True), (300, False):
+    for n, right in (40, True), (300, False):
         logits, _ = model(torch.eye(D)[sevens[:n]].unsqueeze(0))
         assert (logits.argmax().item() == 3) == right
     assert not outcome(model, 3).proved
@@ -147,38 +225,112 @@ def test_a_network_that_only_float32_makes_wrong_is_refused():
     logits, _ = model(zeros, (h, c))
     assert logits.argmax() != 0
     refused = outcome(model, 0)
-    assert refused.words.startswith("no closed box")
+    assert refused.words.startswith("no candidate")
     assert not refused.proved
 
 
-def test_a_wrong_guess_is_not_believed(monkeypatch):
+def test_a_wrong_candidate_is_not_believed(monkeypatch):
     model = counter(12, 20).double()
-    monkeypatch.setattr(prover, "guesses", lambda model, first: iter([first]))
-    assert not prove(model, 3).proved, "c grows with each seven: this box is not closed"
+    monkeypatch.setattr(prove, "candidates", lambda model, first, arithmetic: iter([first]))
+    assert not prove.prove_digit(model, 3).proved, "c grows with each seven: this box is not closed"
 
-    *_, of_5 = (box for box, _ in zip(first_boxes(latches().double(), 5), range(40), strict=False))
-    closed = [(low - 1e-3, high + 1e-3) for low, high in merge(of_5)]
+    *_, (of_5, _) = prove.first_boxes(latches().double(), 5, FLOAT32)
+    closed = [(low.squeeze(2) - 1e-3, high.squeeze(2) + 1e-3) for low, high in of_5]
     model = latches().double()
     model.Wph[3, 5] = 20  # so that 3 is the answer there, too
-    assert inside(merge(step(model, closed)), closed)
-    monkeypatch.setattr(prover, "guesses", lambda model, first: iter([closed]))
-    assert not prove(model, 3).proved, "a closed box elsewhere says nothing of the first digit 3"
+    assert inside(merge(step(model, closed, FLOAT32)), closed)
+    monkeypatch.setattr(prove, "candidates", lambda model, first, arithmetic: iter([closed]))
+    assert not prove.prove_digit(model, 3).proved, (
+        "a closed box elsewhere says nothing of the first digit 3"
+    )
 
 
 def test_nan_is_no_proof():
-    for name, _ in latches().named_parameters():
-        model = latches()
-        getattr(model, name).view(-1)[0] = torch.nan
-        assert not outcome(model, 0).proved
+    for network in latches, rnn_latches:
+        for name, _ in network().named_parameters():
+            model = network()
+            getattr(model, name).view(-1)[0] = torch.nan
+            assert not outcome(model, 0).proved
 
 
 def test_float32_boxes_are_refused():
     with pytest.raises(ValueError, match="float64"):
-        prover.prove(latches().float(), 0)
+        prove.prove_digit(latches().float(), 0)
 
 
-def test_the_theorem_about_the_committed_network():
-    model = prover.read_network(HERE / "palindrome_lstm.pth")
-    outcomes = [outcome(model, d) for d in range(10)]
+@pytest.mark.parametrize("network", ["rnn", "lstm"])
+def test_the_theorems_about_the_committed_networks(network):
+    path = HERE / f"palindrome_{network}.pth"
+    outcomes = [outcome(prove.read_network(path), d) for d in range(10)]
     assert all(o.proved for o in outcomes)
-    assert prover.down(min(min(o.leads) for o in outcomes)) == "14.49", "see README.md"
+    least = prove.down(min(min(o.leads) for o in outcomes))
+    assert f"by at least {least}" in (HERE / "README.md").read_text()
+
+
+# The script
+
+
+def test_the_exit_code_says_whether_all_ten_are_proved(script, tmp_path):
+    torch.save(latches().state_dict(), tmp_path / "lstm.pth")
+    torch.save(rnn_latches().state_dict(), tmp_path / "rnn.pth")
+    done = script("prove.py", "--weights", "rnn.pth", "lstm.pth", "--out_dir", "out")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count(", float32: proved, lead >= ") == 20
+    assert done.stdout.count("\nProved: ") == 2
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["proof.png"]
+
+    (tmp_path / "out" / "proof.png").unlink()
+    for network in latches, rnn_latches:
+        exchanged = network()
+        for parameter in exchanged.Wph, exchanged.bp:
+            parameter[[2, 6]] = parameter[[6, 2]]
+        torch.save(exchanged.state_dict(), tmp_path / "exchanged.pth")
+        done = script("prove.py", "--weights", "exchanged.pth", "--out_dir", "out")
+        assert done.returncode == 1
+        assert "Not proved for the first digits [2, 6]" in done.stdout
+        assert "Proved: " not in done.stdout
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_a_prover_that_a_found_lead_contradicts_says_so(monkeypatch):
+    monkeypatch.setattr(prove, "search", lambda model, d: [9.0] * 50)
+    with pytest.raises(ArithmeticError, match="the prover is wrong"):
+        prove.prove_network(latches(), [FLOAT32])
+
+
+class Malicious:
+    """A pickle that runs code when it is loaded."""
+
+    def __reduce__(self):  # noqa: D105
+        return print, ("code from the file was run",)
+
+
+def test_files_that_hold_no_such_network_are_refused_in_one_line(refuse, tmp_path, capsys):
+    good = latches().state_dict()
+    torch.save(good, tmp_path / "good")
+    data = (tmp_path / "good").read_bytes()
+    files = {"empty": b"", "cut": data[:-100], "random": bytes(range(256)) * 9}
+    files["damaged"] = data.replace(good["W"].numpy().tobytes()[-400:], b"\1" * 400)
+    assert files["damaged"] != data
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    others = {
+        "foreign": [1, 2, 3],
+        "numbers": {**good, "b": 3},
+        "pickled": {**good, "bp": Malicious()},
+        "nan": {**good, "b": good["b"] * torch.nan},
+        "infinite": {**good, "bp": good["bp"] + torch.inf},
+        "double": {name: w.double() for name, w in good.items()},
+        "no_bp": {name: w for name, w in good.items() if name != "bp"},
+        "one_more": {**good, "bq": good["bp"]},
+        "other_shape": {**good, "b": good["b"][1:]},
+        "nine_digits": {**good, "Wph": good["Wph"][:9], "bp": good["bp"][:9]},
+        "one_input": {**good, "W": good["W"][:, 9:]},
+        "scalar": {**good, "Wph": torch.zeros(())},
+    }
+    for name, content in others.items():
+        torch.save(content, tmp_path / name)
+    (tmp_path / "out").mkdir()
+    for name in ["missing", *files, *others]:
+        refuse(prove.main, "--weights", "good", name, "--out_dir", "out", words=[name])
+    assert "code from the file" not in capsys.readouterr().out

@@ -1,13 +1,10 @@
 """Teach an LSTM written by hand, and a vanilla RNN, to predict the last digit of a palindrome.
 
     python train.py                                     T = 5 and T = 20
-    python train.py --model lstm --seed 100 --seeds 20  the LSTM alone, over seeds 100 to 119
+    python train.py --model lstm --seed 300 --seeds 20  the LSTM alone, seeds 300 to 319
     python train.py --input_length 39 --curriculum      T = 40, with shorter palindromes on the way
 
-Prints a table and writes one figure per length, pics/t5.png and pics/t20.png. The first command
-takes 15 s on two idle cores of an Intel Xeon (busy ones: OMP_NUM_THREADS=1): T = 5 is solved by
-both networks, T = 20 by the LSTM alone (100.00 % of 20,000 unseen palindromes; the RNN 20.26 %, its
-median over 20 other seeds 77.33 %, and with --rnn_init orthogonal 100.00 %).
+Prints a table and writes, for each length T, run/t<T>.png and run/t<T>.csv.
 """
 
 import math
@@ -16,262 +13,267 @@ import time
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
+from tqdm import tqdm
+
 from common import (
-    Progress,
     add_run_flags,
     make_folder,
     make_parser,
     number,
     run,
     save,
+    save_csv,
     show_settings,
 )
-from dataset import PalindromeDataset, encode, how_many
+from dataset import PalindromeDataset, count_palindromes, encode
 from figures import training_figure
 from lstm import LSTM
 from rnn import VanillaRNN
-from torch.nn.functional import cross_entropy
 
-LEARNING_RATES = {"lstm": 1e-2, "rnn": 1e-3}  # of 3e-4 to 3e-2 none is better at T = 20
-ON_THE_WAY = 1000  # palindromes of the test set that measure the accuracy during the training
+HERE = Path(__file__).parent
+NETWORKS = {  # {network: (name, init) for make_model}, of the experiments
+    "rnn": ("rnn", "uniform"),
+    "rnn_orthogonal": ("rnn", "orthogonal"),
+    "lstm": ("lstm", "forget"),
+    "lstm_chrono": ("lstm", "chrono"),
+}
+LEARNING_RATES = {"lstm": 1e-2, "rnn": 1e-3}
+CURVE_SIZE = 1000  # test palindromes used for the curve
+SOLVED = 0.999  # the accuracy from which on a length counts as solved
 
 
-def make_model(name, input_dim, hidden_dim, init, T):
-    """A fresh network that begins as init says.
+def make_model(name, init, T, input_dim=10, num_hidden=128):
+    """Return a fresh network.
 
-    "lstm": "forget" (bf = 1) or "chrono" (for lags up to T - 1); "rnn": "uniform" or "orthogonal".
+    init of an "rnn" is "uniform" or "orthogonal"; of an "lstm" it is "forget" (bf = 1) or "chrono"
+    (for lags up to T - 1).
     """
     if name == "rnn":
-        return VanillaRNN(input_dim, hidden_dim, 10, orthogonal=init == "orthogonal")
-    return LSTM(input_dim, hidden_dim, 10, max_lag=T - 1 if init == "chrono" else None)
+        return VanillaRNN(input_dim, num_hidden, 10, orthogonal=init == "orthogonal")
+    return LSTM(input_dim, num_hidden, 10, max_lag=T - 1 if init == "chrono" else None)
 
 
 @torch.no_grad()
-def count_answers(model, dataset, first=None, batch_size=1000, piece=40, label=None):
-    """How often each right digit (row) got each answer (column): (10, 10) counts, int64.
+def read(model, digits, one_hot, piece=40):
+    """Return the logits after digits (B, n), read piece by piece so that memory stays flat."""
+    state = None
+    for part in digits.split(piece, dim=1):
+        logits, state = model(encode(part, one_hot), state)
+    return logits
 
-    Asked for are all palindromes of the dataset, or its first ones. Digits are read in pieces, so
-    that a long palindrome needs no more memory than a piece of it. A label asks for a progress bar.
+
+def count_answers(model, dataset, first=None, batch_size=1000):
+    """Return int64 counts (10, 10): how often each target digit (row) got each answer (column).
+
+    Counts over the whole dataset, or its `first` palindromes.
     """
     device = next(model.parameters()).device
-    asked = dataset.digits[:first]
-    bar = Progress(asked.numel(), f"digits ({label})", leave=False) if label else None
     counts = torch.zeros(100, dtype=torch.int64)
-    for digits in asked.split(batch_size):
-        digits, state = digits.to(device), None
-        for some in digits[:, :-1].split(piece, dim=1):
-            logits, state = model(encode(some, dataset.one_hot), state)
-            if bar:
-                bar.update(some.numel())
-        pairs = 10 * digits[:, -1].long() + logits.argmax(dim=1)
-        counts += torch.bincount(pairs, minlength=100).cpu()
+    for digits in dataset.digits[:first].to(device).split(batch_size):
+        answers = read(model, digits[:, :-1], dataset.one_hot).argmax(dim=1)
+        counts += torch.bincount(10 * digits[:, -1].long() + answers, minlength=100).cpu()
     return counts.view(10, 10)
 
 
-def accuracy(answers):
-    """The share in [0, 1] of right answers, the diagonal of what count_answers counts."""
-    return answers.trace().item() / answers.sum().item()
-
-
-def evaluate(*args, **options):
-    """The accuracy of what count_answers counts, called alike."""
-    return accuracy(count_answers(*args, **options))
+def accuracy(model, dataset, first=None):
+    """Return the share in [0, 1] of right answers, on the first `first` palindromes (None: all)."""
+    counts = count_answers(model, dataset, first)
+    return counts.trace().item() / counts.sum().item()
 
 
 def train(
     model,
     train_sets,
-    test_set,
     train_steps,
-    eval_every=None,
+    learning_rate,
+    *,
     batch_size=128,
-    learning_rate=1e-2,
     max_norm=1.0,
+    warmup=20,
+    constant_rate=False,
     seed=0,
+    test_set=None,
+    eval_every=10,
     label="training",
 ):
-    """Train the model in place; returns its history.
+    """Train the model in place and return its curve.
 
-    Each step draws one of train_sets, and from it a batch. The loss is the cross-entropy of the
-    last step; RMSprop follows it with a learning rate that rises over 20 steps and then falls
-    linearly to zero: RMSprop's average of squared gradients starts at zero, and makes the first
-    steps up to ten times as long as those that follow.
+    Every step draws one of train_sets, and from it a batch. The loss is the cross-entropy at the
+    last step (9); RMSprop minimises it. The learning rate rises over `warmup` steps, since
+    RMSprop's average of squared gradients starts at zero, which makes its first steps up to ten
+    times too long; and it falls linearly to zero, unless constant_rate.
 
-    The history is `{"loss": [...], "test": [(step, accuracy), ...], "answers": (10, 10) counts}`:
-    the loss of each step's batch before its update; the accuracy on the first ON_THE_WAY
-    palindromes of test_set every eval_every steps (if given), and on all of them after the last
-    step (unless None); the answers then.
+    The curve is [(step, accuracy)] on the first CURVE_SIZE palindromes of test_set, every
+    eval_every steps; empty without a test_set.
     """
     device = next(model.parameters()).device
     optimizer = torch.optim.RMSprop(model.parameters(), lr=learning_rate)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min(1, (step + 1) / 20) * (1 - step / train_steps)
-    )
     draw = torch.Generator().manual_seed(seed)
-    history = {"loss": [], "test": []}
-    bar = Progress(train_steps, f"steps ({label})", leave=False)
-    for step in range(train_steps):
-        if eval_every and step % eval_every == 0:
-            history["test"].append((step, evaluate(model, test_set, first=ON_THE_WAY)))
+    curve = []
+    for step in tqdm(range(train_steps), label, leave=False, disable=None):
+        if test_set and step % eval_every == 0:
+            curve.append((step, accuracy(model, test_set, CURVE_SIZE)))
+        rise = min(1, (step + 1) / max(1, warmup))
+        fall = 1 if constant_rate else 1 - step / train_steps
+        optimizer.param_groups[0]["lr"] = learning_rate * rise * fall
         dataset = train_sets[torch.randint(len(train_sets), (), generator=draw)]
         batch = torch.randint(len(dataset), (batch_size,), generator=draw)
         inputs, targets = (tensor.to(device) for tensor in dataset[batch])
 
         logits, _ = model(inputs)
-        loss = cross_entropy(logits, targets)
+        loss = F.cross_entropy(logits, targets)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), max_norm)
         optimizer.step()
-        schedule.step()
-
-        history["loss"].append(loss.item())
-        bar.update()
-    bar.close()
-    if test_set:
-        history["answers"] = count_answers(model, test_set)
-        history["test"].append((train_steps, accuracy(history["answers"])))
-    return history
+    return curve
 
 
-def make_data(input_length, seed, args):
-    """The training sets and the test set for one length: no palindrome is in both."""
-
-    def palindromes(n, total_len):
-        return PalindromeDataset(n, min(total_len, how_many(n + 1)), args.input_dim == 10, seed)
-
-    dataset = palindromes(input_length, args.data_size)
+def make_data(T, seed, args):
+    """Return the training sets and the test set for length T; no palindrome is in both."""
+    one_hot = args.input_dim == 10
+    dataset = PalindromeDataset(T - 1, args.data_size, one_hot, seed)
     train_set, test_set = dataset.split(args.portion_train)
     if not args.curriculum:
         return [train_set], test_set
-    shorter = range(min(4, input_length), input_length)
-    share = args.data_size // (len(shorter) + 1)
-    return [*(palindromes(n, max(1, share)) for n in shorter), train_set], test_set
+    shorter = range(5, T)
+    share = max(1, args.data_size // (len(shorter) + 1))
+    others = [PalindromeDataset(length - 1, share, one_hot, seed) for length in shorter]
+    return [*others, train_set], test_set
 
 
-def parse_args():
-    """The flags, checked."""
+def parse_args(argv=None):
+    """Return the checked flags."""
     parser = make_parser(__doc__)
     add = parser.add_argument
-    add(
-        "--input_length",
-        type=number(int, 2, 1000),
-        nargs="+",
-        default=[4, 19],
-        help="digits that are read, T - 1, for one or more T; at least 2, since the palindromes of "
-        "T = 2 that are held out end in digits which training never showed",
-    )
+    length_help = "digits that are read, T - 1, for one or more T. Not 1: each digit would have a "
+    length_help += "single palindrome, and one that is held out could never be learnt"
+    lengths = {"type": number(int, 2, 1000), "nargs": "+", "default": [4, 19]}
+    add("--input_length", **lengths, help=length_help)
+    models = {"choices": ("lstm", "rnn"), "nargs": "+", "default": ["lstm", "rnn"]}
+    add("--model", **models, help="one network or both")
     add("--input_dim", type=int, choices=(1, 10), default=10, help="a digit as 1 number or one-hot")
-    add("--data_size", type=number(int, 2, 1_000_000), default=100_000, help="palindromes")
-    add("--portion_train", type=number(float, 0, 1, "()"), default=0.8, help="the others test")
-    add(
-        "--model",
-        choices=("lstm", "rnn"),
-        nargs="+",
-        default=["lstm", "rnn"],
-        help="one network or both",
-    )
     add("--num_hidden", type=number(int, 1, 4096), default=128, help="hidden units")
-    add(
-        "--init",
-        choices=("forget", "chrono"),
-        default="chrono",
-        help="the LSTM's gate biases: bf = 1, or spread so that cells remember 1 to T - 1 steps",
-    )
+    init_help = "the LSTM's gate biases: bf = 1, or spread for lags up to T - 1"
+    add("--init", choices=("forget", "chrono"), default="chrono", help=init_help)
     kinds = ("uniform", "orthogonal")
-    add("--rnn_init", choices=kinds, default="uniform", help="how the RNN's Whh begins")
+    add("--rnn_init", choices=kinds, default="uniform", help="how the RNN's Whh starts")
+    add("--data_size", type=number(int, 2, 1_000_000), default=100_000, help="palindromes of T")
+    portion = number(float, 1e-6, 0.999999)
+    add("--portion_train", type=portion, default=0.8, help="training share; the rest tests")
+    curriculum_help = "train on lengths drawn from 5 to T, each batch of one length; test on T"
+    add("--curriculum", action="store_true", help=curriculum_help)
     add("--train_steps", type=number(int, 1, 1_000_000), default=500, help="training steps")
     add("--batch_size", type=number(int, 1, 10_000), default=128, help="palindromes per step")
-    add(
-        "--learning_rate",
-        type=number(float, 0, 10, "(]"),
-        default=LEARNING_RATES,
-        help="of RMSprop; rises over 20 steps, then falls linearly to zero",
-    )
-    add("--max_norm", type=number(float, 0, 1e9, "(]"), default=1.0, help="clips the gradient")
+    rate_help = "of RMSprop (default: 0.01 for the LSTM, 0.001 for the RNN)"
+    add("--learning_rate", type=number(float, 1e-9, 10), help=rate_help)
+    warmup_help = "steps over which the learning rate rises"
+    add("--warmup", type=number(int, 0, 1_000_000), default=20, help=warmup_help)
+    constant_help = "do not let the learning rate fall; otherwise it falls linearly to zero"
+    add("--constant_rate", action="store_true", help=constant_help)
+    add("--max_norm", type=number(float, 1e-9, 1e9), default=1.0, help="clips the gradient")
     add("--eval_every", type=number(int, 1, 1_000_000), default=10, help="steps between tests")
-    add(
-        "--curriculum",
-        action="store_true",
-        help="train on lengths drawn from 5 to T, each batch of one, test on T alone",
-    )
     add("--seeds", type=number(int, 1, 1000), default=1, help="runs: seed, seed + 1, ...")
-    add_run_flags(parser, Path(__file__).resolve().parent.parent / "pics")
-    args = parser.parse_args()
-    for flag in "input_length", "model":
-        for value in (values := getattr(args, flag)):
-            if values.count(value) > 1:
-                parser.error(f"argument --{flag}: {value} is there twice")
+    add_run_flags(parser, HERE / "run")
+    args = parser.parse_args(argv)
     for n in args.input_length:
-        if args.portion_train * min(args.data_size, how_many(n + 1)) < 1:
+        if int(args.portion_train * min(args.data_size, count_palindromes(n + 1))) < 1:
             parser.error(
-                f"argument --portion_train: {args.portion_train} leaves none to train on, T={n + 1}"
+                f"argument --portion_train: {args.portion_train} leaves no palindrome of T = "
+                f"{n + 1} to train on"
             )
-    if not isinstance(args.learning_rate, dict):
-        args.learning_rate = dict.fromkeys(LEARNING_RATES, args.learning_rate)
     return args
 
 
-def first_solved(history):
-    """The first step at which the accuracy was at least 99.9 %; inf if it never was."""
-    return next((step for step, accuracy in history["test"] if accuracy >= 0.999), math.inf)
-
-
-def run_once(name, T, seed, args):
-    """Train one network and print a line about it; returns its history."""
-    start = time.perf_counter()
-    train_sets, test_set = make_data(T - 1, seed, args)
+def fresh_model(name, T, seed, args):
+    """Return the network that a run of these flags starts with."""
     torch.manual_seed(seed)
     init = args.rnn_init if name == "rnn" else args.init
-    model = make_model(name, args.input_dim, args.num_hidden, init, T).to(args.device)
-    history = train(
+    return make_model(name, init, T, args.input_dim, args.num_hidden).to(args.device)
+
+
+def train_and_test(model, name, T, seed, args):
+    """Train the model and test it; return the result, a dictionary of seed, curve, answers (10, 10)
+    and sizes. The curve ends with the accuracy on the whole test set."""
+    train_sets, test_set = make_data(T, seed, args)
+    curve = train(
         model,
         train_sets,
-        test_set,
         args.train_steps,
-        eval_every=args.eval_every,
+        args.learning_rate or LEARNING_RATES[name],
         batch_size=args.batch_size,
-        learning_rate=args.learning_rate[name],
         max_norm=args.max_norm,
+        warmup=args.warmup,
+        constant_rate=args.constant_rate,
         seed=seed,
-        label=f"{name}, T={T}, seed {seed}",
+        test_set=test_set,
+        eval_every=args.eval_every,
+        label=f"{name}, T = {T}, seed {seed}",
     )
-    print(
-        f"{T:4}  {name:5}  {seed:4}  {sum(map(len, train_sets)):10,}  {len(test_set):9,}  "
-        f"{history['test'][-1][1]:8.2%}  {first_solved(history):20}  "
-        f"{time.perf_counter() - start:7.1f}",
-        flush=True,
-    )
-    return history
+    answers = count_answers(model, test_set)
+    curve.append((args.train_steps, answers.trace().item() / len(test_set)))
+    trained_on = sum(len(dataset) for dataset in train_sets)
+    return {
+        "seed": seed,
+        "curve": curve,
+        "answers": answers,
+        "trained_on": trained_on,
+        "tested_on": len(test_set),
+    }
 
 
-def print_summary(name, T, histories):
+def first_solved(result):
+    """Return the first step at which the accuracy was at least SOLVED; inf if it never was."""
+    return min((step for step, share in result["curve"] if share >= SOLVED), default=math.inf)
+
+
+def print_summary(name, T, results):
     """Print a line about all seeds of one network."""
-    last = [history["test"][-1][1] for history in histories]
+    last = [result["curve"][-1][1] for result in results]
     print(
         f"T={T}, {name}, {len(last)} seeds: worst {min(last):.2%}, median "
-        f"{statistics.median(last):.2%}, {sum(a >= 0.999 for a in last)} with >= 99.9 %; "
-        f"median first step {statistics.median(map(first_solved, histories)):g}",
+        f"{statistics.median(last):.2%}, {sum(share >= SOLVED for share in last)} with >= 99.9 %; "
+        f"median first step {statistics.median(map(first_solved, results)):g}",
         flush=True,
     )
 
 
 def main():
-    """Train each network at each length, print a line for each run, draw a figure a length."""
+    """Train each network at each length; print a line a run, draw a figure for each length."""
     args = parse_args()
     make_folder(args.out_dir)
     show_settings(args)
-    seeds = range(args.seed, args.seed + args.seeds)
+    out_dir = Path(args.out_dir)
 
     print("   T  model  seed  trained on  tested on  accuracy  first step >= 99.9 %  seconds")
-    for T in (n + 1 for n in args.input_length):
-        histories = {}
-        for name in args.model:
-            histories[name] = [run_once(name, T, seed, args) for seed in seeds]
+    for T in sorted({n + 1 for n in args.input_length}):
+        results = {}
+        for name in sorted(set(args.model)):
+            results[name] = []
+            for seed in range(args.seed, args.seed + args.seeds):
+                start = time.perf_counter()
+                model = fresh_model(name, T, seed, args)
+                result = train_and_test(model, name, T, seed, args)
+                seconds = time.perf_counter() - start
+                print(
+                    f"{T:4}  {name:5}  {seed:4}  {result['trained_on']:10,}  "
+                    f"{result['tested_on']:9,}  {result['curve'][-1][1]:8.2%}  "
+                    f"{first_solved(result):20}  {seconds:7.1f}",
+                    flush=True,
+                )
+                results[name].append(result)
             if args.seeds > 1:
-                print_summary(name, T, histories[name])
-        figure = training_figure(T, histories, ON_THE_WAY)
-        save(Path(args.out_dir) / f"t{T}.png", lambda file, figure=figure: figure.savefig(file))
+                print_summary(name, T, results[name])
+        save(out_dir / f"t{T}.png", training_figure(T, results, CURVE_SIZE, SOLVED).savefig)
+        rows = [
+            {"network": name, "seed": result["seed"], "step": step, "accuracy": share}
+            for name in results
+            for result in results[name]
+            for step, share in result["curve"]
+        ]
+        save_csv(out_dir / f"t{T}.csv", rows)
+    print(f"figures and their numbers are in {out_dir}")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,11 @@
-"""Time train.py, a step and a whole epoch, beside the loop that is usually written.
+"""Time train.py, a step and a whole epoch, beside a textbook GAN loop.
 
     python benchmark.py
 
-The plain loop reads PIL images through a DataLoader, shows the discriminator real and fake images
-one after the other, takes two Adam optimizers with default betas, and lets the generator's step
-compute gradients of the discriminator that are thrown away; it draws no samples and saves nothing.
-train.py's step and epoch are those that training takes after its early epochs, the epoch with its
-sample grids and its checkpoint. The contenders alternate in one process; the table shows medians
-over the rounds.
+The textbook loop reads PIL images through a DataLoader and shows the discriminator real and fake
+images one after the other; its generator's step computes gradients of the discriminator that
+nobody uses; it draws no samples and saves nothing. train.py's epoch includes its sample grids and
+its checkpoint. All loops take turns in one process, and the table shows medians over the rounds.
 """
 
 import statistics
@@ -16,52 +14,27 @@ import time
 from pathlib import Path
 
 import torch
-from checkpoint import save_checkpoint
-from common import Progress, add_run_flags, make_parser, number, run, show_settings
-from gan import Discriminator, Generator
-from mnist import load_mnist, open_mnist
 from torch import nn
 from torch.utils.data import DataLoader
 from torchvision import transforms
-from train import Game, make_flags, shuffled_batches, train_epoch, train_step
+from tqdm import tqdm
 
-NEVER_ENDS = 10_000  # epochs
+import train
+from checkpoint import save_checkpoint
+from common import add_run_flags, make_parser, number, run, show_settings
+from gan import Discriminator, Generator
+from mnist import load_mnist, open_mnist
 
-
-class Ours:
-    """train.py with some of its flags."""
-
-    def __init__(self, flags, args, folder):
-        self.name = " ".join(["train.py", *flags])
-        folder.joinpath("images").mkdir(parents=True)
-        flags = ["--early", 0, *flags, "--n_epochs", NEVER_ENDS, "--out_dir", folder]
-        flags = [*flags, "--device", args.device]
-        self.args = make_flags().parse_args([*map(str, flags)])
-        self.images = load_mnist(self.args.data_dir, True, args.device)[0]
-        self.game = Game(self.args)
-        self.steps = self.endless_steps()
-        self.bar = Progress(args.epochs * self.game.n_batches, f"batches of {self.name}")
-
-    def endless_steps(self):
-        """Yield after each step."""
-        while True:
-            for real in shuffled_batches(self.images, self.args.batch_size, self.game.rng):
-                train_step(self.game, real, self.args)
-                yield
-
-    def epoch(self):
-        """Take one epoch."""
-        train_epoch(self.game, self.images, self.args, self.bar)
-        save_checkpoint(Path(self.args.out_dir) / "checkpoint.pt", self.args, self.game)
+BATCHES = 938  # in an epoch of 60,000 images, 64 in a batch
 
 
-class Plain:
-    """The plain loop."""
+class Textbook:
+    """The textbook loop; calling step or epoch runs it on."""
 
-    name = "plain loop"
+    name = "textbook loop"
 
-    def __init__(self, args):
-        self.device = args.device
+    def __init__(self, device):
+        self.device = device
         self.steps = self.endless_steps()
 
     def endless_steps(self):
@@ -73,75 +46,103 @@ class Plain:
         optimizer_d = torch.optim.Adam(discriminator.parameters(), 2e-4)
         bce = nn.BCEWithLogitsLoss()
         while True:
-            for batch, _ in loader:
-                real = batch.to(self.device)
+            for images, _ in loader:
+                real = images.to(self.device)
                 fake = generator(torch.randn(len(real), 100, device=self.device))
-                valid = torch.ones(len(real), 1, device=self.device)
+                ones = torch.ones(len(real), 1, device=self.device)
                 optimizer_g.zero_grad()
-                bce(discriminator(fake), valid).backward()
+                bce(discriminator(fake), ones).backward()
                 optimizer_g.step()
                 optimizer_d.zero_grad()
-                real_loss = bce(discriminator(real), valid)
-                fake_loss = bce(discriminator(fake.detach()), 1 - valid)
+                real_loss = bce(discriminator(real), ones)
+                fake_loss = bce(discriminator(fake.detach()), 1 - ones)
                 ((real_loss + fake_loss) / 2).backward()
                 optimizer_d.step()
                 yield
 
+    def step(self):
+        """Take one step."""
+        next(self.steps)
+
     def epoch(self):
         """Take one epoch."""
-        for _ in range(938):
-            next(self.steps)
+        for _ in range(BATCHES):
+            self.step()
 
 
-def seconds(work, device):
-    """Return how long work() takes."""
+class Ours:
+    """train.py's loop with some of its flags; calling step or epoch runs it on."""
+
+    def __init__(self, flags, device, out_dir):
+        self.name = " ".join(["train.py", *flags])
+        (out_dir / "images").mkdir(parents=True)
+        flags = [*flags, "--device", str(device), "--out_dir", str(out_dir)]
+        self.game = train.Game(train.parse_args(flags))
+        self.checkpoint = out_dir / "checkpoint.pt"
+        self.images = load_mnist(device=device)[0]
+        self.batches = iter([])
+
+    def step(self):
+        """Take one step."""
+        real = next(self.batches, None)
+        if real is None:
+            self.batches = train.shuffled_batches(self.images, 64, self.game.rng)
+            real = next(self.batches)
+        train.train_step(self.game, real)
+
+    def epoch(self):
+        """Take one epoch."""
+        with tqdm(total=BATCHES, desc=self.name, disable=None, leave=False) as bar:
+            train.train_epoch(self.game, self.images, bar)
+        save_checkpoint(self.checkpoint, self.game)
+
+
+def seconds(work, n, device):
+    """Return how long n calls of work take."""
     start = time.perf_counter()
-    work()
+    for _ in range(n):
+        work()
     if device.type == "cuda":
         torch.cuda.synchronize()
     return time.perf_counter() - start
 
 
-def compare(contenders, rounds, work, device):
-    """Return [(median seconds of work(contender), median ratio to the first contender's)]."""
-    times = [[seconds(lambda c=c: work(c), device) for c in contenders] for _ in range(rounds)]
-    columns = zip(*times, strict=True)
-    return [
-        (statistics.median(column), statistics.median(row[n] / row[0] for row in times))
-        for n, column in enumerate(columns)
-    ]
+def parse_args():
+    """Return the settings of the command line."""
+    parser = make_parser(__doc__)
+    add = parser.add_argument
+    add("--rounds", type=number(int, 1, 100), default=15, help="rounds of steps")
+    add("--n_steps", type=number(int, 1, 1000), default=64, help="steps in a round")
+    add("--epochs", type=number(int, 0, 50), default=3, help="rounds of whole epochs")
+    add_run_flags(parser)
+    return parser.parse_args()
 
 
 def main():
-    """Let the contenders alternate and print the medians."""
-    parser = make_parser(__doc__)
-    add = parser.add_argument
-    add("--rounds", type=number(int, 1, 1000), default=15, help="rounds of steps")
-    add("--n_steps", type=number(int, 1, 10_000), default=64, help="steps a round")
-    add("--epochs", type=number(int, 0, 1000), default=3, help="rounds of whole epochs")
-    add_run_flags(parser)
-    args = parser.parse_args()
+    """Let the loops take turns and print the medians."""
+    args = parse_args()
     show_settings(args)
     torch.manual_seed(args.seed)
-
-    def some_steps(contender):
-        for _ in range(args.n_steps):
-            next(contender.steps)
-
     with tempfile.TemporaryDirectory() as folder:
-        flags = ["--fakes", "64"], []
-        ours = [Ours(f, args, Path(folder) / str(n)) for n, f in enumerate(flags)]
-        contenders = [Plain(args), *ours]
-        compare(contenders, 1, some_steps, args.device)  # warm up
-        steps = compare(contenders, args.rounds, some_steps, args.device)
-        for contender, (time_, ratio) in zip(contenders, steps, strict=True):
-            per_step = 1000 * time_ / args.n_steps
-            print(f"a step    {contender.name:20s} {per_step:6.1f} ms  {ratio:.2f} x plain")
-        if not args.epochs:
-            return
-        epochs = compare(contenders, args.epochs, lambda c: c.epoch(), args.device)
-        for contender, (time_, ratio) in zip(contenders, epochs, strict=True):
-            print(f"an epoch  {contender.name:20s} {time_:6.1f} s   {ratio:.2f} x plain")
+        loops = [
+            Textbook(args.device),
+            Ours(["--fakes", "64"], args.device, Path(folder) / "64"),
+            Ours([], args.device, Path(folder) / "default"),
+        ]
+        for loop in loops:  # warm up
+            seconds(loop.step, args.n_steps, args.device)
+        for rounds, unit, n in ((args.rounds, "step", args.n_steps), (args.epochs, "epoch", 1)):
+            if rounds == 0:
+                continue
+            times = {loop.name: [] for loop in loops}
+            for _ in range(rounds):
+                for loop in loops:
+                    times[loop.name].append(seconds(getattr(loop, unit), n, args.device) / n)
+            textbook = times[Textbook.name]
+            for name, ours in times.items():
+                ratio = statistics.median(a / b for a, b in zip(ours, textbook, strict=True))
+                milliseconds = 1000 * statistics.median(ours)
+                print(f"{unit:5s}  {name:20s} {milliseconds:9.1f} ms  {ratio:.2f} x textbook")
 
 
 if __name__ == "__main__":

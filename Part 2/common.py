@@ -1,182 +1,178 @@
-"""What the scripts share: flags that say what they allow, errors in one line, files never torn.
+"""What the scripts share: validated flags, one-line errors, atomic writes.
 
 Each part can be read and run alone, so both parts hold this same file.
 """
 
 import argparse
+import csv
 import io
 import math
 import os
+import pickle
 import sys
 import tempfile
-import time
 import warnings
 import zipfile
 
 import torch
-from tqdm import tqdm
 
-# One colour for one thing in every figure: Okabe and Ito's colour-blind-safe palette.
-BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#777777"
+# Okabe and Ito's colour-blind-safe palette.
+BLUE, ORANGE, GREEN, PINK, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#777777"
 
 
 class InputError(Exception):
-    """Bad input of any kind; its message is the one line that the user sees."""
+    """Bad input; its message is the one line that the user sees."""
 
 
-def one_line(message):
-    """The message without line breaks, which a file's name or a library's error may hold."""
-    return " ".join(str(message).split())
+class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Shows the description as it is written, and each default that is not None."""
+
+    def _get_help_string(self, action):
+        return action.help if action.default is None else super()._get_help_string(action)
 
 
 def make_parser(doc):
-    """Return argparse's parser, described by the first line of doc, that shows each default."""
+    """Return a parser with doc as its description; --help shows the defaults."""
     return argparse.ArgumentParser(
-        description=doc.splitlines()[0],
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        allow_abbrev=False,
+        description=doc, formatter_class=HelpFormatter, allow_abbrev=False
     )
 
 
-def number(kind, low, high=math.inf, ends="[]"):
-    """Argparse type: a finite int or float from low to high; ends, as in "[)", says which count."""
+def number(kind, low, high=math.inf):
+    """Return an argparse type: a finite int or float, at least low and at most high."""
 
     def parse(text):
         try:
             value = kind(text)
         except ValueError:
-            value = math.nan
-        above = value >= low if ends[0] == "[" else value > low
-        below = value <= high if ends[1] == "]" else value < high
-        if not (above and below and value < math.inf):
-            bound = f"{high}{ends[1]}" if high < math.inf else "inf)"
-            name = {int: "a whole number", float: "a number"}[kind]
-            raise argparse.ArgumentTypeError(f"{text!r} is not {name} in {ends[0]}{low}, {bound}")
+            value = None
+        if value is None or not (low <= value <= high and math.isfinite(value)):
+            name = "a whole number" if kind is int else "a number"
+            bounds = f"from {low} to {high}" if high < math.inf else f"of at least {low}"
+            raise argparse.ArgumentTypeError(f"{text!r} is not {name} {bounds}")
         return value
 
     return parse
 
 
 def device(text):
-    """Argparse type: a device on which this machine can compute."""
+    """Return the torch.device of this name; an argparse type that refuses what does not work."""
     try:
         torch.zeros(1, device=text).item()
     except Exception as error:  # torch raises many kinds
-        usable = "cpu" + ", cuda" * torch.cuda.is_available()
-        usable += ", mps" * torch.backends.mps.is_available()
-        message = f"{text!r} is not a device that works here ({usable})"
+        message = f"{text!r} is not a device that works here, as cpu does"
         raise argparse.ArgumentTypeError(message) from error
     return torch.device(text)
 
 
 def add_run_flags(parser, out_dir=None):
-    """Add --seed, --device and, if the script writes files, --out_dir with this default."""
-    best = "cuda" if torch.cuda.is_available() else "cpu"
+    """Add --seed, --device and, for a script that writes files, --out_dir with this default."""
+    fastest = "cuda" if torch.cuda.is_available() else "cpu"
     parser.add_argument("--seed", type=number(int, 0, 2**63 - 1), default=0, help="random seed")
-    parser.add_argument("--device", type=device, default=best, help="cpu, cuda, cuda:1, mps, ...")
+    parser.add_argument("--device", type=device, default=fastest, help="cpu, cuda, cuda:1, mps")
     if out_dir:
-        parser.add_argument("--out_dir", default=out_dir, help="folder for what the script writes")
+        parser.add_argument("--out_dir", default=out_dir, help="folder for the script's files")
 
 
 def show_settings(args):
-    """Print every setting on one line, the first that a script writes."""
+    """Print every setting, PyTorch's version and the number of threads."""
     print(" ".join(f"{name}={value}" for name, value in vars(args).items()))
     print(f"torch {torch.__version__}, {torch.get_num_threads()} CPU threads", flush=True)
 
 
-class Progress(tqdm):
-    """tqdm's bar on a terminal; without one, a line every half minute, lest it seem to hang."""
-
-    def __init__(self, total, unit, **options):
-        super().__init__(total=total, unit=f" {unit}", disable=None, **options)
-        self.what, self.start = unit, time.monotonic()
-        self.said = self.start
-
-    def update(self, n=1):
-        """Count n more, and show it when it is time to."""
-        if not self.disable:
-            return super().update(n)
-        self.n += n
-        now = time.monotonic()
-        if now - self.said >= 30:
-            self.said = now
-            print(f"{self.n:,} of {self.total:,} {self.what} after {now - self.start:.0f} s")
-            sys.stdout.flush()
-        return None
-
-
 def make_folder(path):
-    """Create the folder and prove that it can be written, before hours are spent on its content."""
+    """Create the folder. Fails now, not after the training, if it is not writable."""
     try:
         os.makedirs(path, exist_ok=True)
         tempfile.TemporaryFile(dir=path).close()
     except OSError as error:
-        raise InputError(f"{path}: not a folder that can be written ({error.strerror})") from error
+        raise InputError(f"{path}: not a writable folder ({error.strerror})") from error
 
 
 def save(path, write):
-    """Put what write(file) writes at path, whole or not at all."""
-    buffer = io.BytesIO()
-    write(buffer)
+    """Write a file atomically: call write(file) on a temporary file, then rename it to path."""
     folder, name = os.path.split(path)
     temporary = os.path.join(folder, f".tmp-{os.getpid()}-{name}")
     try:
         with open(temporary, "wb") as file:
-            file.write(buffer.getbuffer())
+            write(file)
         os.replace(temporary, path)
-    except BaseException as error:
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror})") from error
+    finally:
         if os.path.exists(temporary):
             os.remove(temporary)
-        if isinstance(error, OSError):
-            raise InputError(f"{path}: cannot be written ({error.strerror})") from error
-        raise
 
 
-def load(path, device, build):
-    """Return build(what torch.save wrote to path), its tensors on device.
+def save_csv(path, rows):
+    """Save rows, a list of dictionaries with the same keys, as csv with a header."""
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, rows[0].keys(), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    save(path, lambda file: file.write(text.getvalue().encode()))
 
-    Only data is read: a pickle that would run code raises InputError, as does whatever else
-    build cannot use, and a file with a damaged bit, which torch.load alone would not notice.
+
+def load(path, device):
+    """Return what torch.save wrote to path, its tensors on device.
+
+    Raises InputError when the file is missing or damaged, or holds more than plain data. torch.load
+    alone would not notice a wrong bit; the zip file's checksums do.
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()  # compares checksums
+            damaged = archive.testzip()
         if damaged:
             raise InputError(f"{path}: damaged at {damaged!r}")
-        with warnings.catch_warnings():  # what torch warns of in a foreign file, build refuses
-            warnings.simplefilter("ignore")
-            return build(torch.load(path, map_location=device, weights_only=True))
-    except InputError:
-        raise
-    except Exception as error:  # a damaged file raises many kinds
-        reason = f"{type(error).__name__}: {one_line(error):.200}"
-        raise InputError(f"{path}: cannot be loaded ({reason})") from error
+        with warnings.catch_warnings(action="ignore"):  # an error says it all
+            return torch.load(path, map_location=device, weights_only=True)
+    except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, pickle.UnpicklingError) as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise InputError(f"{path}: cannot be loaded ({reason:.200})") from error
 
 
-def run(main, hint=""):
-    """Call main; bad input, a full disk or memory: one line and code 2; Ctrl-C: code 130.
+def is_out_of_memory(error):
+    """Return whether memory ran out, on a GPU or, as a plain RuntimeError, on the CPU."""
+    known = isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError))
+    return known or "can't allocate memory" in str(error)
 
-    A reader of the output that has gone, as `head` does, ends the script with code 141.
+
+def load_model(path, device, build):
+    """Return build(weights), a model made of the weights {name: tensor} in the file at path.
+
+    Raises InputError as load does, and when the weights are another model's: build then misses a
+    name (KeyError), a dimension (IndexError), or load_state_dict refuses a shape (RuntimeError).
     """
+    weights = load(path, device)
+    if not isinstance(weights, dict) or not all(map(torch.is_tensor, weights.values())):
+        raise InputError(f"{path}: holds no weights")
+    try:
+        return build(weights)
+    except (KeyError, IndexError, RuntimeError) as error:
+        if is_out_of_memory(error):
+            raise
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: holds another model's weights ({reason:.200})") from error
+
+
+def run(main):
+    """Call main. Bad input and a lack of memory end in one line and exit code 2, Ctrl-C in 130, a
+    reader of the output that has gone in 141. A bug keeps its traceback."""
     name = os.path.basename(sys.argv[0])
     try:
         main()
-        print(end="", flush=True)  # here, since an error at exit would be a traceback
-        return
-    except BrokenPipeError:
-        line, code = "", 141
-    except (InputError, OSError) as error:
-        line, code = f"{name}: error: {one_line(error)}", 2
-    except (MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and "memory" not in str(error):
-            raise
-        line, code = f"{name}: error: smaller numbers, please: {one_line(error)}", 2
-    except KeyboardInterrupt:
-        line, code = f"\n{name}: interrupted; {hint}".rstrip("; "), 130
-    if line:
-        print(line, file=sys.stderr)
-    try:
-        print(end="", flush=True)
-    except OSError:  # nobody takes what is left
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader of the output has gone, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.exit(code)
+        sys.exit(141)
+    except KeyboardInterrupt:
+        print(f"\n{name}: interrupted", file=sys.stderr)
+        sys.exit(130)
+    except InputError as error:
+        print(f"{name}: error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        print(f"{name}: error: out of memory; choose smaller numbers", file=sys.stderr)
+        sys.exit(2)

@@ -1,100 +1,121 @@
-"""Two runs of train.py side by side: what did the better settings buy?
+"""Runs of train.py with our settings beside one with the template's settings.
 
-    python train.py --out_dir run
-    python train.py --out_dir baseline --fakes 64 --early 0 --lr 2e-4 --lr_d 2e-4 --late 0
-        --b1 0.9 --r1 0 --ema 0
-    python compare.py run baseline
+    python train.py --out_dir run/seed0
+    python train.py --out_dir run/template --fakes 64 --lr 2e-4 --lr_d 2e-4 --b1 0.9 --r1 0 --ema 0
+    python compare.py run/seed0 --template run/template
 
-draws pics/quality.png, the Frechet distance while each learns, and pics/samples.png, their samples
-at the start, soon after it, half-way and at the end of training. The second run has the settings of
-the assignment's template, but for the generator's loss, which is the non-saturating one in both.
+Into out_dir go quality.png, the Frechet distance of all runs during the training, and moments.png.
+The latter has a row for the template's run and one for the first of ours; its columns are samples
+at the start, soon after it, half-way and at the end, and real images. The template's settings are
+those of the course's own train.py, but for the generator's loss, which is the non-saturating one in
+both.
 """
 
 import csv
 from pathlib import Path
 
-import matplotlib
+import torch
+from PIL import Image
+from torchvision.transforms.functional import pil_to_tensor
+from torchvision.utils import make_grid
+
 from classifier import Classifier
 from common import (
     InputError,
     add_run_flags,
-    load,
+    load_model,
     make_folder,
     make_parser,
     run,
     save,
     show_settings,
 )
-from figures import save_quality
-from metrics import Judge
+from figures import moments_figure, quality_figure
+from gan import in_batches
+from metrics import Judge, confident
 from mnist import DATA_DIR, load_mnist
-from PIL import Image
-
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt
 
 HERE = Path(__file__).parent
 NEEDED = "epoch", "frechet_distance"  # the columns of quality.csv that are drawn
-OURS, BASELINE = "our settings", "the template's settings"
+OURS, TEMPLATE = "our settings", "template's settings"
+
+
+def parse_args():
+    """Return the settings of the command line."""
+    parser = make_parser(__doc__)
+    add = parser.add_argument
+    add("runs", metavar="RUN", nargs="+", help="folders of runs of train.py with our settings")
+    add("--template", required=True, help="folder of the run with the template's settings")
+    add("--data_dir", default=DATA_DIR, help="folder that holds MNIST/raw/*.gz")
+    add_run_flags(parser, HERE / "run")
+    return parser.parse_args()
 
 
 def read_run(folder):
     """Return (rows of quality.csv, {batch: path of its grid}) of a run; InputError without one."""
     folder = Path(folder)
+    problem = f"{folder}: not the folder of a run of train.py, with its quality.csv and images/"
     try:
         with open(folder / "quality.csv", newline="") as file:
-            rows = [{k: float(row[k]) for k in NEEDED} for row in csv.DictReader(file)]
-        rows[-1]
-        grids = {int(path.stem): path for path in (folder / "images").glob("*.png")}
-        grids[max(grids)]
-    except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
-        what = "the folder of a run of train.py is needed, with its quality.csv and images/"
-        raise InputError(f"{folder}: {what}") from error
-    return rows, dict(sorted(grids.items()))
+            rows = [{name: float(row[name]) for name in NEEDED} for row in csv.DictReader(file)]
+        grids = {int(path.stem): path for path in (folder / "images").glob("[!.]*.png")}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(problem) from error
+    if not rows or not grids:
+        raise InputError(problem)
+    return rows, grids
 
 
 def moments(grids):
-    """Return [(name, batch)] of the grids at the start, soon after it, half-way and at the end."""
+    """Return [(title, grid)] of the start, soon after it, half-way and the end of the training."""
     last = max(grids)
     goals = {"start": 0, "soon": last / 200, "half-way": last / 2, "end": last}
-    return [(name, min(grids, key=lambda b: abs(b - goal))) for name, goal in goals.items()]
+    chosen = []
+    for name, goal in goals.items():
+        batch = min(grids, key=lambda batch, goal=goal: abs(batch - goal))
+        chosen.append((f"{name}: batch {batch:,}", Image.open(grids[batch]).convert("L")))
+    return chosen
 
 
-def draw_samples(path, runs):
-    """Draw a row of four grids for each run, {name: {batch: path of its grid}}."""
-    figure, axes = plt.subplots(len(runs), 4, figsize=(17.6, 9.5), layout="constrained")
-    for line, (name, grids) in zip(axes, runs.items(), strict=True):
-        for axis, (when, batch) in zip(line, moments(grids), strict=True):
-            axis.imshow(Image.open(grids[batch]).convert("L"), cmap="gray", vmin=0, vmax=255)
-            axis.set_title(f"{when}: batch {batch:,}", fontsize=21)
-            axis.set(xticks=[], yticks=[])
-        line[0].set_ylabel(name, fontsize=23)
-    save(path, lambda file: figure.savefig(file, format="png", dpi=100))
+def images_of(grid):
+    """Return the 25 images (25, 1, 28, 28), in [-1, 1], of a grid that save_grid wrote."""
+    pixels = pil_to_tensor(grid)[0, 2:, 2:]  # (150, 150): each image has a border of two pixels
+    tiles = pixels.unfold(0, 28, 30).unfold(1, 28, 30)  # (5, 5, 28, 28)
+    return tiles.reshape(25, 1, 28, 28) / 127.5 - 1
 
 
 def main():
-    """Read both runs, measure real test images, draw both figures."""
-    parser = make_parser(__doc__)
-    parser.add_argument("run", metavar="RUN", help="folder of a run of train.py")
-    parser.add_argument("baseline", metavar="BASELINE_RUN", help="folder of the run beside it")
-    parser.add_argument("--data_dir", default=DATA_DIR, help="folder that holds MNIST/raw/*.gz")
-    add_run_flags(parser, HERE.parent / "pics")
-    args = parser.parse_args()
+    """Read the runs, measure real test images, draw both figures."""
+    args = parse_args()
     show_settings(args)
-    (rows, grids), (baseline_rows, baseline_grids) = map(read_run, (args.run, args.baseline))
-    classifier = load(HERE / "mnist_classifier.pth", args.device, Classifier.from_state_dict)
-    judge = Judge(classifier, load_mnist(args.data_dir, True, args.device)[0])
-    test_images = load_mnist(args.data_dir, False, args.device)[0]
-    real = judge.quality(*judge.look(test_images))["frechet_distance"]
+    ours = [read_run(folder) for folder in dict.fromkeys(args.runs)]  # each once
+    template_rows, template_grids = read_run(args.template)
+    judge_file = HERE / "mnist_judge.pth"
+    classifier = load_model(judge_file, args.device, Classifier.from_state_dict)
+    train_images, _ = load_mnist(args.data_dir, True, args.device)
+    test_images, _ = load_mnist(args.data_dir, False, args.device)
     make_folder(args.out_dir)
+    out_dir = Path(args.out_dir)
 
-    ours, theirs = (part[-1]["frechet_distance"] for part in (rows, baseline_rows))
-    title = "How far the samples are from MNIST, while both generators learn"
-    runs = {OURS: rows, BASELINE: baseline_rows}
-    save_quality(Path(args.out_dir) / "quality.png", runs, title, real)
-    draw_samples(Path(args.out_dir) / "samples.png", {BASELINE: baseline_grids, OURS: grids})
-    print(f"real test images {real:.2f}, {OURS} {ours:.2f}, {BASELINE} {theirs:.2f}")
-    print(f"quality.png and samples.png in {args.out_dir}")
+    judge = Judge(classifier, train_images)
+    real = judge.quality(*judge.features_and_logits(test_images))["frechet_distance"]
+    print(f"Frechet distance of real test images: {real:.2f}")
+    groups = {OURS: [rows for rows, _ in ours], TEMPLATE: [template_rows]}
+    for name, runs in groups.items():
+        ends = " ".join(f"{rows[-1]['frechet_distance']:.2f}" for rows in runs)
+        print(f"at the end, {name}: {ends}")
+    save(out_dir / "quality.png", quality_figure(groups, real).savefig)
+
+    rows = {TEMPLATE: moments(template_grids), OURS: moments(ours[0][1])}
+    for n, (name, cells) in enumerate(rows.items()):
+        end = images_of(cells[-1][1]).to(args.device)
+        unclear = round(25 * (1 - confident(in_batches(classifier, end))))
+        print(f"{name}: the judge reads {unclear} of the 25 samples at the end with less than 90 %")
+        real_images = (train_images[25 * n : 25 * n + 25].cpu() + 1) * 127.5
+        real_grid = make_grid(real_images.to(torch.uint8), 5)
+        cells.append(("real images", real_grid[0].numpy()))
+    save(out_dir / "moments.png", moments_figure(rows).savefig)
+    print(f"quality.png and moments.png in {out_dir}")
 
 
 if __name__ == "__main__":

@@ -1,53 +1,53 @@
-"""What the tests of Part 2 share."""
+"""What the tests of both parts share; each part holds this same file."""
 
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from classifier import Classifier
-from common import load
-from gan import Generator
 
-HERE = Path(__file__).parent
+from common import run
 
-
-def script(name, *arguments, cwd):
-    """Run a script as a user does, from another folder; return the finished process."""
-    command = [sys.executable, HERE / name, *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120)
+HERE = Path(__file__).resolve().parent
 
 
-def assert_refused(process, *words):
-    """Check that bad input ended in code 2 and one line, below the usage, that holds the words."""
-    assert process.returncode == 2, process.stderr
-    assert_one_line(process.stderr, *words)
-
-
-def assert_one_line(error, *words):
-    """Check that the error is argparse's usage, if any, and one line that holds the words."""
-    *usage, line = error.splitlines()
-    assert not usage or usage[0].startswith("usage: "), f"one line expected, got:\n{error}"
-    assert all(row.startswith(" ") for row in usage[1:]), f"one line expected, got:\n{error}"
-    assert ": error: " in line
-    for word in words:
-        assert word in line
+def pytest_sessionstart(session):
+    """Refuse to test both parts in one process, where their scripts' names would collide."""
+    if all(any(part in arg for arg in session.config.args) for part in ("Part 1", "Part 2")):
+        pytest.exit('one part at a time: pytest "Part 1" && pytest "Part 2"', returncode=2)
 
 
 @pytest.fixture
-def offline(monkeypatch):
-    """Let every attempt to open a connection fail at once."""
+def script(tmp_path):
+    """Return a function that runs a script as a user does, from another folder."""
 
-    def refuse(*_):
-        raise OSError("no network in this test")
+    def script(name, *flags):
+        command = [sys.executable, HERE / name, *map(str, flags)]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
 
-    monkeypatch.setattr(socket, "create_connection", refuse)
-    monkeypatch.setattr(socket.socket, "connect", refuse)
+    return script
 
 
-@pytest.fixture(scope="session")
-def committed():
-    """Return the generator and the classifier that the repository holds."""
-    generator = load(HERE / "mnist_generator.pth", "cpu", Generator.from_state_dict)
-    return generator, load(HERE / "mnist_classifier.pth", "cpu", Classifier.from_state_dict)
+@pytest.fixture
+def refuse(monkeypatch, capsys, tmp_path):
+    """Return a function that checks that a script refuses its flags, in this process: faster.
+
+    Its error must be one line, below argparse's usage if that is there, and name all words; the
+    exit code 2; and no file may have been written or changed.
+    """
+    monkeypatch.chdir(tmp_path)
+
+    def refuse(main, *flags, words):
+        before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+        monkeypatch.setattr(sys, "argv", ["script.py", *map(str, flags)])
+        with pytest.raises(SystemExit) as stop:
+            run(main)
+        *usage, line = capsys.readouterr().err.splitlines()
+        assert stop.value.code == 2, line
+        assert not usage or usage[0].startswith("usage: "), usage
+        assert all(row.startswith(" ") for row in usage[1:]), usage
+        assert line.startswith("script.py: error: "), line
+        assert all(str(word) in line for word in words), line
+        assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+    return refuse

@@ -1,21 +1,22 @@
-"""Measure the generator, with real test images and uniform noise as references.
+"""Measure generators, beside real test images (the ceiling) and uniform noise (the floor).
 
-    python evaluate.py
+    python evaluate.py                              the committed generator
+    python evaluate.py --generator a.pth b.pth      several, a row each
 
-prints one table and draws pics/evaluation.png: 10,000 samples, 28 s on two CPU cores. All but the
-last two columns are measured on the classifier of classifier.py, which trained on no test image.
+The script prints one table. A generator's numbers are the mean of five draws of 10,000 samples and,
+in brackets, the least and the greatest of the five; density, coverage and the nearest training
+image come from the first draw. Into out_dir goes evaluation.png: twenty samples of the first
+generator, each above its nearest training image.
 """
 
 from pathlib import Path
 
-import matplotlib
 import torch
+
 from classifier import Classifier
 from common import (
-    BLUE,
-    GREY,
     add_run_flags,
-    load,
+    load_model,
     make_folder,
     make_parser,
     number,
@@ -23,95 +24,115 @@ from common import (
     save,
     show_settings,
 )
-from gan import Generator
-from metrics import (
-    Judge,
-    density_and_coverage,
-    digit_shares,
-    in_pieces,
-    latent_points,
-    nearest,
-)
+from figures import evaluation_figure
+from gan import Generator, in_batches, latent_points
+from metrics import Judge, density_and_coverage, nearest
 from mnist import DATA_DIR, load_mnist
-from torchvision.utils import make_grid
-
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt
 
 HERE = Path(__file__).parent
-PICS = HERE.parent / "pics"
+# The columns of the table with a spread: {title: (measure, format)}.
+COLUMNS = {
+    "Fréchet distance": ("frechet_distance", ".2f"),
+    "Inception Score": ("inception_score", ".2f"),
+    "confident": ("confident", ".1%"),
+    "rarest digit": ("rarest_digit", ".1%"),
+    "commonest digit": ("commonest_digit", ".1%"),
+}
+OTHERS = ["density", "coverage", "nearest, median", "nearest, least"]
 
 
-def draw(path, neighbours, shares):
-    """Draw ten images above their nearest training images, and the shares of the digits.
+def parse_args():
+    """Return the settings of the command line."""
+    parser = make_parser(__doc__)
+    add = parser.add_argument
+    generators = [str(HERE / "mnist_generator.pth")]
+    add("--generator", nargs="+", default=generators, help="weights of the generators")
+    add("--classifier", default=HERE / "mnist_judge.pth", help="weights of the CNN that judges")
+    add("--n_samples", type=number(int, 200, 10_000), default=10_000, help="images in a draw")
+    add("--n_draws", type=number(int, 1, 100), default=5, help="draws of each generator")
+    add("--data_dir", default=DATA_DIR, help="folder that holds MNIST/raw/*.gz")
+    add_run_flags(parser, HERE / "run")
+    parser.set_defaults(seed=5000)  # of the first draw; these noises chose no setting
+    return parser.parse_args()
 
-    neighbours is {kind: the images, then their neighbours}, shares those of the same two kinds.
+
+def draw(generator, args, seed):
+    """Return args.n_samples images of the generator; seed is that of the noise."""
+    z = latent_points(args.n_samples, generator.latent_dim, seed, args.device)
+    return in_batches(generator, z)
+
+
+def qualities(judge, generator, args, first_seed):
+    """Return the rows {measure: number} of args.n_draws draws of the generator."""
+    rows = []
+    for seed in range(first_seed, first_seed + args.n_draws):
+        images = draw(generator, args, seed)
+        rows.append(judge.quality(*judge.features_and_logits(images)))
+    return rows
+
+
+def cells(rows):
+    """Return the cells of a line of the table: of each measure the mean and the range of rows."""
+    texts = []
+    for measure, form in COLUMNS.values():
+        values = [row[measure] for row in rows]
+        text = f"{sum(values) / len(values):{form}}"
+        if len(values) > 1:
+            text += f" ({min(values):{form}} to {max(values):{form}})"
+        texts.append(text)
+    return texts
+
+
+def print_line(texts):
+    """Print a line of the table, as Markdown."""
+    print("| " + " | ".join(texts) + " |", flush=True)
+
+
+def print_measures(name, rows, images, judge):
+    """Print the line of these images; return the indices (N,) of the nearest training images.
+
+    rows holds the measures of all draws, images are those of the first draw.
     """
-    figure, (*tops, axis) = plt.subplots(3, 1, figsize=(9, 7.2), layout="constrained")
-    for top, (kind, images) in zip(tops, neighbours.items(), strict=True):
-        top.imshow(make_grid(images.cpu(), len(images) // 2, value_range=(-1, 1))[0], cmap="gray")
-        top.set_title(f"{kind}: the first ten, each above the training image nearest to it")
-        top.axis("off")
-    for i, (label, color) in enumerate([("test images", GREY), ("generator", BLUE)]):
-        axis.bar(torch.arange(10) + 0.4 * i - 0.2, 100 * shares[i], 0.4, label=label, color=color)
-    axis.set(xlabel="digit that the classifier reads", ylabel="share (%)", xticks=range(10))
-    axis.set_ylim(top=130 * max(share.max().item() for share in shares[:2]))
-    axis.legend(loc="upper center", ncols=2)
-    save(path, lambda file: figure.savefig(file, format="png", dpi=100))
+    features = in_batches(judge.classifier.features, images)
+    density, coverage = density_and_coverage(judge.training_features[: len(images)], features)
+    distances, indices = nearest(images, judge.training_images)
+    others = [f"{density:.2f}", f"{coverage:.1%}"]
+    others += [f"{distances.median():.2f}", f"{distances.min():.2f}"]
+    print_line([name, *cells(rows), *others])
+    return indices
 
 
 def main():
-    """Measure three kinds of images, print the table, draw the figure."""
-    parser = make_parser(__doc__)
-    add = parser.add_argument
-    add("--generator", default=HERE / "mnist_generator.pth", help="weights of the generator")
-    add("--classifier", default=HERE / "mnist_classifier.pth", help="weights of the classifier")
-    add("--n_samples", type=number(int, 200, 10_000), default=10_000, help="images of each kind")
-    add_run_flags(parser, PICS)
-    parser.set_defaults(seed=2000)  # a noise on which no setting was chosen
-    add("--data_dir", default=DATA_DIR, help="folder that holds MNIST/raw/*.gz")
-    args = parser.parse_args()
+    """Measure all kinds of images, print the table, draw the figure."""
+    args = parse_args()
     show_settings(args)
-    generator = load(args.generator, args.device, Generator.from_state_dict)
-    classifier = load(args.classifier, args.device, Classifier.from_state_dict)
-    train, _ = load_mnist(args.data_dir, True, args.device)
-    test, _ = load_mnist(args.data_dir, False, args.device)
-    make_folder(args.out_dir)
-
-    z = latent_points(args.n_samples, generator.latent_dim, args.seed, args.device)
+    generators = {}
+    for path in args.generator:
+        generators[path] = load_model(path, args.device, Generator.from_state_dict)
+    classifier = load_model(args.classifier, args.device, Classifier.from_state_dict)
+    judge = Judge(classifier, load_mnist(args.data_dir, True, args.device)[0])
+    real = load_mnist(args.data_dir, False, args.device)[0][: args.n_samples]
     rng = torch.Generator().manual_seed(args.seed)
     noise = torch.rand(args.n_samples, 1, 28, 28, generator=rng).to(args.device) * 2 - 1
-    kinds = {
-        "real test images": test[: args.n_samples],
-        "generator": in_pieces(generator, z),
-        "uniform noise": noise,
-    }
-    judge = Judge(classifier, train)
-    print(
-        "                  Frechet  Inception  confident  rarest..commonest                      "
-        "nearest training image\n"
-        "                 distance      score      > 0.9       digit        density  coverage     "
-        "median     least"
-    )
-    shares, neighbours = [], {}
-    for name, images in kinds.items():
-        features, logits = judge.look(images)
-        row, share = judge.quality(features, logits), digit_shares(logits)
-        reference = judge.training_features[: args.n_samples]
-        density, coverage = density_and_coverage(reference, features)
-        found = nearest(images, train)
-        shares.append(share)
-        print(
-            f"{name:16s} {row['frechet_distance']:8.2f} {row['inception_score']:10.2f} "
-            f"{row['confident']:9.1%} {row['rarest_digit']:8.1%}..{share.max():5.1%} "
-            f"{density:11.2f} {coverage:9.1%} "
-            f"{found[:, 0].median():10.2f} {found[:, 0].min():9.2f}",
-            flush=True,
-        )
-        if name != "uniform noise":
-            neighbours[name] = torch.cat([images[:10], train[found[:10, 1].long()]])
+    make_folder(args.out_dir)
+
+    last = args.seed + args.n_draws - 1
+    print(f"noise seeds {args.seed} to {last}, {args.n_samples:,} images in a draw")
+    print_line(["images", *COLUMNS, *OTHERS])
+    print_line(["---"] * (1 + len(COLUMNS) + len(OTHERS)))
+    real_row = judge.quality(*judge.features_and_logits(real))
+    print_measures("real test images", [real_row], real, judge)
+    for n, (name, generator) in enumerate(generators.items()):
+        rows = qualities(judge, generator, args, args.seed)
+        images = draw(generator, args, args.seed)
+        indices = print_measures(name, rows, images, judge)
+        if n == 0:
+            figure = evaluation_figure(images[:20], judge.training_images[indices[:20]])
+    noise_row = judge.quality(*judge.features_and_logits(noise))
+    print_measures("uniform noise", [noise_row], noise, judge)
+
     path = Path(args.out_dir) / "evaluation.png"
-    draw(path, neighbours, shares)
+    save(path, figure.savefig)
     print(f"figure in {path}")
 
 

@@ -1,92 +1,36 @@
-"""The figures that training draws: grids of samples, curves, an animation."""
+"""The figures of Part 2. A function either returns a Figure or saves images without axes."""
 
 import math
+import statistics
 from pathlib import Path
 
 import matplotlib
 import torch
-from common import BLUE, GREY, ORANGE, save
-from PIL import Image, ImageDraw, ImageFont
-from torchvision.utils import save_image
-
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from PIL import Image, ImageDraw, ImageFont
+from torchvision.utils import make_grid, save_image
+
+from common import BLUE, GREY, ORANGE, save
 
 LOG_2 = math.log(2)
-STATISTICS = ["D loss", "G loss", "D(x)", "D(G(z))"]  # the columns of the training history
 
 
 def save_grid(path, images):
-    """Save 25 images in [-1, 1] as a grid of 5 x 5."""
-    grid = dict(format="png", nrow=5, normalize=True, value_range=(-1, 1))
-    save(path, lambda file: save_image(images, file, **grid))
-
-
-def save_curves(path, history):
-    """Plot the losses and the discriminator's opinion, history (batches, 4), over the batches."""
-    block = max(1, len(history) // 400)  # a point is the mean of a block of batches
-    means = history[: len(history) // block * block].view(-1, block, 4).mean(1).cpu()
-    batches = (torch.arange(len(means)) + 0.5) * block
-    figure, axes = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
-    for i, axis in enumerate(axes):
-        for column, color in ((2 * i, BLUE), (2 * i + 1, ORANGE)):
-            axis.plot(batches, means[:, column], color=color, label=STATISTICS[column], lw=1)
-        axis.set(xlabel="batch", ylabel=["loss (nats)", "probability of real"][i])
-        axis.xaxis.set_major_locator(MaxNLocator(4, integer=True))
-        axis.xaxis.set_major_formatter("{x:,.0f}")
-    guessing = [(axes[0], 2 * LOG_2, BLUE), (axes[0], LOG_2, ORANGE), (axes[1], 0.5, GREY)]
-    for axis, rest, color in guessing:
-        axis.axhline(rest, color=color, ls="--", lw=1)
-    axes[0].set_title("losses; dashed: 2 log 2 and log 2, when D can only guess", fontsize=10)
-    axes[1].set_title("opinion of D; dashed: 0.5, when it can only guess", fontsize=10)
-    for axis in axes:
-        axis.legend()
-    save(path, lambda file: figure.savefig(file, format="png", dpi=120))
-    plt.close(figure)
-
-
-def save_quality(path, runs, title, real=None):
-    """Plot the Frechet distance over the epochs.
-
-    runs is {name: rows of quality.csv}, real the distance of real test images, drawn as a line.
-    """
-    figure, axis = plt.subplots(figsize=(9, 4.5), layout="constrained")
-    for (name, rows), color in zip(runs.items(), (BLUE, ORANGE), strict=False):
-        epochs, distances = zip(*((r["epoch"], r["frechet_distance"]) for r in rows), strict=True)
-        axis.plot(epochs, distances, color=color, lw=2.5, marker="o", ms=4)
-        label = f"{name}:\n{distances[-1]:#.3g}"
-        options = dict(textcoords="offset points", color=color, va="center", fontsize=13)
-        axis.annotate(label, (epochs[-1], distances[-1]), (9, 0), **options)
-    last = max(rows[-1]["epoch"] for rows in runs.values())
-    axis.margins(y=0.1)
-    axis.set_xlim(right=1.42 * last)  # room for the labels
-    if real:
-        axis.plot([0, last], [real, real], color=GREY, ls="--", lw=2)
-        axis.annotate(
-            f"real test images: {real:#.3g}",
-            (0, real),
-            (4, 5),
-            color=GREY,
-            textcoords="offset points",
-            fontsize=13,
-        )
-    axis.set(yscale="log", xlabel="epoch", ylabel="Fréchet distance to the training images")
-    axis.set_title(title, fontsize=14)
-    axis.yaxis.set_major_formatter("{x:g}")
-    axis.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10], integer=True))
-    axis.set_xticks([tick for tick in axis.get_xticks() if 0 <= tick <= last])
-    axis.grid(alpha=0.3)
-    save(path, lambda file: figure.savefig(file, format="png", dpi=100))
-    plt.close(figure)
+    """Save N images (N, 1, 28, 28) in [-1, 1] as a grid of sqrt(N) columns: 5 x 5 for N = 25."""
+    nrow = math.ceil(math.sqrt(len(images)))
+    options = {"format": "png", "nrow": nrow, "normalize": True, "value_range": (-1, 1)}
+    save(path, lambda file: save_image(images, file, **options))
 
 
 def save_gif(path, grids, n_frames=60):
-    """Save the grids, <batch>.png in the order of training, as an animation, the batch above each.
+    """Save an animation of the grids, <batch>.png in the order of training.
 
-    It lingers on the start of training, where most changes: frame k of n is at (k / n)^2 of it.
+    Each frame shows its batch. Most changes come early, so most frames do: of n frames, number k
+    shows the grid at (k / n)^2 of the way.
     """
-    picks = torch.linspace(0, 1, n_frames).square().mul(len(grids) - 1).round().int().unique()
+    way = torch.linspace(0, 1, n_frames).square()
+    picks = (way * (len(grids) - 1)).round().int().unique()  # no grid twice
     font = ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSans.ttf"), 17)
     frames = []
     for i in picks:
@@ -96,5 +40,122 @@ def save_gif(path, grids, n_frames=60):
         ImageDraw.Draw(frame).text((152, 14), label, fill=255, font=font, anchor="mm")
         frames.append(frame)
     durations = [120] * (len(frames) - 1) + [2000]
-    options = dict(append_images=frames[1:], duration=durations, loop=0)
+    options = {"append_images": frames[1:], "duration": durations, "loop": 0}
     save(path, lambda file: frames[0].save(file, format="gif", save_all=True, **options))
+
+
+def losses_figure(rows):
+    """Return a Figure: losses and the discriminator's opinion over the epochs, of losses.csv."""
+    figure = Figure(figsize=(10, 3.8), dpi=110, layout="constrained")
+    panels = [
+        (
+            "Losses (dashed: D can only guess)",
+            "loss (nats)",
+            None,
+            [("d_loss", "discriminator", 2 * LOG_2), ("g_loss", "generator", LOG_2)],
+        ),
+        (
+            "What D thinks of the images (dashed: D can only guess)",
+            "mean probability of being real",
+            1,
+            [("d_real", "real images", 0.5), ("d_fake", "generated images", 0.5)],
+        ),
+    ]
+    epochs = [row["epoch"] for row in rows]
+    for axes, (title, ylabel, top, curves) in zip(figure.subplots(1, 2), panels, strict=True):
+        for (column, label, guessing), color in zip(curves, (BLUE, ORANGE), strict=True):
+            values = [row[column] for row in rows]
+            axes.plot(epochs, values, color=color, label=label, marker=".", ms=3)
+            axes.axhline(guessing, color=color, ls="--", lw=1)
+        axes.set_title(title)
+        axes.set(xlabel="epoch", ylabel=ylabel, xlim=(0, None), ylim=(0, top))
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        axes.legend(loc="lower right")
+        axes.grid(alpha=0.3)
+    return figure
+
+
+def quality_figure(groups, real=None):
+    """Return a Figure: the Frechet distance over the epochs.
+
+    groups is {name: [the rows of quality.csv of each run]}; real is the distance of real test
+    images, drawn as a line.
+    """
+    figure = Figure(figsize=(9, 4.5), dpi=110, layout="constrained")
+    axes = figure.subplots()
+    last = 0
+    for (name, runs), color in zip(groups.items(), (BLUE, ORANGE), strict=False):
+        for rows in runs:
+            epochs = [row["epoch"] for row in rows]
+            distances = [row["frechet_distance"] for row in rows]
+            width = 2.5 if len(runs) == 1 else 1.2
+            axes.plot(epochs, distances, color=color, lw=width, marker="o", ms=width + 1)
+            last = max(last, epochs[-1])
+        ends = [rows[-1]["frechet_distance"] for rows in runs]
+        numbers = f"{min(ends):#.3g}"
+        if len(runs) > 1:
+            numbers = f"{min(ends):#.3g} to {max(ends):#.3g}"
+        label = f"{name}:\n{numbers}"
+        middle = statistics.geometric_mean(ends)  # the axis is logarithmic
+        options = {"textcoords": "offset points", "color": color, "va": "center"}
+        axes.annotate(label, (epochs[-1], middle), (9, 0), **options)
+    if real is not None:
+        axes.plot([0, last], [real, real], color=GREY, ls="--", lw=2)
+        label = f"real test images: {real:#.3g}"
+        axes.annotate(label, (0, real), (4, 5), textcoords="offset points", color=GREY)
+    axes.set_xlim(0, 1.4 * last)  # room for the labels
+    axes.margins(y=0.1)
+    axes.set(yscale="log", xlabel="epoch", ylabel="Fréchet distance to the training images")
+    axes.set_title("How far the samples are from MNIST during the training (lower is better)")
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10], integer=True))
+    axes.set_xticks([tick for tick in axes.get_xticks() if 0 <= tick <= last])
+    axes.grid(alpha=0.3)
+    return figure
+
+
+def moments_figure(rows):
+    """Return a Figure with a row of images for each run; rows is {name: [(title, image)]}."""
+    columns = max(len(cells) for cells in rows.values())
+    size = (3.6 * columns + 0.5, 4.1 * len(rows))
+    figure = Figure(figsize=size, dpi=90, layout="constrained")
+    grid = figure.subplots(len(rows), columns, squeeze=False)
+    for line, (name, cells) in zip(grid, rows.items(), strict=True):
+        for axes, (title, image) in zip(line, cells, strict=True):
+            axes.imshow(image, cmap="gray", vmin=0, vmax=255)
+            axes.set_title(title, fontsize=18)
+            axes.set(xticks=[], yticks=[])
+        line[0].set_ylabel(name, fontsize=20)
+    return figure
+
+
+def evaluation_figure(images, neighbours):
+    """Return a Figure: 20 images above their neighbours, both (20, 1, 28, 28) in [-1, 1]."""
+    figure = Figure(figsize=(9.4, 4.6), dpi=110, layout="constrained")
+    for n, axes in enumerate(figure.subplots(2, 1)):
+        ten = slice(10 * n, 10 * n + 10)
+        pairs = torch.cat([images[ten], neighbours[ten]]).cpu()
+        axes.imshow(make_grid(pairs, 10, pad_value=-1)[0].numpy(), cmap="gray", vmin=-1, vmax=1)
+        axes.set(xticks=[], yticks=[16, 46])
+        axes.set_yticklabels(["generated", "nearest\ntraining image"])
+        axes.tick_params(length=0)
+    figure.suptitle("The first twenty samples, each above the training image nearest to it")
+    return figure
+
+
+def interpolation_figure(rows):
+    """Return a Figure of rows (images (N, 1, 28, 28), digits (N,)), each digit below its image."""
+    columns = len(rows[0][0])
+    size = (columns, 1.25 * len(rows) + 0.5)
+    figure = Figure(figsize=size, dpi=110, layout="constrained")
+    grid = figure.subplots(len(rows), columns, squeeze=False)
+    for line, (images, digits) in zip(grid, rows, strict=True):
+        for axes, image, digit in zip(line, images.cpu(), digits.tolist(), strict=True):
+            axes.imshow(image[0].numpy(), cmap="gray", vmin=-1, vmax=1)
+            axes.set(xticks=[], yticks=[])
+            axes.set_xlabel(digit, fontsize=12, labelpad=2)
+        for end in line[0], line[-1]:
+            end.xaxis.label.set_fontweight("bold")
+    title = "Each row: from one digit to another in equal steps of z"
+    figure.suptitle(f"{title}\nBelow each image: the digit that the judge reads in it")
+    return figure

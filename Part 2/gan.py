@@ -6,7 +6,7 @@ from torch import nn
 
 
 class Generator(nn.Module):
-    """G(z): turns standard normal noise into images.
+    """The generator G(z), which turns standard normal noise into images.
 
     z (B, latent_dim) float32 -> images (B, 1, 28, 28) float32 in [-1, 1]. The layers are the
     assignment's. In training mode B must be at least 2, since BatchNorm needs a variance.
@@ -33,9 +33,9 @@ class Generator(nn.Module):
 
     @classmethod
     def from_state_dict(cls, state):
-        """Rebuild a generator, in eval mode, from its state_dict, whatever its latent_dim.
+        """Return the generator, in eval mode, of this state_dict, whatever its latent_dim.
 
-        Raises KeyError or RuntimeError when state is not a generator's.
+        Raises KeyError, IndexError or RuntimeError when state is not a generator's.
         """
         weight = state["layers.0.weight"]
         generator = cls(latent_dim=weight.shape[1]).to(weight.device)
@@ -43,12 +43,12 @@ class Generator(nn.Module):
         return generator.eval()
 
     def forward(self, z):
-        """Draw one image for each row of z."""
+        """Return one image for each row of z."""
         return self.layers(z).view(-1, 1, 28, 28)
 
 
 class Discriminator(nn.Module):
-    """D(x) before its sigmoid: images (B, 1, 28, 28) -> logits (B, 1) of being real."""
+    """The discriminator D(x) without its sigmoid: images (B, 1, 28, 28) -> logits (B, 1)."""
 
     def __init__(self):
         super().__init__()
@@ -61,7 +61,7 @@ class Discriminator(nn.Module):
         )
 
     def forward(self, images):
-        """Judge each image; torch.sigmoid of the result is the probability D(x)."""
+        """Return one logit per image; its sigmoid is D(x), the probability of being real."""
         return self.layers(images.flatten(1))
 
 
@@ -70,7 +70,7 @@ class Discriminator(nn.Module):
 #     min_G max_D  E_x log D(x) + E_z log(1 - D(G(z))),      D(x) = sigmoid(logit)
 #
 # With softplus(a) = log(1 + e^a):  log D = -softplus(-logit)  and  log(1 - D) = -softplus(logit).
-# Written so, nothing overflows; log(sigmoid(-100)) would be log(0) in float32.
+# Written so, nothing overflows; log(sigmoid(-200)) would be log(0) in float32.
 
 
 def discriminator_loss(real_logits, fake_logits):
@@ -90,11 +90,23 @@ def generator_loss(fake_logits):
     return F.softplus(-fake_logits).mean()
 
 
-def gradient_penalty(real_logits, real):
+def gradient_penalty(discriminator, real):
     """Return E ||d logit/dx||^2 / 2 over real images (Mescheder et al. 2018, R1, equation 9).
 
-    real (B, 1, 28, 28) must have required its gradient before the discriminator saw it. The
-    penalty flattens D around real images, so that the game has a point where both players rest.
+    real is (B, 1, 28, 28). The penalty flattens D around real images, so that the game has a point
+    where both players rest.
     """
-    (gradient,) = torch.autograd.grad(real_logits.sum(), real, create_graph=True)
+    real = real.detach().requires_grad_()
+    (gradient,) = torch.autograd.grad(discriminator(real).sum(), real, create_graph=True)
     return gradient.square().sum((1, 2, 3)).mean() / 2
+
+
+def latent_points(n, latent_dim, seed, device):
+    """Return z (n, latent_dim), standard normal: the same for a seed, whatever the device."""
+    return torch.randn(n, latent_dim, generator=torch.Generator().manual_seed(seed)).to(device)
+
+
+@torch.no_grad()
+def in_batches(function, inputs, size=500):
+    """Return function(inputs), computed for size rows at a time, so that memory stays flat."""
+    return torch.cat([function(batch) for batch in inputs.split(size)])

@@ -3,19 +3,18 @@
     python interpolate.py                    five rows: 0 to 1, 2 to 3, 4 to 5, 6 to 7, 8 to 9
     python interpolate.py --digits 3 8       one row
 
-draws pics/interpolation.png within 10 s on a CPU. Under each image stands the digit that the
-classifier reads in it.
+The steps are equal, on a straight line. The figure is interpolation.png in out_dir.
 """
 
 from pathlib import Path
 
-import matplotlib
 import torch
+
 from classifier import Classifier
 from common import (
     InputError,
     add_run_flags,
-    load,
+    load_model,
     make_folder,
     make_parser,
     number,
@@ -23,117 +22,108 @@ from common import (
     save,
     show_settings,
 )
-from gan import Generator
-from metrics import in_pieces, latent_points
+from figures import interpolation_figure
+from gan import Generator, in_batches, latent_points
 from mnist import DATA_DIR, load_mnist
 
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt
-
 HERE = Path(__file__).parent
-PICS = HERE.parent / "pics"
 PAIRS = [(0, 1), (2, 3), (4, 5), (6, 7), (8, 9)]
-CONFIDENCE = 0.99  # what the classifier must grant to an image that may be an end
-TRIES = 5_000  # samples to seek the ends in; as many training images say what is typical
+LEAST_CONFIDENCE = 0.99  # of an end
+TRIES = 5_000  # samples in which the ends are sought, and training images they are compared with
 
 
-def lerp(a, b, t):
-    """Return the points (len(t), D) at the shares t, in 0..1, of the straight line from a to b."""
-    return torch.lerp(a, b, t[:, None])
-
-
-def slerp(a, b, t):
-    """Return the points (len(t), D) at the shares t, in 0..1, of the arc from a to b.
-
-    The norm of 100 normal numbers is nearly always close to 10, that of the middle of a straight
-    line between two such points close to 7. An arc keeps the norm (Shoemake 1985).
-    """
-    angle = torch.arccos(torch.dot(a, b) / (a.norm() * b.norm()))
-    t = t[:, None]
-    return (torch.sin((1 - t) * angle) * a + torch.sin(t * angle) * b) / torch.sin(angle)
-
-
-def typical_points(generator, classifier, images, labels, digits, seed):
-    """Return {digit: z (latent_dim,)}, points whose images are clear and typical of their digit.
-
-    Of TRIES samples drawn with the seed, each is the one whose features lie nearest to the mean of
-    the digit's training images (images, labels), among those that the classifier reads as the digit
-    with at least CONFIDENCE. Raises InputError when there is none.
-    """
-    z = latent_points(TRIES, generator.latent_dim, seed, images.device)
-    features = in_pieces(classifier.features, in_pieces(generator, z))
-    confidence, read = in_pieces(classifier.head, features).softmax(1).max(1)
-    known = in_pieces(classifier.features, images)
-    points = {}
-    for digit in digits:
-        clear = (read == digit) & (confidence >= CONFIDENCE)
-        if not clear.any():
-            raise InputError(f"--generator: none of {TRIES} samples is a clear {digit}")
-        center = known[labels == digit].mean(0)
-        points[digit] = z[clear][(features[clear] - center).norm(dim=1).argmin()]
-    return points
-
-
-def draw(path, rows):
-    """Draw rows of (images (N, 1, 28, 28), digits read (N,)), each digit under its image."""
-    columns = len(rows[0][0])
-    figure, axes = plt.subplots(
-        len(rows), columns, figsize=(columns, 1.25 * len(rows)), layout="constrained", squeeze=False
-    )
-    for line, (images, digits) in zip(axes, rows, strict=True):
-        for axis, image, digit in zip(line, images.cpu(), digits, strict=True):
-            axis.imshow(image[0], cmap="gray", vmin=-1, vmax=1)
-            axis.set(xticks=[], yticks=[])
-            axis.set_xlabel(digit.item(), fontsize=12, labelpad=2)
-        for end in line[0], line[-1]:
-            end.set_xlabel(end.get_xlabel(), fontweight="bold")
-    title = f"two samples of the generator, left and right, and {columns - 2} steps between them"
-    figure.suptitle(title, fontsize=13)
-    save(path, lambda file: figure.savefig(file, format="png", dpi=100))
-
-
-def main():
-    """Find the ends, walk between them, draw the images."""
+def parse_args():
+    """Return the settings of the command line."""
     parser = make_parser(__doc__)
     add = parser.add_argument
     digit = number(int, 0, 9)
     add("--digits", type=digit, nargs=2, metavar=("A", "B"), help="one row, from A to B")
     add("--steps", type=number(int, 1, 30), default=7, help="images between the two ends")
-    add("--method", choices=["linear", "slerp"], default="linear", help="straight line or arc")
     add("--generator", default=HERE / "mnist_generator.pth", help="weights of the generator")
-    add("--classifier", default=HERE / "mnist_classifier.pth", help="weights of the classifier")
+    add("--classifier", default=HERE / "mnist_judge.pth", help="weights of the CNN that judges")
     add("--data_dir", default=DATA_DIR, help="folder that holds MNIST/raw/*.gz")
-    add_run_flags(parser, PICS)
+    add_run_flags(parser, HERE / "run")
     args = parser.parse_args()
     if args.digits and args.digits[0] == args.digits[1]:
         parser.error(f"argument --digits: {args.digits[0]} and {args.digits[1]} must be different")
+    return args
+
+
+def line(a, b, shares):
+    """Return the points (N, D) at the shares (N,), in 0..1, of the straight line from a to b."""
+    return torch.lerp(a, b, shares[:, None])
+
+
+def typical_points(generator, classifier, images, labels, digits, seed):
+    """Return {digit: z (latent_dim,)}, points whose images are clear and typical of their digit.
+
+    Clear is a sample, out of TRIES, that the classifier reads as the digit with LEAST_CONFIDENCE.
+    The most typical of them has the features nearest to the mean of the digit's training images
+    (images, labels). Raises InputError when no sample is clear.
+    """
+    z = latent_points(TRIES, generator.latent_dim, seed, images.device)
+    features = in_batches(classifier.features, in_batches(generator, z))
+    confidence, read = in_batches(classifier.head, features).softmax(1).max(1)
+    training_features = in_batches(classifier.features, images)
+    points = {}
+    for digit in digits:
+        clear = (read == digit) & (confidence >= LEAST_CONFIDENCE)
+        if not clear.any():
+            raise InputError(f"--generator: none of {TRIES} samples is a clear {digit}")
+        center = training_features[labels == digit].mean(0)
+        points[digit] = z[clear][(features[clear] - center).norm(dim=1).argmin()]
+    return points
+
+
+def changes(images, others):
+    """Return (N,), the distance of each image to its counterpart, pixels in 0..1."""
+    return (images - others).flatten(1).norm(dim=1) / 2
+
+
+def random_changes(generator, length, seed, device):
+    """Return (1000,), how far the image changes in steps of this length at random points.
+
+    The points are standard normal, as in the training, and the directions are random.
+    """
+    z = latent_points(1000, generator.latent_dim, seed, device)
+    steps = latent_points(1000, generator.latent_dim, seed + 1, device)
+    steps *= length / steps.norm(dim=1, keepdim=True)
+    return changes(in_batches(generator, z + steps), in_batches(generator, z))
+
+
+def main():
+    """Find the ends, walk between them, draw the images."""
+    args = parse_args()
     show_settings(args)
-    generator = load(args.generator, args.device, Generator.from_state_dict)
-    classifier = load(args.classifier, args.device, Classifier.from_state_dict)
-    if args.method == "slerp" and generator.latent_dim == 1:
-        parser.error("argument --method: 'slerp' needs a generator of latent_dim 2 or more")
-    images, labels = (tensor[:TRIES] for tensor in load_mnist(args.data_dir, True, args.device))
+    generator = load_model(args.generator, args.device, Generator.from_state_dict)
+    classifier = load_model(args.classifier, args.device, Classifier.from_state_dict)
+    images, labels = load_mnist(args.data_dir, True, args.device)
     make_folder(args.out_dir)
 
     pairs = [args.digits] if args.digits else PAIRS
     digits = [digit for pair in pairs for digit in pair]
-    ends = typical_points(generator, classifier, images, labels, digits, args.seed)
-    path = {"linear": lerp, "slerp": slerp}[args.method]
+    ends = typical_points(generator, classifier, images[:TRIES], labels[:TRIES], digits, args.seed)
     shares = torch.linspace(0, 1, args.steps + 2, device=args.device)
     rows = []
     for start, end in pairs:
-        images = in_pieces(generator, path(ends[start], ends[end], shares))
-        read = in_pieces(classifier, images).argmax(1)
+        z = line(ends[start], ends[end], shares)
+        images = in_batches(generator, z)
+        read = in_batches(classifier, images).argmax(1)
         distinct = len(images.mul(127.5).round().unique(dim=0))
-        change = (images[1:] - images[:-1]).flatten(1).norm(dim=1)  # in pixels, step by step
+        length = (z[1] - z[0]).norm()
+        # Change of the image per unit of z, along the line and at random points.
+        slopes = changes(images[1:], images[:-1]) / length
+        elsewhere = random_changes(generator, length, args.seed + 1, args.device) / length
         print(
             f"{start} to {end}: read as {' '.join(map(str, read.tolist()))}, {distinct} distinct; "
-            f"the largest step makes {change.max() / change.sum():.0%} of the change"
+            f"change per unit of z {slopes.min():.2f} to {slopes.max():.2f}, greatest in step "
+            f"{slopes.argmax() + 1}; at random points {elsewhere.mean():.2f} on average, "
+            f"{elsewhere.quantile(0.95):.2f} at the 95th percentile"
         )
         rows.append((images, read))
-    target = Path(args.out_dir) / "interpolation.png"
-    draw(target, rows)
-    print(f"figure in {target}")
+    path = Path(args.out_dir) / "interpolation.png"
+    save(path, interpolation_figure(rows).savefig)
+    print(f"figure in {path}")
 
 
 if __name__ == "__main__":

@@ -1,62 +1,107 @@
-"""Tests of the classifier, of the interpolation and of what evaluate.py measures."""
+"""Tests of the classifiers, of the measures and of the scripts that look at a generator."""
 
 import itertools
+import sys
 
 import pytest
 import torch
-from classifier import accuracy
-from conftest import assert_refused, script
-from interpolate import lerp, slerp, typical_points
-from metrics import density_and_coverage, frechet_distance, in_pieces, inception_score, nearest
+from PIL import Image
+
+import classifier
+import evaluate
+import interpolate
+import sample
+from classifier import Classifier
+from common import load_model
+from conftest import HERE
+from gan import Generator, in_batches
+from metrics import density_and_coverage, frechet_distance, inception_score, nearest
 from mnist import load_mnist
 
 
-def test_the_classifier_reads_digits(committed):
-    assert accuracy(committed[1], *load_mnist(train=False)) >= 0.993
+@pytest.fixture(scope="module")
+def judge():
+    """Return the committed judge."""
+    return load_model(HERE / "mnist_judge.pth", "cpu", Classifier.from_state_dict)
 
 
-@pytest.fixture(scope="session")
-def typical(committed):
+@pytest.fixture(scope="module")
+def generator():
+    """Return the committed generator."""
+    return load_model(HERE / "mnist_generator.pth", "cpu", Generator.from_state_dict)
+
+
+@pytest.fixture(scope="module")
+def real_features(judge):
+    """Return the judge's features of MNIST's test images, and their labels."""
+    images, labels = load_mnist(train=False)
+    return in_batches(judge.features, images), labels
+
+
+def test_the_classifiers_read_digits(judge, real_features):
+    features, labels = real_features
+    assert (judge.head(features).argmax(1) == labels).double().mean() >= 0.994
+    eye = load_model(HERE / "mnist_classifier.pth", "cpu", Classifier.from_state_dict)
+    assert classifier.accuracy(eye, *load_mnist(train=False)) >= 0.993
+
+
+def test_both_classifiers_are_trained_and_recognised(tmp_path, monkeypatch):
+    few = {split: [of[:300] for of in load_mnist(train=split)] for split in (True, False)}
+    monkeypatch.setattr(classifier, "load_mnist", lambda data_dir, train, device: few[train])
+    flags = ["--n_epochs", "1", "--out_dir", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", ["classifier.py", *flags])
+    classifier.main()
+    for kind, file in classifier.FILES.items():
+        model = load_model(tmp_path / file, "cpu", Classifier.from_state_dict)
+        assert model.head.in_features == classifier.N_FEATURES[kind]
+
+
+@pytest.fixture(scope="module")
+def ends(generator, judge):
     """Return {digit: the latent point that an interpolation starts or ends at}."""
-    images, labels = (tensor[:5000] for tensor in load_mnist())
-    return typical_points(*committed, images, labels, range(10), seed=0)
+    images, labels = (tensor[: interpolate.TRIES] for tensor in load_mnist())
+    return interpolate.typical_points(generator, judge, images, labels, range(10), seed=0)
 
 
-@pytest.mark.parametrize("path", [lerp, slerp])
-def test_nine_distinct_images_from_each_digit_to_each_other(committed, typical, path):
-    generator, classifier = committed
+def test_nine_distinct_images_from_each_digit_to_each_other(generator, judge, ends):
     for start, end in itertools.permutations(range(10), 2):
-        with torch.no_grad():
-            images = generator(path(typical[start], typical[end], torch.linspace(0, 1, 9)))
-            read = classifier(images).argmax(1).tolist()
+        z = interpolate.line(ends[start], ends[end], torch.linspace(0, 1, 9))
+        images = in_batches(generator, z)
+        read = in_batches(judge, images).argmax(1).tolist()
         assert (read[0], read[-1]) == (start, end)
-        distances = torch.cdist(*[images.flatten(1)] * 2) + 1000 * torch.eye(9)
+        distances = torch.cdist(images.flatten(1), images.flatten(1)) + 1000 * torch.eye(9)
         assert distances.min() > 0.05, "two of the nine images are the same"
-        blend = torch.lerp(images[0], images[-1], torch.full((1, 1, 1), 0.5))
+        blend = (images[0] + images[-1]) / 2
         assert (images[4] - blend).abs().max() > 0.1, "pixels are blended, not latent points"
 
 
-def test_the_ends_are_typical(committed, typical):
+def test_the_ends_are_typical(generator, judge, ends, real_features):
     """An end lies closer to the mean of its digit than nearly all real test images of it."""
-    generator, classifier = committed
-    images, labels = load_mnist(train=False)
-    features = in_pieces(classifier.features, images)
-    for digit, z in typical.items():
+    features, labels = real_features
+    for digit, z in ends.items():
         real = features[labels == digit]
-        end = in_pieces(classifier.features, in_pieces(generator, z[None]))
+        end = in_batches(judge.features, in_batches(generator, z[None]))
         closer = ((real - real.mean(0)).norm(dim=1) < (end - real.mean(0)).norm()).float().mean()
         assert closer < 0.05, f"the {digit} is not typical"
 
 
-def test_interpolate_draws_from_any_folder(tmp_path):
-    process = script("interpolate.py", "--out_dir", "x", cwd=tmp_path)
+def test_interpolate_draws_five_rows_and_refuses_bad_digits(monkeypatch, capsys, refuse, tmp_path):
+    monkeypatch.setattr(interpolate, "TRIES", 1000)
+    monkeypatch.setattr(sys, "argv", ["interpolate.py", "--out_dir", str(tmp_path)])
+    interpolate.main()
+    assert capsys.readouterr().out.count("9 distinct") == 5
+    assert (tmp_path / "interpolation.png").stat().st_size > 1000
+    refuse(interpolate.main, "--digits", 4, 4, words=["--digits", "4"])
+    refuse(interpolate.main, "--digits", 4, 10, words=["--digits", "10"])
+
+
+def test_sample_draws_as_many_as_asked_for(script, monkeypatch, tmp_path):
+    process = script("sample.py", "--out_dir", "x")
     assert process.returncode == 0, process.stderr
-    assert process.stdout.count("9 distinct") == 5
-    one_row = script("interpolate.py", "--digits", 4, 7, "--out_dir", "x", cwd=tmp_path)
-    assert one_row.stdout.count("distinct") == one_row.stdout.count("4 to 7: read as 4 ") == 1
-    assert (tmp_path / "x" / "interpolation.png").stat().st_size > 1000
-    assert_refused(script("interpolate.py", "--digits", 4, 4, cwd=tmp_path), "--digits", "4")
-    assert_refused(script("interpolate.py", "--digits", 4, 10, cwd=tmp_path), "--digits", "10")
+    assert Image.open(tmp_path / "x" / "samples.png").size == (152, 152)  # 5 x 5
+    monkeypatch.setattr(sys, "argv", ["sample.py", "--n", "3", "--out_dir", str(tmp_path)])
+    sample.main()
+    assert Image.open(tmp_path / "samples.png").size == (62, 62)  # 2 x 2
 
 
 def test_frechet_distance_against_the_closed_form():
@@ -78,6 +123,8 @@ def test_inception_score_of_known_predictions():
     assert inception_score(sure) == pytest.approx(10)
     assert inception_score(sure[:1].repeat(9, 1)) == pytest.approx(1), "one digit only"
     assert inception_score(torch.zeros(9, 10)) == pytest.approx(1), "no digit recognised"
+    never = 2000 * torch.eye(10)[:9]  # exp(-2000) is 0: nothing is read as the last digit
+    assert inception_score(never) == pytest.approx(9)
 
 
 def test_coverage_sees_missing_kinds_and_density_sees_noise():
@@ -93,14 +140,30 @@ def test_coverage_sees_missing_kinds_and_density_sees_noise():
 
 def test_a_copied_image_has_distance_zero():
     images = load_mnist(train=False)[0][:600]
-    distance, index = nearest(images[100:110], images).T
-    assert distance.max() < 0.1  # cdist subtracts large squares in float32
-    assert index.tolist() == list(range(100, 110))
+    distances, indices = nearest(images[100:110], images)
+    assert distances.max() < 0.1  # cdist subtracts large squares in float32
+    assert indices.tolist() == list(range(100, 110))
 
 
-def test_evaluate_prints_the_table(tmp_path):
-    process = script("evaluate.py", "--n_samples", 200, "--out_dir", tmp_path, cwd=tmp_path)
-    assert process.returncode == 0, process.stderr
-    rows = [line for line in process.stdout.splitlines() if "%" in line]
-    assert [row[:9] for row in rows] == ["real test", "generator", "uniform n"]
+def test_evaluate_prints_a_row_for_each_kind_of_image(tmp_path, monkeypatch, capsys):
+    splits = {split: load_mnist(train=split) for split in (True, False)}
+
+    def load_few(data_dir, train, device):
+        images, labels = splits[train]
+        return images[:1000], labels[:1000]
+
+    monkeypatch.setattr(evaluate, "load_mnist", load_few)
+    files = [str(HERE / f"mnist_generator{end}.pth") for end in ("", "_template", "")]
+    flags = ["--n_samples", "200", "--n_draws", "2", "--out_dir", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", ["evaluate.py", "--generator", *files, *flags])
+    evaluate.main()
+    table = [row for row in capsys.readouterr().out.splitlines() if row.startswith("| ")]
+    assert [row.split(" | ")[0] for row in table[2:]] == [
+        "| real test images",
+        f"| {files[0]}",
+        f"| {files[1]}",
+        "| uniform noise",
+    ]
+    assert all(row.count("|") == table[0].count("|") for row in table)
+    assert table[3].count(" to ") == 5, "mean and range of the draws"
     assert (tmp_path / "evaluation.png").stat().st_size > 1000

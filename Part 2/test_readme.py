@@ -3,12 +3,14 @@
 import csv
 import hashlib
 import re
+from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-from conftest import HERE
+
 from gan import Discriminator, Generator
 
+HERE = Path(__file__).resolve().parent
 TOP = HERE.parent
 REPORTS = [TOP / "README.md", TOP / "Part 1" / "README.md", TOP / "Part 2" / "README.md"]
 each_report = pytest.mark.parametrize("report", REPORTS, ids=lambda path: path.parent.name)
@@ -36,11 +38,13 @@ def test_every_link_leads_to_a_file_and_a_heading_that_exist(report):
         assert not anchor or anchor in anchors(target), link
 
 
-def test_every_figure_is_shown():
+def test_every_figure_is_shown_and_numbered_in_the_report():
     shown = {
         name for path in REPORTS for name in re.findall(r"!\[[^]]*\]\(\S*pics/(\S+)\)", read(path))
     }
     assert shown == {path.name for path in (TOP / "pics").iterdir()}
+    captions = re.findall(r"^\*Figure (\d+)\. ", REPORTS[0].read_text(), re.MULTILINE)
+    assert captions == [str(n) for n in range(1, len(captions) + 1)]
 
 
 def flags_of(script):
@@ -66,16 +70,15 @@ def test_every_command_has_only_flags_that_its_script_knows(report):
 
 def test_the_task_table_names_each_task():
     rows = re.findall(r"\| (Part I, Task [12]|Part II, Task [123]|Report)\b", read(REPORTS[0]))
-    assert sorted(rows) == sorted(
-        ["Part I, Task 1", "Part I, Task 2", *(f"Part II, Task {n}" for n in (1, 2, 3))]
-        + ["Report"] * 3
-    )
+    tasks = ["Part I, Task 1", "Part I, Task 2", *(f"Part II, Task {n}" for n in (1, 2, 3))]
+    assert sorted(rows) == sorted([*tasks, *3 * ["Report"]])
 
 
 def test_what_committed_files_fix_is_what_the_text_says():
     report, part_1, part_2 = map(read, REPORTS)
-    weights = (TOP / "Part 1" / "palindrome_lstm.pth").read_bytes()
-    assert hashlib.sha256(weights).hexdigest() in part_1
+    for network in "rnn", "lstm":
+        weights = (TOP / "Part 1" / f"palindrome_{network}.pth").read_bytes()
+        assert hashlib.sha256(weights).hexdigest() in part_1
     for player in Generator(), Discriminator():
         assert f"{sum(p.numel() for p in player.parameters()):,} weights" in report
     for name in "quality.csv", "quality_template.csv":

@@ -4,80 +4,79 @@
     python train.py --n_epochs 1 --out_dir /tmp/look    a first look
     python train.py --resume                            go on after a crash, to the same bits
 
-The full run takes 80 to 110 minutes on two cores of an AMD EPYC (OMP_NUM_THREADS=2). Its samples
-lie at a Frechet distance of 2.55 (real images: 1.73; the template's settings: 66.66); a classifier
-reads 96.4 % of them with more than 90 % confidence (98.7 %; 90.6 %): the worst of three seeds of
-noise, measured by evaluate.py.
-
-Into out_dir go images/<batch>.png, quality.csv, quality.png, losses.png, training.gif,
+Into out_dir go images/<batch>.png, quality.csv, quality.png, losses.csv, losses.png, training.gif,
 mnist_generator.pth and checkpoint.pt.
 """
 
 import copy
 import math
-import shlex
 import sys
+import time
 from pathlib import Path
 
 import torch
-from checkpoint import claim, resume, save_checkpoint, save_csv
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
+from tqdm import tqdm
+
+from checkpoint import resume, save_checkpoint
 from classifier import Classifier
 from common import (
-    Progress,
+    InputError,
     add_run_flags,
-    load,
+    load_model,
     make_folder,
     make_parser,
     number,
     run,
     save,
+    save_csv,
     show_settings,
 )
-from figures import STATISTICS, save_curves, save_gif, save_grid, save_quality
-from gan import Discriminator, Generator, discriminator_loss, generator_loss, gradient_penalty
-from metrics import Judge, in_pieces, latent_points
+from figures import losses_figure, quality_figure, save_gif, save_grid
+from gan import (
+    Discriminator,
+    Generator,
+    discriminator_loss,
+    generator_loss,
+    gradient_penalty,
+    in_batches,
+    latent_points,
+)
+from metrics import Judge
 from mnist import DATA_DIR, load_mnist
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
-from tqdm import tqdm
 
 HERE = Path(__file__).parent
-# Seeds of the noise for the rows of quality.csv, and for BatchNorm.
-MEASURE_SEED, BATCHNORM_SEED = 1000, 1001
+# Seeds of the noise for quality.csv and for BatchNorm's statistics; no setting was chosen on them.
+MEASURE_SEED, BATCHNORM_SEED = 4000, 4001
+STATISTICS = ["d_loss", "g_loss", "d_real", "d_fake"]  # of a batch; the last two are means of D
 
 
-def make_flags():
-    """Return the parser of this script's flags."""
+def parse_args(argv=None):
+    """Return the settings of the command line, or of a list of flags."""
     parser = make_parser(__doc__)
-    add, rate = parser.add_argument, number(float, 0, 1, "()")
+    add = parser.add_argument
+    decay = number(float, 0, 0.999999)
     add("--n_epochs", type=number(int, 1, 10_000), default=200, help="passes over the images")
     add("--n_images", type=number(int, 2, 60_000), default=60_000, help="how many images of MNIST")
     add("--batch_size", type=number(int, 1, 60_000), default=64, help="real images in a step")
     add("--fakes", type=number(int, 2, 60_000), default=256, help="generated images in a step")
-    early = "first share of the epochs, with twice as many fakes and half the penalty"
-    add("--early", type=number(float, 0, 1), default=0.18, help=early)
     add("--latent_dim", type=number(int, 1, 10_000), default=100, help="size of the noise")
-    add("--lr", type=rate, default=8e-4, help="learning rate of the generator's Adam")
-    add("--lr_d", type=rate, default=4e-4, help="learning rate of the discriminator's Adam")
-    late = "last share of the epochs, with half the learning rates"
-    add("--late", type=number(float, 0, 1), default=0.1, help=late)
-    add("--b1", type=number(float, 0, 1, "[)"), default=0.0, help="Adam's decay of the mean")
-    add("--b2", type=number(float, 0, 1, "[)"), default=0.999, help="Adam's decay of the square")
+    add("--lr", type=number(float, 0, 1), default=8e-4, help="rate of the generator's Adam")
+    add("--lr_d", type=number(float, 0, 1), default=4e-4, help="rate of the discriminator's Adam")
+    add("--b1", type=decay, default=0.0, help="Adam's decay of the mean gradient")
+    add("--b2", type=decay, default=0.999, help="Adam's decay of the squared gradient")
     add("--r1", type=number(float, 0, 1000), default=0.2, help="weight of the gradient penalty")
     add("--r1_every", type=number(int, 1, 1000), default=16, help="batches between penalties")
-    add("--ema", type=number(float, 0, 1, "[)"), default=0.9995, help="decay of averaged weights")
+    add("--ema", type=decay, default=0.9995, help="decay of the generator's averaged weights")
     add("--save_interval", type=number(int, 1), default=500, help="batches between sample grids")
-    every = "epochs between rows of quality.csv; 0: never"
+    every = "epochs between rows of quality.csv after the tenth epoch; 0: no rows at all"
     add("--measure_every", type=number(int, 0), default=5, help=every)
+    measured = "samples behind a row of quality.csv"
+    add("--n_measured", type=number(int, 200, 100_000), default=10_000, help=measured)
     add("--resume", action="store_true", help="continue from checkpoint.pt in out_dir")
     add("--data_dir", default=DATA_DIR, help="folder that holds MNIST/raw/*.gz")
-    add_run_flags(parser, HERE / "run")  # the committed generator stays as it is
-    return parser
-
-
-def is_due(epoch, args):
-    """Whether the generator is to be measured after this epoch: the first, every Nth, the last."""
-    every = args.measure_every
-    return every > 0 and (epoch % every == 0 or epoch in (1, args.n_epochs))
+    add_run_flags(parser, HERE / "run")
+    return parser.parse_args(argv)
 
 
 def warm_ema(decay):
@@ -95,16 +94,17 @@ def warm_ema(decay):
 
 
 class Game:
-    """The two players, and all else that training changes and a checkpoint keeps."""
+    """The two players and the whole state of their training."""
 
     def __init__(self, args):
+        self.args = args
         torch.manual_seed(args.seed)
         self.generator = Generator(args.latent_dim).to(args.device)
         self.discriminator = Discriminator().to(args.device)
-        adam = dict(betas=(args.b1, args.b2), fused=True)
+        adam = {"betas": (args.b1, args.b2), "fused": True}
         self.optimizer_g = torch.optim.Adam(self.generator.parameters(), args.lr, **adam)
         self.optimizer_d = torch.optim.Adam(self.discriminator.parameters(), args.lr_d, **adam)
-        average = dict(multi_avg_fn=warm_ema(args.ema), use_buffers=True)
+        average = {"multi_avg_fn": warm_ema(args.ema), "use_buffers": True}
         self.averaged = AveragedModel(self.generator, **average).eval()  # draws all samples
         self.rng = torch.Generator(args.device).manual_seed(args.seed)  # shuffles, draws the noise
         self.n_batches = math.ceil(args.n_images / args.batch_size)  # in an epoch
@@ -112,35 +112,62 @@ class Game:
         self.history = torch.zeros(n_steps, len(STATISTICS), device=args.device)
         self.quality = []  # the rows of quality.csv
         self.step = self.epoch = 0  # how many are done
+        self.seconds = 0.0  # of training, without measuring
+
+    def parts(self):
+        """Return {name: part} of all parts that have a state_dict of their own."""
+        names = "generator", "discriminator", "averaged", "optimizer_g", "optimizer_d"
+        return {name: getattr(self, name) for name in names}
+
+    def state_dict(self):
+        """Return everything that the rest of the training depends on."""
+        state = {name: part.state_dict() for name, part in self.parts().items()}
+        state["rng"] = self.rng.get_state()
+        state["history"] = self.history[: self.step].clone()
+        return state | {"quality": self.quality, "epoch": self.epoch, "seconds": self.seconds}
+
+    def load_state_dict(self, state):
+        """Put back what state_dict returned."""
+        for name, part in self.parts().items():
+            part.load_state_dict(state[name])
+        self.rng.set_state(state["rng"].cpu())
+        self.step = len(state["history"])
+        self.history[: self.step] = state["history"]
+        self.quality, self.epoch, self.seconds = state["quality"], state["epoch"], state["seconds"]
 
 
-def train_step(game, real, args):
-    """Let the two players of equation (10) take their turns on real (B, 1, 28, 28) in [-1, 1]."""
-    times = 2 if game.epoch < round(args.early * args.n_epochs) else 1  # as many fakes
-    z = torch.randn(times * args.fakes, args.latent_dim, generator=game.rng, device=args.device)
+def train_step(game, real):
+    """Update both players of equation (10) once, on real (B, 1, 28, 28) in [-1, 1]."""
+    args = game.args
+    z = torch.randn(args.fakes, args.latent_dim, generator=game.rng, device=args.device)
     fake = game.generator(z)
-    penalise = args.r1 > 0 and game.step % args.r1_every == 0
-    real.requires_grad_(penalise)
-    logits = game.discriminator(torch.cat([real, fake]))  # one pass serves both players
+
+    # The update is simultaneous: both players compute their gradients from the same weights, and
+    # only then both of them move. So one pass of the discriminator serves both losses.
+    logits = game.discriminator(torch.cat([real, fake]))
     real_logits, fake_logits = logits.split([len(real), len(fake)])
 
-    # The discriminator's turn: real images should get high logits, fakes low ones.
+    # The discriminator: real images should get high logits, fakes low ones.
     d_loss = discriminator_loss(real_logits, fake_logits)
-    penalty = gradient_penalty(real_logits, real) if penalise else 0
+    d_total = d_loss
+    if args.r1 > 0 and game.step % args.r1_every == 0:
+        # Only every r1_every-th step, to save time; r1_every times as strong, so that the average
+        # stays the same.
+        d_total = d_loss + args.r1 * args.r1_every * gradient_penalty(game.discriminator, real)
     game.optimizer_d.zero_grad()
-    d_total = d_loss + args.r1 / times * args.r1_every * penalty  # rarer, so stronger
-    d_total.backward(inputs=[*game.discriminator.parameters()], retain_graph=True)
+    d_total.backward(inputs=list(game.discriminator.parameters()), retain_graph=True)
 
-    # The generator's turn: its fakes should get high logits.
+    # The generator: its fakes should get high logits. The discriminator's gradients stay as they
+    # are, since `inputs` names the generator's weights only.
     g_loss = generator_loss(fake_logits)
     game.optimizer_g.zero_grad()
-    g_loss.backward(inputs=[*game.generator.parameters()])
+    g_loss.backward(inputs=list(game.generator.parameters()))
 
     game.optimizer_d.step()
     game.optimizer_g.step()
     game.averaged.update_parameters(game.generator)
-    opinions = torch.sigmoid(real_logits).mean(), torch.sigmoid(fake_logits).mean()
-    game.history[game.step] = torch.stack([d_loss, g_loss, *opinions]).detach()
+    d_real, d_fake = torch.sigmoid(real_logits).mean(), torch.sigmoid(fake_logits).mean()
+    game.history[game.step] = torch.stack([d_loss, g_loss, d_real, d_fake]).detach()
     game.step += 1
 
 
@@ -151,110 +178,134 @@ def shuffled_batches(images, size, rng):
         yield images[batch]
 
 
-def set_rates(game, args):
-    """Set both learning rates, which are halved for the last epochs."""
-    is_late = args.n_epochs - game.epoch <= round(args.late * args.n_epochs)
-    for optimizer, rate in ((game.optimizer_g, args.lr), (game.optimizer_d, args.lr_d)):
-        optimizer.param_groups[0]["lr"] = rate / 2 if is_late else rate
-
-
-def train_epoch(game, real_images, args, bar):
-    """Let the players meet all real images once; save a grid every save_interval batches."""
-    set_rates(game, args)
-    for real in shuffled_batches(real_images, args.batch_size, game.rng):
-        if game.step % args.save_interval == 0:
-            save_samples(game.averaged.module, game.step, args)
-        train_step(game, real, args)
+def train_epoch(game, real_images, bar):
+    """Train on all real images once; save a grid every save_interval batches."""
+    start = time.perf_counter()
+    for real in shuffled_batches(real_images, game.args.batch_size, game.rng):
+        if game.step % game.args.save_interval == 0:
+            save_samples(game)
+        train_step(game, real)
         bar.update()
     game.epoch += 1
+    game.seconds += time.perf_counter() - start
 
 
-def save_samples(generator, step, args):
-    """Save images/<step>.png: what the generator draws at 25 points that stay the same."""
-    z = latent_points(25, args.latent_dim, args.seed, args.device)
-    save_grid(Path(args.out_dir) / "images" / f"{step}.png", in_pieces(generator, z))
-
-
-def finished(game, args):
+def finished(game):
     """Return the generator that would be saved now: a copy of the averaged one, in eval mode.
 
-    An average of BatchNorm's statistics belongs to no weights, so those of the averaged weights are
-    measured. The noise for it has a stream of its own: looking does not change the training.
+    Averaged running statistics do not match the averaged weights, so BatchNorm's statistics are
+    measured anew (unless ema is 0). The noise for this has its own seed, so that the training does
+    not change.
     """
     generator = copy.deepcopy(game.averaged.module)
-    if args.ema > 0:
-        z = latent_points(20_000, args.latent_dim, BATCHNORM_SEED, args.device)
+    if game.args.ema > 0:
+        z = latent_points(5_000, game.args.latent_dim, BATCHNORM_SEED, game.args.device)
         update_bn(z.split(500), generator)
     return generator
 
 
-def measure(game, args, judge):
-    """Add a row to game.quality: how good 10,000 samples of the finished generator are."""
-    z = latent_points(10_000, args.latent_dim, MEASURE_SEED, args.device)
-    images = in_pieces(finished(game, args), z)
-    row = dict(batch=game.step, epoch=game.epoch, **judge.quality(*judge.look(images)))
-    game.quality.append(row)
+def samples(game, n, seed):
+    """Return n images (n, 1, 28, 28) of the finished generator, the same points for a seed."""
+    z = latent_points(n, game.args.latent_dim, seed, game.args.device)
+    return in_batches(finished(game), z)
 
 
-def save_measurements(game, out_dir):
-    """Write quality.csv and quality.png, unless nothing was measured."""
-    if game.quality:
-        save_csv(out_dir / "quality.csv", game.quality)
-        title = "How far the samples are from MNIST, while the generator learns"
-        save_quality(out_dir / "quality.png", {"this run": game.quality}, title)
+def save_samples(game):
+    """Save images/<step>.png: what the finished generator draws at 25 points that stay the same."""
+    path = Path(game.args.out_dir) / "images" / f"{game.step}.png"
+    save_grid(path, samples(game, 25, game.args.seed))
 
 
-def report(game, args):
+def is_due(epoch, args):
+    """Return whether to measure after this epoch: the first ten, every Nth and the last."""
+    every = args.measure_every
+    return every > 0 and (epoch <= 10 or epoch % every == 0 or epoch == args.n_epochs)
+
+
+def measure(game, judge):
+    """Add a row to game.quality: how good samples of the finished generator are.
+
+    The noise has a seed of its own, so measuring does not change the training.
+    """
+    images = samples(game, game.args.n_measured, MEASURE_SEED)
+    quality = judge.quality(*judge.features_and_logits(images))
+    game.quality.append({"batch": game.step, "epoch": game.epoch} | quality)
+
+
+def epoch_means(game):
+    """Return the rows of losses.csv, the means of each epoch that is done."""
+    means = game.history[: game.step].view(-1, game.n_batches, len(STATISTICS)).mean(1)
+    return [
+        {"epoch": epoch} | dict(zip(STATISTICS, row, strict=True))
+        for epoch, row in enumerate(means.tolist(), start=1)
+    ]
+
+
+def report(game):
     """Print the means of the last epoch and, if it was measured, how good the generator is."""
-    means = game.history[game.step - game.n_batches : game.step].mean(0).tolist()
-    numbers = dict(zip(STATISTICS, means, strict=True))
-    for row in game.quality:
-        if row["epoch"] == game.epoch:
-            numbers |= row
-    text = [f"{name} {numbers[name]:.3f}" for name in numbers if name not in ("batch", "epoch")]
-    tqdm.write(f"epoch {game.epoch}/{args.n_epochs}  {'  '.join(text)}")
+    numbers = epoch_means(game)[-1]
+    if game.quality and game.quality[-1]["epoch"] == game.epoch:
+        numbers |= game.quality[-1]
+    skipped = ("batch", "epoch")
+    text = [f"{name} {value:.3f}" for name, value in numbers.items() if name not in skipped]
+    head = f"epoch {game.epoch}/{game.args.n_epochs}  {game.seconds:.0f} s"
+    tqdm.write("  ".join([head, *text]))
     sys.stdout.flush()
 
 
-def save_results(game, args, out_dir):
-    """Save the generator, its last 25 samples, and what the run was like."""
-    generator = finished(game, args)
-    save(out_dir / "mnist_generator.pth", lambda f: torch.save(generator.state_dict(), f))
-    save_samples(generator, game.step, args)
+def save_measurements(game, out_dir):
+    """Save quality.csv and quality.png, unless nothing was measured."""
+    if game.quality:
+        save_csv(out_dir / "quality.csv", game.quality)
+        save(out_dir / "quality.png", quality_figure({"this run": [game.quality]}).savefig)
+
+
+def save_results(game, out_dir):
+    """Save the generator, its last 25 samples, and the course of the training."""
+    weights = finished(game).state_dict()
+    save(out_dir / "mnist_generator.pth", lambda file: torch.save(weights, file))
+    save_samples(game)
     save_measurements(game, out_dir)
-    save_curves(out_dir / "losses.png", game.history)
-    grids = [out_dir / "images" / f"{i}.png" for i in range(0, game.step, args.save_interval)]
-    save_gif(out_dir / "training.gif", [*grids, out_dir / "images" / f"{game.step}.png"])
-    print(f"{game.step} batches done; the generator, its samples and figures are in {out_dir}")
+    losses = epoch_means(game)
+    save_csv(out_dir / "losses.csv", losses)
+    save(out_dir / "losses.png", losses_figure(losses).savefig)
+    steps = [*range(0, game.step, game.args.save_interval), game.step]
+    save_gif(out_dir / "training.gif", [out_dir / "images" / f"{step}.png" for step in steps])
+
+
+def train(args):
+    """Load, train epoch by epoch, measure on the way, save."""
+    show_settings(args)
+    out_dir = Path(args.out_dir)
+    checkpoint = out_dir / "checkpoint.pt"
+    if checkpoint.exists() and not args.resume:
+        ways_out = "add --resume to continue it, or choose another --out_dir"
+        raise InputError(f"{checkpoint}: this folder holds a run already; {ways_out}")
+    real_images = load_mnist(args.data_dir, True, args.device)[0][: args.n_images]
+    judge_file = HERE / "mnist_judge.pth"
+    judge = Judge(load_model(judge_file, args.device, Classifier.from_state_dict), real_images)
+    game = Game(args)
+    if checkpoint.exists():
+        resume(checkpoint, game)
+    make_folder(out_dir / "images")
+    save_checkpoint(checkpoint, game)  # from now on the folder belongs to this run
+
+    with tqdm(total=len(game.history), initial=game.step, unit="batch", disable=None) as bar:
+        while game.epoch < args.n_epochs:
+            train_epoch(game, real_images, bar)
+            if is_due(game.epoch, args):
+                measure(game, judge)
+                save_measurements(game, out_dir)
+            save_checkpoint(checkpoint, game)
+            report(game)
+    save_results(game, out_dir)
+    print(f"{game.step:,} batches; the generator, its samples and figures are in {out_dir}")
 
 
 def main():
-    """Load, train epoch by epoch, measure on the way, save."""
-    args = make_flags().parse_args()
-    show_settings(args)
-    out_dir = Path(args.out_dir)
-    real_images = load_mnist(args.data_dir, True, args.device)[0][: args.n_images]
-    classifier = load(HERE / "mnist_classifier.pth", args.device, Classifier.from_state_dict)
-    judge = Judge(classifier, real_images)
-    make_folder(out_dir)
-    claim(out_dir)
-    make_folder(out_dir / "images")
-
-    game = Game(args)
-    resume(out_dir / "checkpoint.pt", args, game)
-    bar = Progress(len(game.history), "batches", initial=game.step)
-    while game.epoch < args.n_epochs:
-        train_epoch(game, real_images, args, bar)
-        if is_due(game.epoch, args):
-            measure(game, args, judge)
-        save_checkpoint(out_dir / "checkpoint.pt", args, game)
-        if is_due(game.epoch, args):
-            save_measurements(game, out_dir)
-        report(game, args)
-    bar.close()
-    save_results(game, args, out_dir)
+    """Train with the settings of the command line."""
+    train(parse_args())
 
 
 if __name__ == "__main__":
-    again = [] if "--resume" in sys.argv else ["--resume"]
-    run(main, hint=f"continue with: {shlex.join([sys.executable, *sys.argv, *again])}")
+    run(main)

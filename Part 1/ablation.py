@@ -1,0 +1,144 @@
+"""What is each setting, and each gate, of the LSTM good for? One thing changed at a time.
+
+    python ablation.py                    all three tables; some 70 minutes of one core
+    python ablation.py --only settings    one of them
+
+settings: our training of the LSTM at T = 20; then again with one setting changed back to the course
+template's. At T = 80: only ours, and ours with gradients clipped to norm 10. template: all settings
+changed back, at T = 5 and T = 20, with 500 and with 2,500 steps. gates: some gates held at a
+constant while the rest is trained, at T = 20 and T = 80. Trainings at T = 80 also draw shorter
+palindromes. All run on the CPU.
+"""
+
+import statistics
+
+import torch
+
+from common import make_parser, number, run, show_settings
+from train import SOLVED, first_solved, fresh_model, parse_args, train_and_test
+
+OURS = ""
+TEMPLATE = "--input_dim 1 --init forget --learning_rate 0.001 --warmup 0 --constant_rate "
+TEMPLATE += "--max_norm 10"
+TO_80 = "--curriculum --eval_every 50"  # T = 80 needs shorter palindromes on the way
+NORM_10 = "gradients clipped to norm 10, not 1"
+SETTINGS = {
+    "ours": OURS,
+    "a digit as one number, not one-hot": "--input_dim 1",
+    "bf = 1, not chrono": "--init forget",
+    "learning rate 0.001, not 0.01": "--learning_rate 0.001",
+    "learning rate without its rise": "--warmup 0",
+    "learning rate without its fall": "--constant_rate",
+    NORM_10: "--max_norm 10",
+}
+GATES = ("modulation", "input", "forget", "output")  # the order of the rows of W
+ALWAYS_1 = 40.0  # a bias: in float32, sigm(40) is 1
+HELD = {  # {row of the table: {gate: its bias, or None for the biases that it starts with}}
+    "none": {},
+    "forget at 1": {"forget": ALWAYS_1},
+    "output at 1": {"output": ALWAYS_1},
+    "forget and output at 1": {"forget": ALWAYS_1, "output": ALWAYS_1},
+    "input at 1": {"input": ALWAYS_1},
+    "input at 0.1": {"input": -2.197},  # sigm(-2.197) = 0.1
+    "input at 0.03": {"input": -3.476},
+    "input at 0.01": {"input": -4.595},
+    "input at its first values": {"input": None},
+    "input and output at 1": {"input": ALWAYS_1, "output": ALWAYS_1},
+}
+
+
+def hold(model, gate, bias):
+    """Hold a gate: its rows of W become zero, its bias becomes `bias`, hooks drop their gradient.
+
+    A bias of None stays what it is.
+    """
+    H = model.Wph.shape[1]
+    rows = torch.arange(H) + GATES.index(gate) * H
+    with torch.no_grad():
+        model.W[rows] = 0
+        if bias is not None:
+            model.b[rows] = bias
+    for parameter in (model.W, model.b):
+        parameter.register_hook(lambda gradient: gradient.index_fill(0, rows, 0))
+
+
+def run_seeds(T, flags, seeds, held=None):
+    """Train and test one LSTM for each seed; return its row of the table as text."""
+    last, first = [], []
+    args = parse_args(["--device", "cpu", *flags.split()])
+    for seed in seeds:
+        model = fresh_model("lstm", T, seed, args)
+        for gate, bias in (held or {}).items():
+            hold(model, gate, bias)
+        result = train_and_test(model, "lstm", T, seed, args)
+        last.append(result["curve"][-1][1])
+        first.append(first_solved(result))
+    solved = sum(share >= SOLVED for share in last)
+    return (
+        f"{min(last):.2%} | {statistics.median(last):.2%} | {solved} of {len(seeds)} | "
+        f"{statistics.median(first):g} |"
+    )
+
+
+def half(seeds):
+    """Return the first half of the seeds, for what takes long."""
+    return seeds[: (len(seeds) + 1) // 2]
+
+
+def print_heads(*heads):
+    """Print the head of a table; its last columns are those of run_seeds."""
+    heads = (*heads, "worst", "median", "at 99.9 % or more", "median first step")
+    print(f"\n| {' | '.join(heads)} |\n{'|---' * len(heads)}|", flush=True)
+
+
+def settings_table(seeds, steps):
+    """Print the accuracy with each setting set back alone, T = 20; ours and one of them, T = 80."""
+    print_heads("setting", "T")
+    for name, flags in SETTINGS.items():
+        row = run_seeds(20, f"{flags} --train_steps {steps}", seeds)
+        print(f"| {name} | 20 | {row}", flush=True)
+    for name in ("ours", NORM_10):
+        row = run_seeds(80, f"{SETTINGS[name]} {TO_80} --train_steps {steps}", half(seeds))
+        print(f"| {name} | 80 | {row}", flush=True)
+
+
+def template_table(seeds, steps):
+    """Print the accuracy with the template's settings, and with ours, at T = 5 and T = 20."""
+    print_heads("settings", "T", "steps")
+    trainings = [("ours", OURS, steps), ("template", TEMPLATE, steps)]
+    trainings.append(("template", TEMPLATE, 5 * steps))
+    for T in (5, 20):
+        for name, flags, train_steps in trainings:
+            row = run_seeds(T, f"{flags} --train_steps {train_steps}", seeds)
+            print(f"| {name} | {T} | {train_steps:,} | {row}", flush=True)
+
+
+def gates_table(seeds, steps):
+    """Print the accuracy with gates held, at T = 20 and, with half the seeds, at T = 80."""
+    print_heads("held", "T")
+    for T, flags, its in ((20, "", seeds), (80, TO_80, half(seeds))):
+        for name, held in HELD.items():
+            row = run_seeds(T, f"{flags} --train_steps {steps}", its, held)
+            print(f"| {name} | {T} | {row}", flush=True)
+
+
+TABLES = {"settings": settings_table, "template": template_table, "gates": gates_table}
+
+
+def main():
+    """Print the tables."""
+    parser = make_parser(__doc__)
+    add = parser.add_argument
+    add("--only", choices=TABLES, nargs="+", default=[*TABLES], help="which tables")
+    add("--steps", type=number(int, 1, 1_000_000), default=500, help="training steps")
+    add("--seed", type=number(int, 0, 2**31), default=300, help="the first seed")
+    add("--seeds", type=number(int, 1, 1000), default=10, help="runs: seed, seed + 1, ...")
+    args = parser.parse_args()
+    show_settings(args)
+    for name, table in TABLES.items():
+        if name in args.only:
+            table(range(args.seed, args.seed + args.seeds), args.steps)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,176 @@
+"""The arithmetic of the proof: intervals, boxes of states, and a step from box to box.
+
+An interval is a pair (low, high) of float64 tensors. A box is a tuple of intervals, one for each
+part of a network's state: (h,) for the RNN, (h, c) for the LSTM. Results contain every value that
+is reachable from any point of the inputs, in the arithmetic that is given.
+"""
+
+from typing import NamedTuple
+
+import torch
+
+from lstm import LSTM
+
+
+class Arithmetic(NamedTuple):
+    """How exactly a network is computed."""
+
+    name: str
+    u: float  # a result is rounded by at most this part of it
+    slack: float  # added to tanh and sigm: half for their own error, half for rounding (5) and (6)
+
+
+FLOAT32 = Arithmetic("float32", 2.0**-24, 1e-6)
+REAL = Arithmetic("real arithmetic", 2.0**-50, 1e-12)  # room for the float64 of this file
+TINY = 1e-12  # far more than what underflow loses
+FAR = 10.0  # tanh(10) is 1 - 4e-9: beyond, the size of c makes no difference
+
+
+def affine(W, b, x, error):
+    """Return the interval (..., m) of W x + b, x in an interval (..., n), widened by error (m)."""
+    low, high = x
+    centre = (low + high) / 2 @ W.T + b
+    radius = (high - low) / 2 @ W.abs().T + error
+    return centre - radius, centre + radius
+
+
+def rounding(W, b, arithmetic):
+    """Return how far the computed W x + b can be from the exact one, |x| <= 1, for each row.
+
+    Of the n products and b, each term passes at most n + 1 roundings, whatever the order of the sum
+    (Higham 2002, section 3.1). One more is counted here: it has room for the float64 of this file,
+    whose errors are a billion times smaller.
+    """
+    nu = (W.shape[1] + 2) * arithmetic.u
+    return nu / (1 - nu) * (W.abs().sum(dim=1) + b.abs()) + TINY
+
+
+def tanh(z, slack):
+    """Return the interval of tanh. It rises, so its ends are those of z; and |tanh| <= 1."""
+    low, high = z
+    return (low.tanh() - slack).clamp(min=-1), (high.tanh() + slack).clamp(max=1)
+
+
+# The RNN
+
+
+def rnn_step(model, box, arithmetic):
+    """Return the boxes (..., 10, H) after each of the ten digits, from a box (..., H)."""
+    (h,) = box
+    error = rounding(torch.cat([model.Whx, model.Whh], dim=1), model.bh, arithmetic)
+    low, high = affine(model.Whh, model.bh, h, error)
+    columns = model.Whx.T  # of a one-hot digit, Whx x is a column of Whx
+    low, high = low.unsqueeze(-2) + columns, high.unsqueeze(-2) + columns
+    return (tanh((low, high), arithmetic.slack),)
+
+
+# The LSTM
+
+
+def sigm(z, slack):
+    """Return the interval of sigm, which rises. May exceed 1: half the slack is rounding in (5)."""
+    low, high = z
+    return (low.sigmoid() - slack).clamp(min=0), high.sigmoid() + slack
+
+
+def product(x, gate):
+    """Return the interval of x * gate for gate >= 0: the sign of x decides which gate is worst."""
+    low, high = x
+    least, most = gate
+    return low * torch.where(low < 0, most, least), high * torch.where(high < 0, least, most)
+
+
+def saturate(c):
+    """Return a larger interval: outer ends beyond +-10 become infinite; some c grow for ever."""
+    low, high = c
+    low = torch.where(low < -FAR, -torch.inf, low.clamp(max=FAR))
+    high = torch.where(high > FAR, torch.inf, high.clamp(min=-FAR))
+    return low, high
+
+
+def gates(model, h, arithmetic):
+    """Return g, i, f, o of equations (1)-(4) for h (..., H): each (..., 10, H), for ten digits."""
+    D = model.W.shape[1] - model.Wph.shape[1]
+    Wx, Wh = model.W[:, :D], model.W[:, D:]
+    low, high = affine(Wh, model.b, h, rounding(model.W, model.b, arithmetic))
+    low, high = low.unsqueeze(-2) + Wx.T, high.unsqueeze(-2) + Wx.T
+    # Four intervals, each a pair (low, high).
+    zg, zi, zf, zo = zip(low.chunk(4, dim=-1), high.chunk(4, dim=-1), strict=True)
+    slack = arithmetic.slack
+    return tanh(zg, slack), sigm(zi, slack), sigm(zf, slack), sigm(zo, slack)
+
+
+def lstm_step(model, box, arithmetic):
+    """Return the boxes (..., 10, H) after each of the ten digits, from a box (..., H).
+
+    Rounding makes g i (1 + e) + c f (1 + e') of (5), with |e| and |e'| below 2.1 u, and
+    tanh(c) o (1 + e) of (6). The error is relative to c, however large c is, so it is absorbed into
+    the gates: the slack of i, f and o covers it.
+    """
+    h, (c_low, c_high) = box
+    g, i, f, o = gates(model, h, arithmetic)
+    new = product(g, i)
+    kept = product((c_low.unsqueeze(-2), c_high.unsqueeze(-2)), f)
+    c = new[0] + kept[0] - TINY, new[1] + kept[1] + TINY  # (5)
+    return product(tanh(c, arithmetic.slack), o), saturate(c)  # (6)
+
+
+# Both
+
+
+def step(model, box, arithmetic):
+    """Return the boxes (..., 10, H) after each of the ten digits, from a box (..., H)."""
+    step_of = lstm_step if isinstance(model, LSTM) else rnn_step
+    return step_of(model, box, arithmetic)
+
+
+def start(model):
+    """Return the box of the state before the first digit: zeros."""
+    zero = model.Wph.new_zeros(model.Wph.shape[1])
+    return ((zero, zero),) * (2 if isinstance(model, LSTM) else 1)
+
+
+def lead(model, box, d, arithmetic):
+    """Return the least lead, anywhere in the boxes, of logit d over any other logit: a number."""
+    others = [j for j in range(len(model.bp)) if j != d]
+    W, b = model.Wph[d] - model.Wph[others], model.bp[d] - model.bp[others]
+    error = rounding(model.Wph, model.bp, arithmetic)
+    low, _ = affine(W, b, box[0], error[d] + error[others])
+    return low.amin().item()
+
+
+def merge(box):
+    """Return the boxes (..., H) around the boxes (n, ..., H), over their first index."""
+    return tuple((low.amin(dim=0), high.amax(dim=0)) for low, high in box)
+
+
+def condense(box, parts):
+    """Return `parts` boxes (..., parts, H) around the boxes (..., n, H), each around neighbours.
+
+    Neighbours follow one another along the direction in which the centres of h differ most, the
+    first principal component. n must be a multiple of parts.
+    """
+    if parts == 1:
+        return tuple(
+            (low.amin(dim=-2, keepdim=True), high.amax(dim=-2, keepdim=True)) for low, high in box
+        )
+    low, high = box[0]
+    n = low.shape[-2]
+    centre = (low + high) / 2
+    centre = centre - centre.mean(dim=-2, keepdim=True)
+    _, directions = torch.linalg.eigh(centre.mT @ centre)
+    order = (centre @ directions[..., -1:]).argsort(dim=-2)
+
+    def group(bound):
+        bound = bound.gather(-2, order.expand_as(bound))
+        return bound.unflatten(-2, (parts, n // parts))
+
+    return tuple((group(low).amin(dim=-2), group(high).amax(dim=-2)) for low, high in box)
+
+
+def inside(small, large):
+    """Return whether all of small lies in large. There is no tolerance, and NaN lies nowhere."""
+    return all(
+        ((large_low <= low) & (high <= large_high)).all()
+        for (low, high), (large_low, large_high) in zip(small, large, strict=True)
+    )

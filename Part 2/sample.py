@@ -1,0 +1,41 @@
+"""Draw samples of a generator, in seconds.
+
+    python sample.py                      25 samples of the committed generator
+    python sample.py --n 100 --seed 1     100 others
+
+The samples are in samples.png in out_dir.
+"""
+
+from pathlib import Path
+
+from common import add_run_flags, load_model, make_folder, make_parser, number, run, show_settings
+from figures import save_grid
+from gan import Generator, in_batches, latent_points
+
+HERE = Path(__file__).parent
+
+
+def parse_args():
+    """Return the settings of the command line."""
+    parser = make_parser(__doc__)
+    add = parser.add_argument
+    add("--n", type=number(int, 1, 10_000), default=25, help="how many samples")
+    add("--generator", default=HERE / "mnist_generator.pth", help="weights of the generator")
+    add_run_flags(parser, HERE / "run")
+    return parser.parse_args()
+
+
+def main():
+    """Draw the samples and save them."""
+    args = parse_args()
+    show_settings(args)
+    generator = load_model(args.generator, args.device, Generator.from_state_dict)
+    make_folder(args.out_dir)
+    z = latent_points(args.n, generator.latent_dim, args.seed, args.device)
+    path = Path(args.out_dir) / "samples.png"
+    save_grid(path, in_batches(generator, z))
+    print(f"samples in {path}")
+
+
+if __name__ == "__main__":
+    run(main)
