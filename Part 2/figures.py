@@ -31,7 +31,8 @@ def save_gif(path, grids, n_frames=60):
     """
     way = torch.linspace(0, 1, n_frames).square()
     picks = (way * (len(grids) - 1)).round().int().unique()  # no grid twice
-    font = ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSans.ttf"), 17)
+    font_file = Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSans.ttf")
+    font = ImageFont.truetype(str(font_file), 17)  # Pillow 10.0 takes no Path
     frames = []
     for i in picks:
         frame = Image.new("L", (304, 332))
