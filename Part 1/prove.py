@@ -22,7 +22,8 @@ box can become. Then, for each first digit d:
    whatever digit is read, the state stays in these boxes. In them, too, the lead is positive.
 
 Exit code 0: all is proved, 1: not all. Beside it, a search looks for the continuations with the
-least lead: none may lie below what is proved. If all is proved, draws run/proof.png.
+least lead: none may lie below what is proved. If all is proved, draws run/proof.png. The first
+command proves both networks, with leads of at least 6.31 and 14.63, in half a minute on one core.
 """
 
 import copy
