@@ -95,10 +95,8 @@ def first_boxes(model, d, arithmetic):
             (torch.stack([x[k][0] for x in after]), torch.stack([x[k][1] for x in after]))
             for k in range(len(box))
         )
-        yield (
-            box,
-            torch.tensor(leads, dtype=torch.float64).amin().item(),
-        )  # keeps NaN; min() would not
+        least = torch.tensor(leads, dtype=torch.float64).amin()  # keeps NaN, which min() would lose
+        yield box, least.item()
 
 
 class Outcome(NamedTuple):
@@ -310,15 +308,13 @@ def main():
             print(f"Not proved for the first digits {missing}.")
             continue
         least = min(min(outcome.leads) for outcome in outcomes)
+        in_float32 = "\nand in float32."
+        if real_only:
+            in_float32 = f",\nand in float32 but for the first digits {real_only}."
         print(
             "Proved: after any first digit d and any three or more further digits, however many,\n"
             f"the largest logit is that of d, by at least {down(least)}. So the last digit of "
-            "every\npalindrome of every T >= 5 is named right, in real arithmetic"
-            + (
-                f";\nin float32, too, but for the first digits {real_only}."
-                if real_only
-                else "\nand in float32."
-            )
+            f"every\npalindrome of every T >= 5 is named right, in real arithmetic{in_float32}"
         )
         kind = "LSTM" if isinstance(model, LSTM) else "RNN"
         proofs.append((kind, [outcome.leads for outcome in outcomes], found))
