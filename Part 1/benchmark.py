@@ -6,7 +6,7 @@ What is timed is what the scripts call: train.train, from drawing the batch to t
 and train.accuracy. "products" are the matrix products of the loop over time and nothing else, three
 for each digit in training (one forward, two backward), one in reading: no LSTM made of torch.mm can
 be faster. The contenders alternate in one process, so that a slow moment of the machine meets all
-of them; the ratios are medians over the rounds. Takes half a minute on two cores.
+of them; the ratios are medians over the rounds. Takes half a minute on two cores, on the CPU.
 """
 
 import os
@@ -17,10 +17,12 @@ import time
 import torch
 from torch import nn
 
-from common import add_run_flags, make_parser, number, run, show_settings
+from common import make_parser, number, run, show_settings
 from dataset import PalindromeDataset
 from lstm import LSTM
 from train import accuracy, train
+
+BATCH_SIZE, H = 128, 128  # palindromes in a training step, hidden units
 
 
 class TorchLSTM(nn.Module):
@@ -37,12 +39,10 @@ class TorchLSTM(nn.Module):
         return self.out(h[:, -1]), state
 
 
-def products(batch_size, times, training, args):
+def products(batch_size, times, training):
     """Return a function that computes the products of (1)-(4) for `times` digits."""
-    H = args.num_hidden
-    xh = torch.randn(batch_size, 10 + H, device=args.device)
-    W = torch.randn(10 + H, 4 * H, device=args.device)
-    dz = torch.randn(batch_size, 4 * H, device=args.device)
+    xh, W = torch.randn(batch_size, 10 + H), torch.randn(10 + H, 4 * H)
+    dz = torch.randn(batch_size, 4 * H)  # the gradient at W's product
 
     def multiply():
         for _ in range(times):
@@ -54,78 +54,70 @@ def products(batch_size, times, training, args):
     return multiply
 
 
-def training(T, args):
-    """Return {contender: a function that trains it at T for some steps} and their number."""
-    steps = max(5, 100 // T)
+def training(T, steps):
+    """Return {contender: a function that trains it at T for so many steps}."""
     dataset = PalindromeDataset(T - 1, 1000, one_hot=True)
 
-    def trainer(network):
-        model = network(10, args.num_hidden, 10).to(args.device)
-        return lambda: train(model, [dataset], steps, 1e-4, batch_size=args.batch_size)
+    def trainer(model):
+        return lambda: train(model, [dataset], steps, 1e-4, batch_size=BATCH_SIZE)
 
-    calls = {"nn.LSTM": trainer(TorchLSTM), "LSTM": trainer(LSTM)}
-    calls["products"] = products(args.batch_size, steps * (T - 1), True, args)
-    return calls, steps
+    return {
+        "nn.LSTM": trainer(TorchLSTM(10, H, 10)),
+        "LSTM": trainer(LSTM(10, H, 10)),
+        "products": products(BATCH_SIZE, steps * (T - 1), training=True),
+    }
 
 
-def reading(batch_size, args):
+def reading(batch_size):
     """Return {contender: a function that reads 100 digits of batch_size palindromes}."""
     dataset = PalindromeDataset(100, batch_size, one_hot=True)
 
-    def reader(network):
-        model = network(10, args.num_hidden, 10).to(args.device)
+    def reader(model):
         return lambda: accuracy(model, dataset)
 
-    calls = {"nn.LSTM": reader(TorchLSTM), "LSTM": reader(LSTM)}
-    calls["products"] = products(batch_size, 100, False, args)
-    return calls
+    return {
+        "nn.LSTM": reader(TorchLSTM(10, H, 10)),
+        "LSTM": reader(LSTM(10, H, 10)),
+        "products": products(batch_size, 100, training=False),
+    }
 
 
-def measure(calls, rounds, device):
+def measure(calls, rounds):
     """Return the seconds of each call, in turns: {name: [a value for each round]}."""
     seconds = {name: [] for name in calls}
     for n in range(rounds + 1):
         for name, call in calls.items():
             start = time.perf_counter()
             call()
-            if device.type == "cuda":
-                torch.cuda.synchronize()
             if n > 0:  # the first round warms up
                 seconds[name].append(time.perf_counter() - start)
     return seconds
 
 
-def parse_args():
-    """Return the checked flags."""
+def main():
+    """Print one line for each length or batch size and contender."""
     parser = make_parser(__doc__)
     add = parser.add_argument
     lengths = {"type": number(int, 2, 1000), "nargs": "+", "default": [5, 20, 100]}
     add("--lengths", **lengths, help="palindrome lengths of the training")
-    add("--batch_size", type=number(int, 1, 10_000), default=128, help="palindromes per step")
-    read = {"type": number(int, 1, 1000), "nargs": "+", "default": [128, 1000]}
-    add("--read", **read, help="palindromes that are read at a time")
-    add("--num_hidden", type=number(int, 1, 4096), default=128, help="hidden units")
     add("--rounds", type=number(int, 1, 1000), default=15, help="turns of each contender")
-    add_run_flags(parser)
-    return parser.parse_args()
-
-
-def main():
-    """Print one line for each length or batch size and contender."""
-    args = parse_args()
+    args = parser.parse_args()
     show_settings(args)
-    torch.manual_seed(args.seed)
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} CPU cores")
 
     print("                            contender       ms  times nn.LSTM's (median, from-to)")
-    rows = [(f"training step, T = {T}", *training(T, args)) for T in sorted(set(args.lengths))]
-    rows += [(f"reading 100 digits of {B}", reading(B, args), 1) for B in sorted(set(args.read))]
-    for what, calls, repeats in rows:
-        seconds = measure(calls, args.rounds, args.device)
+    rows = []  # (what, calls, steps in a call)
+    for T in sorted(set(args.lengths)):
+        steps = max(5, 100 // T)
+        rows.append((f"training step, T = {T}", training(T, steps), steps))
+    for batch_size in (128, 1000):
+        rows.append((f"reading 100 digits of {batch_size}", reading(batch_size), 1))
+    for what, calls, steps in rows:
+        seconds = measure(calls, args.rounds)
         for name, values in seconds.items():
             ratios = [a / b for a, b in zip(values, seconds["nn.LSTM"], strict=True)]
             print(
-                f"{what:>26}  {name:9}  {1000 * statistics.median(values) / repeats:7.2f}  "
+                f"{what:>26}  {name:9}  {1000 * statistics.median(values) / steps:7.2f}  "
                 f"{statistics.median(ratios):.2f}x ({min(ratios):.2f}-{max(ratios):.2f})",
                 flush=True,
             )

@@ -156,15 +156,11 @@ def load_model(path, device, build):
 
 
 def run(main):
-    """Call main. Bad input and a lack of memory end in one line and exit code 2, Ctrl-C in 130, a
-    reader of the output that has gone in 141. A bug keeps its traceback."""
+    """Call main. Bad input and a lack of memory end in one line and exit code 2, Ctrl-C in 130. A
+    bug keeps its traceback."""
     name = os.path.basename(sys.argv[0])
     try:
         main()
-        sys.stdout.flush()
-    except BrokenPipeError:  # the reader of the output has gone, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
     except KeyboardInterrupt:
         print(f"\n{name}: interrupted", file=sys.stderr)
         sys.exit(130)

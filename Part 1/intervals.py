@@ -2,26 +2,15 @@
 
 An interval is a pair (low, high) of float64 tensors. A box is a tuple of intervals, one for each
 part of a network's state: (h,) for the RNN, (h, c) for the LSTM. Results contain every value that
-is reachable from any point of the inputs, in the arithmetic that is given.
+is reachable from any point of the inputs, in real arithmetic and in float32.
 """
-
-from typing import NamedTuple
 
 import torch
 
 from lstm import LSTM
 
-
-class Arithmetic(NamedTuple):
-    """How exactly a network is computed."""
-
-    name: str
-    u: float  # a result is rounded by at most this part of it
-    slack: float  # added to tanh and sigm: half for their own error, half for rounding (5) and (6)
-
-
-FLOAT32 = Arithmetic("float32", 2.0**-24, 1e-6)
-REAL = Arithmetic("real arithmetic", 2.0**-50, 1e-12)  # room for the float64 of this file
+U = 2.0**-24  # float32 rounds a result by at most this part of it
+SLACK = 1e-6  # added to tanh and sigm: half for their own error, half for rounding (5) and (6)
 TINY = 1e-12  # far more than what underflow loses
 FAR = 10.0  # tanh(10) is 1 - 4e-9: beyond, the size of c makes no difference
 
@@ -34,43 +23,43 @@ def affine(W, b, x, error):
     return centre - radius, centre + radius
 
 
-def rounding(W, b, arithmetic):
+def rounding(W, b):
     """Return how far the computed W x + b can be from the exact one, |x| <= 1, for each row.
 
     Of the n products and b, each term passes at most n + 1 roundings, whatever the order of the sum
     (Higham 2002, section 3.1). One more is counted here: it has room for the float64 of this file,
     whose errors are a billion times smaller.
     """
-    nu = (W.shape[1] + 2) * arithmetic.u
+    nu = (W.shape[1] + 2) * U
     return nu / (1 - nu) * (W.abs().sum(dim=1) + b.abs()) + TINY
 
 
-def tanh(z, slack):
+def tanh(z):
     """Return the interval of tanh. It rises, so its ends are those of z; and |tanh| <= 1."""
     low, high = z
-    return (low.tanh() - slack).clamp(min=-1), (high.tanh() + slack).clamp(max=1)
+    return (low.tanh() - SLACK).clamp(min=-1), (high.tanh() + SLACK).clamp(max=1)
 
 
 # The RNN
 
 
-def rnn_step(model, box, arithmetic):
+def rnn_step(model, box):
     """Return the boxes (..., 10, H) after each of the ten digits, from a box (..., H)."""
     (h,) = box
-    error = rounding(torch.cat([model.Whx, model.Whh], dim=1), model.bh, arithmetic)
+    error = rounding(torch.cat([model.Whx, model.Whh], dim=1), model.bh)
     low, high = affine(model.Whh, model.bh, h, error)
     columns = model.Whx.T  # of a one-hot digit, Whx x is a column of Whx
     low, high = low.unsqueeze(-2) + columns, high.unsqueeze(-2) + columns
-    return (tanh((low, high), arithmetic.slack),)
+    return (tanh((low, high)),)
 
 
 # The LSTM
 
 
-def sigm(z, slack):
+def sigm(z):
     """Return the interval of sigm, which rises. May exceed 1: half the slack is rounding in (5)."""
     low, high = z
-    return (low.sigmoid() - slack).clamp(min=0), high.sigmoid() + slack
+    return (low.sigmoid() - SLACK).clamp(min=0), high.sigmoid() + SLACK
 
 
 def product(x, gate):
@@ -88,19 +77,18 @@ def saturate(c):
     return low, high
 
 
-def gates(model, h, arithmetic):
+def gates(model, h):
     """Return g, i, f, o of equations (1)-(4) for h (..., H): each (..., 10, H), for ten digits."""
     D = model.W.shape[1] - model.Wph.shape[1]
     Wx, Wh = model.W[:, :D], model.W[:, D:]
-    low, high = affine(Wh, model.b, h, rounding(model.W, model.b, arithmetic))
+    low, high = affine(Wh, model.b, h, rounding(model.W, model.b))
     low, high = low.unsqueeze(-2) + Wx.T, high.unsqueeze(-2) + Wx.T
     # Four intervals, each a pair (low, high).
     zg, zi, zf, zo = zip(low.chunk(4, dim=-1), high.chunk(4, dim=-1), strict=True)
-    slack = arithmetic.slack
-    return tanh(zg, slack), sigm(zi, slack), sigm(zf, slack), sigm(zo, slack)
+    return tanh(zg), sigm(zi), sigm(zf), sigm(zo)
 
 
-def lstm_step(model, box, arithmetic):
+def lstm_step(model, box):
     """Return the boxes (..., 10, H) after each of the ten digits, from a box (..., H).
 
     Rounding makes g i (1 + e) + c f (1 + e') of (5), with |e| and |e'| below 2.1 u, and
@@ -108,20 +96,20 @@ def lstm_step(model, box, arithmetic):
     the gates: the slack of i, f and o covers it.
     """
     h, (c_low, c_high) = box
-    g, i, f, o = gates(model, h, arithmetic)
+    g, i, f, o = gates(model, h)
     new = product(g, i)
     kept = product((c_low.unsqueeze(-2), c_high.unsqueeze(-2)), f)
     c = new[0] + kept[0] - TINY, new[1] + kept[1] + TINY  # (5)
-    return product(tanh(c, arithmetic.slack), o), saturate(c)  # (6)
+    return product(tanh(c), o), saturate(c)  # (6)
 
 
 # Both
 
 
-def step(model, box, arithmetic):
+def step(model, box):
     """Return the boxes (..., 10, H) after each of the ten digits, from a box (..., H)."""
     step_of = lstm_step if isinstance(model, LSTM) else rnn_step
-    return step_of(model, box, arithmetic)
+    return step_of(model, box)
 
 
 def start(model):
@@ -130,11 +118,11 @@ def start(model):
     return ((zero, zero),) * (2 if isinstance(model, LSTM) else 1)
 
 
-def lead(model, box, d, arithmetic):
+def lead(model, box, d):
     """Return the least lead, anywhere in the boxes, of logit d over any other logit: a number."""
     others = [j for j in range(len(model.bp)) if j != d]
     W, b = model.Wph[d] - model.Wph[others], model.bp[d] - model.bp[others]
-    error = rounding(model.Wph, model.bp, arithmetic)
+    error = rounding(model.Wph, model.bp)
     low, _ = affine(W, b, box[0], error[d] + error[others])
     return low.amin().item()
 

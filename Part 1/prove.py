@@ -5,11 +5,10 @@
 
 The theorem. After any first digit d and any three or more further digits, however many, the largest
 logit is that of d. A palindrome ends with its first digit, and T >= 5 means that four digits or
-more are read. "In float32" it holds for the equations of rnn.py and lstm.py in real arithmetic and
-for each way to compute them in float32: sums in any order, with or without fused multiply-add, with
-or without subnormal numbers, as long as tanh and sigm are right to 5e-7 and stay in [-1, 1] and
-[0, 1] (a test measures 2e-7 for PyTorch's). TF32 and bfloat16 are too coarse for it. Where that
-proof fails, a slower one is tried that holds in real arithmetic alone.
+more are read. It holds for the equations of rnn.py and lstm.py in real arithmetic and for each way
+to compute them in float32: sums in any order, with or without fused multiply-add, with or without
+subnormal numbers, as long as tanh and sigm are right to 5e-7 and stay in [-1, 1] and [0, 1] (a test
+measures 2e-7 for PyTorch's). TF32 and bfloat16 are too coarse for it.
 
 The proof. A box is an interval for each entry of the state. `step` of intervals.py takes a box to
 ten boxes, one for each digit that may be read next; they contain every state that a state in the
@@ -37,35 +36,19 @@ import torch
 
 from common import InputError, load, make_folder, make_parser, run, save, show_settings
 from figures import proof_figure
-from intervals import (
-    FLOAT32,
-    REAL,
-    condense,
-    gates,
-    inside,
-    lead,
-    merge,
-    product,
-    saturate,
-    start,
-    step,
-)
+from intervals import condense, gates, inside, lead, merge, product, saturate, start, step
 from lstm import LSTM
 from rnn import VanillaRNN
 
 HERE = Path(__file__).parent
 READ = 40  # digits of stage 1
-ARITHMETICS = {"float32": FLOAT32, "real": REAL}
 
 # 1. The proof.
 
 
-def how_many_boxes(read, arithmetic):
+def how_many_boxes(read):
     """Return how many boxes each pair of last digits keeps after so many digits."""
-    table = [(6, 10), (READ, 1)]  # up to 6 digits: 10 boxes
-    if arithmetic is REAL:
-        table = [(11, 500), (13, 100), (15, 10), (READ, 1)]
-    return next(boxes for until, boxes in table if read <= until)
+    return 10 if read <= 6 else 1
 
 
 def regroup(bound):
@@ -73,23 +56,23 @@ def regroup(bound):
     return bound.movedim(2, 0).flatten(1, 2)
 
 
-def first_boxes(model, d, arithmetic):
+def first_boxes(model, d):
     """Yield what 4, 5, ..., READ digits can lead to, d first: (boxes, the least lead of d in them).
 
     The boxes are (10, 10, n, H): n for each pair of last digits. The lead is that before they were
     condensed to n.
     """
-    box = tuple((low[d], high[d]) for low, high in step(model, start(model), arithmetic))
-    box = step(model, step(model, box, arithmetic), arithmetic)  # 3 digits read: (10, 10, H)
+    box = tuple((low[d], high[d]) for low, high in step(model, start(model)))
+    box = step(model, step(model, box))  # 3 digits read: (10, 10, H)
     box = tuple((low.unsqueeze(2), high.unsqueeze(2)) for low, high in box)
     for read in range(4, READ + 1):
         after, leads = [], []
         for b in range(10):  # the last digit, one at a time so that memory stays small
             of_b = tuple((low[:, b], high[:, b]) for low, high in box)  # (10, n, H)
-            new = step(model, of_b, arithmetic)  # (digit before b, box, digit after b, H)
-            leads.append(lead(model, new, d, arithmetic))
+            new = step(model, of_b)  # (digit before b, box, digit after b, H)
+            leads.append(lead(model, new, d))
             new = tuple((regroup(low), regroup(high)) for low, high in new)
-            parts = how_many_boxes(read, arithmetic)
+            parts = how_many_boxes(read)
             after.append(condense(new, parts) if new[0][0].shape[1] > parts else new)
         box = tuple(
             (torch.stack([x[k][0] for x in after]), torch.stack([x[k][1] for x in after]))
@@ -108,7 +91,7 @@ class Outcome(NamedTuple):
 
 
 @torch.no_grad()
-def prove_digit(model, d, arithmetic=FLOAT32):
+def prove_digit(model, d):
     """Try to prove the theorem for the first digit d; model is in float64, for ten digits.
 
     Stage 2 is an induction: the state lies in the closed box of the two digits read last, so that
@@ -117,15 +100,15 @@ def prove_digit(model, d, arithmetic=FLOAT32):
     if model.Wph.dtype != torch.float64:
         raise ValueError("float64 is needed: its own rounding must be negligible")
     leads = []
-    for box, least in first_boxes(model, d, arithmetic):  # noqa: B007, the last box is used below
+    for box, least in first_boxes(model, d):  # noqa: B007, the last box is used below
         leads.append(least)
         if not least > 0:  # so that NaN proves nothing
             words = f"after {len(leads) + 3} digits only a lead >= {down(least)} is certain"
             return Outcome(False, leads, words)
     box = tuple((low.squeeze(2), high.squeeze(2)) for low, high in box)  # (10, 10, H)
-    for tries, closed in enumerate(candidates(model, box, arithmetic), 1):
-        if inside(box, closed) and inside(merge(step(model, closed, arithmetic)), closed):
-            ever = lead(model, closed, d, arithmetic)
+    for tries, closed in enumerate(candidates(model, box), 1):
+        if inside(box, closed) and inside(merge(step(model, closed)), closed):
+            ever = lead(model, closed, d)
             if ever > 0:
                 low, high = closed[0]
                 words = f"closed box: candidate {tries}, mean width of h {(high - low).mean():.4f}"
@@ -133,7 +116,7 @@ def prove_digit(model, d, arithmetic=FLOAT32):
     return Outcome(False, leads, "no candidate is a closed box with a positive lead")
 
 
-def candidates(model, first, arithmetic):
+def candidates(model, first):
     """Yield boxes that may be closed and contain the box `first`; prove_digit verifies each.
 
     h starts as that of `first`. Where a step leaves it, that end moves out by `growth` times the
@@ -142,11 +125,11 @@ def candidates(model, first, arithmetic):
     """
     for growth, tries in ((1.5, 50), (3, 30), (1.1, 100), (10, 30)):
         h = first[0]
-        cells = Cells(model, first[1], arithmetic) if isinstance(model, LSTM) else None
+        cells = Cells(model, first[1]) if isinstance(model, LSTM) else None
         for _ in range(tries):
             closed = (h, cells.interval(h)) if cells else (h,)
             yield closed
-            after = merge(step(model, closed, arithmetic))
+            after = merge(step(model, closed))
             if cells:
                 cells.let_go(closed[1], after[1])
             below, above = (h[0] - after[0][0]).clamp(min=0), (after[0][1] - h[1]).clamp(min=0)
@@ -160,14 +143,14 @@ class Cells:
     small margin, contains the first one, and is infinite at an end that was let go.
     """
 
-    def __init__(self, model, c, arithmetic):
-        self.model, self.arithmetic = model, arithmetic
+    def __init__(self, model, c):
+        self.model = model
         low, high = c  # (10, 10, H)
         self.least, self.most = low.amin((0, 1)), high.amax((0, 1))
 
     def interval(self, h):
         """Return the interval of c for this h: (10, 10, H), the same for all last digits."""
-        g, i, (f_least, f_most), _ = gates(self.model, h, self.arithmetic)
+        g, i, (f_least, f_most), _ = gates(self.model, h)
         low, high = product(g, i)
         low = low / (1 - torch.where(low < 0, f_most, f_least)).clamp(min=0)
         high = high / (1 - torch.where(high > 0, f_most, f_least)).clamp(min=0)
@@ -241,7 +224,7 @@ def down(number):
 
 
 def check(outcome, found):
-    """Raise ArithmeticError when a lead that was found is less than what is proved in float32."""
+    """Raise ArithmeticError when a lead that was found is less than what is proved."""
     for n, lead_found in enumerate(found):
         if not outcome.proved and n >= len(outcome.leads):
             break  # without a proof, the leads end where it failed
@@ -250,34 +233,22 @@ def check(outcome, found):
             raise ArithmeticError(f"found {lead_found}, proved {bound}: the prover is wrong")
 
 
-def prove_network(model, arithmetics):
-    """Try all ten first digits, print a line for each try.
-
-    Returns the outcomes, the leads found, and the digits that are proved in real arithmetic alone.
-    """
+def prove_network(model):
+    """Try all ten first digits, print a line for each; return the outcomes and the leads found."""
     exact = copy.deepcopy(model).double()
-    outcomes, found, real_only = [], [], []
+    outcomes, found = [], []
     for d in range(10):
         least = search(model, d)
-        for arithmetic in arithmetics:
-            outcome = prove_digit(exact, d, arithmetic)
-            if arithmetic is FLOAT32:  # like the search
-                check(outcome, least)
-            result = (
-                f"proved, lead >= {down(min(outcome.leads))}" if outcome.proved else "NOT PROVED"
-            )
-            print(
-                f"first digit {d}, {arithmetic.name}: {result} (least found: {min(least):.2f}); "
-                f"{outcome.words}",
-                flush=True,
-            )
-            if outcome.proved:
-                break
+        outcome = prove_digit(exact, d)
+        check(outcome, least)
+        result = f"proved, lead >= {down(min(outcome.leads))}" if outcome.proved else "NOT PROVED"
+        print(
+            f"first digit {d}: {result} (least found: {min(least):.2f}); {outcome.words}",
+            flush=True,
+        )
         outcomes.append(outcome)
         found.append(least)
-        if outcome.proved and arithmetic is REAL:
-            real_only.append(d)
-    return outcomes, found, real_only
+    return outcomes, found
 
 
 def parse_args():
@@ -286,8 +257,6 @@ def parse_args():
     add = parser.add_argument
     files = [HERE / "palindrome_rnn.pth", HERE / "palindrome_lstm.pth"]
     add("--weights", nargs="+", default=files, metavar="FILE", help="of memory.py --save_dir")
-    kinds = {"choices": ARITHMETICS, "nargs": "+", "default": [*ARITHMETICS]}
-    add("--arithmetic", **kinds, help="real: the slower proof, where that in float32 fails")
     add("--out_dir", default=HERE / "run", help="folder for proof.png")
     return parser.parse_args()
 
@@ -297,24 +266,20 @@ def main():
     args = parse_args()
     make_folder(args.out_dir)
     show_settings(args)
-    arithmetics = [ARITHMETICS[name] for name in ARITHMETICS if name in args.arithmetic]
     models = {Path(path): read_network(path) for path in args.weights}
     proofs = []
     for path, model in models.items():
         print(f"\n{path.name}, SHA-256 {hashlib.sha256(path.read_bytes()).hexdigest()}")
-        outcomes, found, real_only = prove_network(model, arithmetics)
+        outcomes, found = prove_network(model)
         missing = [d for d, outcome in enumerate(outcomes) if not outcome.proved]
         if missing:
             print(f"Not proved for the first digits {missing}.")
             continue
         least = min(min(outcome.leads) for outcome in outcomes)
-        in_float32 = "\nand in float32."
-        if real_only:
-            in_float32 = f",\nand in float32 but for the first digits {real_only}."
         print(
             "Proved: after any first digit d and any three or more further digits, however many,\n"
-            f"the largest logit is that of d, by at least {down(least)}. So the last digit of "
-            f"every\npalindrome of every T >= 5 is named right, in real arithmetic{in_float32}"
+            f"the largest logit is that of d, by at least {down(least)}. So the last digit of\n"
+            "every palindrome of every T >= 5 is named right, in real arithmetic and in float32."
         )
         kind = "LSTM" if isinstance(model, LSTM) else "RNN"
         proofs.append((kind, [outcome.leads for outcome in outcomes], found))

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import prove
-from intervals import FLOAT32, REAL, inside, merge, step
+from intervals import inside, merge, step
 from lstm import LSTM
 from rnn import VanillaRNN
 from test_intervals import D, box_of, random_lstm, random_rnn
@@ -81,20 +81,14 @@ def continuations(model, d, n):
     return rows, logits, state
 
 
-@pytest.mark.parametrize("arithmetic", [FLOAT32, REAL])
 @pytest.mark.parametrize("random_network", [random_rnn, random_lstm])
-def test_every_short_sequence_lies_in_a_box_of_its_last_digits(
-    random_network, arithmetic, monkeypatch
-):
-    monkeypatch.setattr(prove, "how_many_boxes", lambda read, arithmetic: 10 if read < 6 else 1)
+def test_every_short_sequence_lies_in_a_box_of_its_last_digits(random_network, monkeypatch):
+    monkeypatch.setattr(prove, "how_many_boxes", lambda read: 10 if read < 6 else 1)
     torch.manual_seed(0)
     model, d = random_network(8, 0.8), 7
     exact = copy.deepcopy(model).double()
-    network = model if arithmetic is FLOAT32 else exact
-    for n, (boxes, bound) in zip(
-        range(4, 8), prove.first_boxes(exact, d, arithmetic), strict=False
-    ):
-        rows, logits, state = continuations(network, d, n)
+    for n, (boxes, bound) in zip(range(4, 8), prove.first_boxes(exact, d), strict=False):
+        rows, logits, state = continuations(model, d, n)
         states = box_of(*state) if random_network is random_lstm else box_of(state)
         a, b = rows[:, -2:].T
         is_inside = torch.ones(len(rows), boxes[0][0].shape[2], dtype=torch.bool)
@@ -106,7 +100,7 @@ def test_every_short_sequence_lies_in_a_box_of_its_last_digits(
         others[:, d] = -torch.inf
         least = (logits[:, d] - others.amax(dim=1)).min().item()
         assert bound <= least
-        if n == 4 and arithmetic is FLOAT32:
+        if n == 4:
             assert prove.search(model, d, read=4)[0] == pytest.approx(least)
 
 
@@ -231,15 +225,15 @@ def test_a_network_that_only_float32_makes_wrong_is_refused():
 
 def test_a_wrong_candidate_is_not_believed(monkeypatch):
     model = counter(12, 20).double()
-    monkeypatch.setattr(prove, "candidates", lambda model, first, arithmetic: iter([first]))
+    monkeypatch.setattr(prove, "candidates", lambda model, first: iter([first]))
     assert not prove.prove_digit(model, 3).proved, "c grows with each seven: this box is not closed"
 
-    *_, (of_5, _) = prove.first_boxes(latches().double(), 5, FLOAT32)
+    *_, (of_5, _) = prove.first_boxes(latches().double(), 5)
     closed = [(low.squeeze(2) - 1e-3, high.squeeze(2) + 1e-3) for low, high in of_5]
     model = latches().double()
     model.Wph[3, 5] = 20  # so that 3 is the answer there, too
-    assert inside(merge(step(model, closed, FLOAT32)), closed)
-    monkeypatch.setattr(prove, "candidates", lambda model, first, arithmetic: iter([closed]))
+    assert inside(merge(step(model, closed)), closed)
+    monkeypatch.setattr(prove, "candidates", lambda model, first: iter([closed]))
     assert not prove.prove_digit(model, 3).proved, (
         "a closed box elsewhere says nothing of the first digit 3"
     )
@@ -275,7 +269,7 @@ def test_the_exit_code_says_whether_all_ten_are_proved(script, tmp_path):
     torch.save(rnn_latches().state_dict(), tmp_path / "rnn.pth")
     done = script("prove.py", "--weights", "rnn.pth", "lstm.pth", "--out_dir", "out")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count(", float32: proved, lead >= ") == 20
+    assert done.stdout.count(": proved, lead >= ") == 20
     assert done.stdout.count("\nProved: ") == 2
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["proof.png"]
 
@@ -295,7 +289,7 @@ def test_the_exit_code_says_whether_all_ten_are_proved(script, tmp_path):
 def test_a_prover_that_a_found_lead_contradicts_says_so(monkeypatch):
     monkeypatch.setattr(prove, "search", lambda model, d: [9.0] * 50)
     with pytest.raises(ArithmeticError, match="the prover is wrong"):
-        prove.prove_network(latches(), [FLOAT32])
+        prove.prove_network(latches())
 
 
 class Malicious:
