@@ -14,7 +14,7 @@ import statistics
 
 import torch
 
-from common import make_parser, number, run, show_settings
+from common import make_parser, number, print_heads, print_row, run, show_settings
 from train import SOLVED, first_solved, fresh_model, parse_args, train_and_test
 
 OURS = ""
@@ -31,6 +31,7 @@ SETTINGS = {
     "learning rate without its fall": "--constant_rate",
     NORM_10: "--max_norm 10",
 }
+HEADS = ("worst", "median", "at 99.9 % or more", "median first step")  # of run_seeds
 GATES = ("modulation", "input", "forget", "output")  # the order of the rows of W
 ALWAYS_1 = 40.0  # a bias: in float32, sigm(40) is 1
 HELD = {  # {row of the table: {gate: its bias, or None for the biases that it starts with}}
@@ -63,7 +64,7 @@ def hold(model, gate, bias):
 
 
 def run_seeds(T, flags, seeds, held=None):
-    """Train and test one LSTM for each seed; return its row of the table as text."""
+    """Train and test one LSTM for each seed; return the cells under HEADS."""
     last, first = [], []
     args = parse_args(["--device", "cpu", *flags.split()])
     for seed in seeds:
@@ -74,10 +75,9 @@ def run_seeds(T, flags, seeds, held=None):
         last.append(result["curve"][-1][1])
         first.append(first_solved(result))
     solved = sum(share >= SOLVED for share in last)
-    return (
-        f"{min(last):.2%} | {statistics.median(last):.2%} | {solved} of {len(seeds)} | "
-        f"{statistics.median(first):g} |"
-    )
+    worst, median = min(last), statistics.median(last)
+    solved = f"{solved} of {len(seeds)}"
+    return f"{worst:.2%}", f"{median:.2%}", solved, f"{statistics.median(first):g}"
 
 
 def half(seeds):
@@ -85,41 +85,35 @@ def half(seeds):
     return seeds[: (len(seeds) + 1) // 2]
 
 
-def print_heads(*heads):
-    """Print the head of a table; its last columns are those of run_seeds."""
-    heads = (*heads, "worst", "median", "at 99.9 % or more", "median first step")
-    print(f"\n| {' | '.join(heads)} |\n{'|---' * len(heads)}|", flush=True)
-
-
 def settings_table(seeds, steps):
     """Print the accuracy with each setting set back alone, T = 20; ours and one of them, T = 80."""
-    print_heads("setting", "T")
+    print_heads("setting", "T", *HEADS)
     for name, flags in SETTINGS.items():
         row = run_seeds(20, f"{flags} --train_steps {steps}", seeds)
-        print(f"| {name} | 20 | {row}", flush=True)
+        print_row(name, 20, *row)
     for name in ("ours", NORM_10):
         row = run_seeds(80, f"{SETTINGS[name]} {TO_80} --train_steps {steps}", half(seeds))
-        print(f"| {name} | 80 | {row}", flush=True)
+        print_row(name, 80, *row)
 
 
 def template_table(seeds, steps):
     """Print the accuracy with the template's settings, and with ours, at T = 5 and T = 20."""
-    print_heads("settings", "T", "steps")
+    print_heads("settings", "T", "steps", *HEADS)
     trainings = [("ours", OURS, steps), ("template", TEMPLATE, steps)]
     trainings.append(("template", TEMPLATE, 5 * steps))
     for T in (5, 20):
         for name, flags, train_steps in trainings:
             row = run_seeds(T, f"{flags} --train_steps {train_steps}", seeds)
-            print(f"| {name} | {T} | {train_steps:,} | {row}", flush=True)
+            print_row(name, T, f"{train_steps:,}", *row)
 
 
 def gates_table(seeds, steps):
     """Print the accuracy with gates held, at T = 20 and, with half the seeds, at T = 80."""
-    print_heads("held", "T")
+    print_heads("held", "T", *HEADS)
     for T, flags, its in ((20, "", seeds), (80, TO_80, half(seeds))):
         for name, held in HELD.items():
             row = run_seeds(T, f"{flags} --train_steps {steps}", its, held)
-            print(f"| {name} | {T} | {row}", flush=True)
+            print_row(name, T, *row)
 
 
 TABLES = {"settings": settings_table, "template": template_table, "gates": gates_table}
@@ -137,6 +131,7 @@ def main():
     show_settings(args)
     for name, table in TABLES.items():
         if name in args.only:
+            print()
             table(range(args.seed, args.seed + args.seeds), args.steps)
 
 

@@ -80,6 +80,17 @@ def show_settings(args):
     print(f"torch {torch.__version__}, {torch.get_num_threads()} CPU threads", flush=True)
 
 
+def print_row(*cells):
+    """Print a row of a Markdown table."""
+    print(f"| {' | '.join(map(str, cells))} |", flush=True)
+
+
+def print_heads(*heads):
+    """Print the head of a Markdown table."""
+    print_row(*heads)
+    print_row(*["---"] * len(heads))
+
+
 def make_folder(path):
     """Create the folder. Fails now, not after the training, if it is not writable."""
     try:

@@ -25,6 +25,8 @@ from common import (
     make_folder,
     make_parser,
     number,
+    print_heads,
+    print_row,
     run,
     save,
     save_csv,
@@ -113,8 +115,7 @@ class Trainings:
 
 def print_grid(trainings, ways):
     """Print the mean accuracy of each learning rate, and which of them is the best."""
-    heads = ["trained", "network", "steps", *(f"{rate:g}" for rate in GRID_RATES), "best"]
-    print(f"| {' | '.join(heads)} |\n{'|---' * len(heads)}|", flush=True)
+    print_heads("trained", "network", "steps", *(f"{rate:g}" for rate in GRID_RATES), "best")
     for way in ways:
         for network, its in trainings.items():
             steps = GRID_STEPS[network]
@@ -123,8 +124,8 @@ def print_grid(trainings, ways):
                 rows = its.rows_for(way, rate, steps, GRID_SEEDS)
                 means.append(statistics.mean(row["accuracy"] for row in rows))
             best = GRID_RATES[means.index(max(means))]
-            cells = " | ".join(f"{mean:.2%}" for mean in means)
-            print(f"| {way} | {network} | {steps:,} | {cells} | {best:g} |", flush=True)
+            cells = [f"{mean:.2%}" for mean in means]
+            print_row(way, network, f"{steps:,}", *cells, f"{best:g}")
 
 
 def curve(network, way, trainings):
@@ -143,20 +144,20 @@ def print_curves(curves):
     """Print worst and median accuracy after each number of steps, and when all seeds are right."""
     heads = ["trained", "network", "learning rate", *(f"{steps:,} steps" for steps in STEPS)]
     heads += ["steps until every seed >= 99.9 %", "seconds"]
-    print(f"| {' | '.join(heads)} |\n{'|---' * len(heads)}|")
+    print_heads(*heads)
     for (way, network), points in curves.items():
         cells = [f"{min(shares):.2%} / {statistics.median(shares):.2%}" for _, shares, _ in points]
         cells += ["not trained"] * (len(STEPS) - len(points))
         right = [(steps, seconds) for steps, shares, seconds in points if min(shares) >= SOLVED]
         cells += [f"{right[0][0]:,}", f"{right[0][1]:.0f}"] if right else ["never", ""]
-        print(f"| {way} | {network} | {LEARNING_RATES[way][network]:g} | {' | '.join(cells)} |")
+        print_row(way, network, f"{LEARNING_RATES[way][network]:g}", *cells)
 
 
 def save_networks(args):
     """Train the two networks of the proof, save them, and test them on ever longer palindromes."""
     make_folder(args.save_dir)
     train_sets, _ = make_data("mixed", args.seed)
-    print("network          T   accuracy      of")
+    print_heads("network", "T", "accuracy", "palindromes")
     for network in ("rnn", "lstm"):
         rate = LEARNING_RATES["mixed"][network]
         model = train_network(network, train_sets, args.steps, rate, args.seed, args.device)
@@ -170,7 +171,7 @@ def save_networks(args):
             else:
                 test_set = palindromes(T, total_len, args.seed)
             share = accuracy(model, test_set)
-            print(f"{network:7}  {T:9,}  {share:9.2%}  {len(test_set):6,}", flush=True)
+            print_row(network, f"{T:,}", f"{share:.2%}", f"{len(test_set):,}")
     print(f"palindrome_rnn.pth and palindrome_lstm.pth are in {args.save_dir}")
 
 

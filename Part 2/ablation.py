@@ -14,8 +14,17 @@ from pathlib import Path
 
 import train
 from classifier import Classifier
-from common import add_run_flags, load_model, make_parser, number, run, show_settings
-from evaluate import COLUMNS, cells, print_line, qualities
+from common import (
+    add_run_flags,
+    load_model,
+    make_parser,
+    number,
+    print_heads,
+    print_row,
+    run,
+    show_settings,
+)
+from evaluate import COLUMNS, cells, qualities
 from gan import Generator
 from metrics import Judge
 from mnist import DATA_DIR, load_mnist
@@ -85,10 +94,9 @@ def main():
     defaults = train.parse_args([])
     ours = " ".join(f"--{name} {getattr(defaults, name)}" for name in TEMPLATE)
     print(f"\nThe defaults: {ours}")
-    print_line(["training", *COLUMNS])
-    print_line(["---"] * (1 + len(COLUMNS)))
-    for line in table:
-        print_line(line)
+    print_heads("training", *COLUMNS)
+    for row in table:
+        print_row(*row)
     print(f"generators in {args.out_dir}")
 
 

@@ -20,6 +20,8 @@ from common import (
     make_folder,
     make_parser,
     number,
+    print_heads,
+    print_row,
     run,
     save,
     show_settings,
@@ -72,7 +74,7 @@ def qualities(judge, generator, args, first_seed):
 
 
 def cells(rows):
-    """Return the cells of a line of the table: of each measure the mean and the range of rows."""
+    """Return cells of the table: of each measure the mean and the range of rows."""
     texts = []
     for measure, form in COLUMNS.values():
         values = [row[measure] for row in rows]
@@ -83,13 +85,8 @@ def cells(rows):
     return texts
 
 
-def print_line(texts):
-    """Print a line of the table, as Markdown."""
-    print("| " + " | ".join(texts) + " |", flush=True)
-
-
 def print_measures(name, rows, images, judge):
-    """Print the line of these images; return the indices (N,) of the nearest training images.
+    """Print the row of these images; return the indices (N,) of the nearest training images.
 
     rows holds the measures of all draws, images are those of the first draw.
     """
@@ -98,7 +95,7 @@ def print_measures(name, rows, images, judge):
     distances, indices = nearest(images, judge.training_images)
     others = [f"{density:.2f}", f"{coverage:.1%}"]
     others += [f"{distances.median():.2f}", f"{distances.min():.2f}"]
-    print_line([name, *cells(rows), *others])
+    print_row(name, *cells(rows), *others)
     return indices
 
 
@@ -118,8 +115,7 @@ def main():
 
     last = args.seed + args.n_draws - 1
     print(f"noise seeds {args.seed} to {last}, {args.n_samples:,} images in a draw")
-    print_line(["images", *COLUMNS, *OTHERS])
-    print_line(["---"] * (1 + len(COLUMNS) + len(OTHERS)))
+    print_heads("images", *COLUMNS, *OTHERS)
     real_row = judge.quality(*judge.features_and_logits(real))
     print_measures("real test images", [real_row], real, judge)
     for n, (name, generator) in enumerate(generators.items()):
