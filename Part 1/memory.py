@@ -141,16 +141,21 @@ def curve(network, way, trainings):
 
 
 def print_curves(curves):
-    """Print worst and median accuracy after each number of steps, and when all seeds are right."""
-    heads = ["trained", "network", "learning rate", *(f"{steps:,} steps" for steps in STEPS)]
-    heads += ["steps until every seed >= 99.9 %", "seconds"]
-    print_heads(*heads)
+    """Print two tables: accuracy after each number of steps, and when all seeds are right."""
+    print_heads(
+        "trained", "network", f"of {len(SEEDS)} seeds", *(f"{steps:,} steps" for steps in STEPS)
+    )
     for (way, network), points in curves.items():
-        cells = [f"{min(shares):.2%} / {statistics.median(shares):.2%}" for _, shares, _ in points]
-        cells += ["not trained"] * (len(STEPS) - len(points))
-        right = [(steps, seconds) for steps, shares, seconds in points if min(shares) >= SOLVED]
-        cells += [f"{right[0][0]:,}", f"{right[0][1]:.0f}"] if right else ["never", ""]
-        print_row(way, network, f"{LEARNING_RATES[way][network]:g}", *cells)
+        missing = [""] * (len(STEPS) - len(points))  # not trained
+        for name, function in (("worst", min), ("median", statistics.median)):
+            print_row(way, network, name, *(f"{function(at[1]):.2%}" for at in points), *missing)
+    print()
+    until = "steps until all seeds >= 99.9 %"
+    print_heads("trained", "network", "learning rate", until, "seconds")
+    for (way, network), points in curves.items():
+        right = [(f"{at[0]:,}", f"{at[2]:.0f}") for at in points if min(at[1]) >= SOLVED]
+        rate = LEARNING_RATES[way][network]
+        print_row(way, network, f"{rate:g}", *(right[0] if right else ("never", "")))
 
 
 def save_networks(args):
