@@ -4,9 +4,10 @@
 
 What is timed is what the scripts call: train.train, from drawing the batch to the optimizer's step,
 and train.accuracy. "products" are the matrix products of the loop over time and nothing else, three
-for each digit in training (one forward, two backward), one in reading: no LSTM made of torch.mm can
-be faster. The contenders alternate in one process, so that a slow moment of the machine meets all
-of them; the ratios are medians over the rounds. Takes half a minute on two cores, on the CPU.
+for each digit in training (one forward, two backward), one in reading: no loop that multiplies
+digit by digit can be faster. The contenders alternate in one process, so that a slow moment of the
+machine meets all of them; the ratios are medians over the rounds. Takes half a minute on two cores,
+on the CPU.
 """
 
 import os
@@ -40,7 +41,7 @@ class TorchLSTM(nn.Module):
 
 
 def products(batch_size, times, training):
-    """Return a function that computes the products of (1)-(4) for `times` digits."""
+    """Return a function that computes the products of `times` digits, forward or both ways."""
     xh, W = torch.randn(batch_size, 10 + H), torch.randn(10 + H, 4 * H)
     dz = torch.randn(batch_size, 4 * H)  # the gradient at W's product
 
@@ -105,7 +106,7 @@ def main():
     show_settings(args)
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} CPU cores")
 
-    print("                            contender       ms  times nn.LSTM's (median, from-to)")
+    print("                            contender       ms  ratio to nn.LSTM (median, range)")
     rows = []  # (what, calls, steps in a call)
     for T in sorted(set(args.lengths)):
         steps = max(5, 100 // T)

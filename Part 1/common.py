@@ -44,7 +44,7 @@ def number(kind, low, high=math.inf):
     def parse(text):
         try:
             value = kind(text)
-        except ValueError:
+        except (ValueError, OverflowError):
             value = None
         if value is None or not (low <= value <= high and math.isfinite(value)):
             name = "a whole number" if kind is int else "a number"
@@ -60,7 +60,7 @@ def device(text):
     try:
         torch.zeros(1, device=text).item()
     except Exception as error:  # torch raises many kinds
-        message = f"{text!r} is not a device that works here, as cpu does"
+        message = f"{text!r} is not a device of this machine; cpu always is"
         raise argparse.ArgumentTypeError(message) from error
     return torch.device(text)
 
@@ -86,13 +86,13 @@ def print_row(*cells):
 
 
 def print_heads(*heads):
-    """Print the head of a Markdown table."""
+    """Print the header of a Markdown table."""
     print_row(*heads)
     print_row(*["---"] * len(heads))
 
 
 def make_folder(path):
-    """Create the folder. Fails now, not after the training, if it is not writable."""
+    """Create the folder; raise InputError now, not after the training, if it is not writable."""
     try:
         os.makedirs(path, exist_ok=True)
         tempfile.TemporaryFile(dir=path).close()
@@ -151,8 +151,8 @@ def is_out_of_memory(error):
 def load_model(path, device, build):
     """Return build(weights), a model made of the weights {name: tensor} in the file at path.
 
-    Raises InputError as load does, and when the weights are another model's: build then misses a
-    name (KeyError), a dimension (IndexError), or load_state_dict refuses a shape (RuntimeError).
+    Raises InputError as load does, and when the weights are another model's: a name is missing
+    (KeyError), a tensor has too few dimensions (IndexError) or a wrong shape (RuntimeError).
     """
     weights = load(path, device)
     if not isinstance(weights, dict) or not all(map(torch.is_tensor, weights.values())):
@@ -181,5 +181,5 @@ def run(main):
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
-        print(f"{name}: error: out of memory; choose smaller numbers", file=sys.stderr)
+        print(f"{name}: error: out of memory; choose smaller settings", file=sys.stderr)
         sys.exit(2)

@@ -21,7 +21,7 @@ def training_figure(T, results, curve_size, solved):
 
     results is {network: [a result of train.train_and_test for each seed]}. The curves are measured
     on curve_size test palindromes, their last point on all. Runs are thin, their median bold. The
-    steps are cut where all runs have long been at `solved` or more.
+    axis ends well after all runs stay at `solved` or more.
     """
     figure = Figure(figsize=(8.8, 4.4), dpi=110, layout="constrained")
     grid = figure.add_gridspec(len(results), 2, width_ratios=[2.3, 1])
@@ -51,7 +51,7 @@ def training_figure(T, results, curve_size, solved):
         panel.set(xlabel="answer", ylabel="target digit", xticks=range(10), yticks=range(10))
         panel.tick_params(labelsize=8, length=0)
     last = steps[-1]
-    # What is solved in the first quarter is shown for twice that long.
+    # If all runs are solved in the first quarter, show twice as many steps.
     shown = last if unsolved > last / 4 else min(last, max(6 * steps[1], 2 * unsolved))
     axes.axhline(10, color=GREY, ls="--", zorder=1)
     axes.text(0.99 * shown, 8.5, "chance", color=GREY, ha="right", va="top", fontsize=10)
@@ -152,7 +152,7 @@ def proof_figure(proofs):
         axes.minorticks_off()
         axes.grid(alpha=0.3)
         bound = math.floor(100 * min(proved)) / 100  # rounded down: a lower bound
-        axes.set_title(f"{title}: at least {bound:.2f}, for ever")
+        axes.set_title(f"{title}: at least {bound:.2f} for every T")
         axes.text(1.15 * ever, 1, f"from T = {ever} on: for ever", color=GREY)
     panels[0].set_ylim(bottom=0)
     panels[0].set_ylabel("lead of the right logit (below 0: wrong)")

@@ -31,7 +31,7 @@ HERE = Path(__file__).parent
 
 
 def gradient_ratio(network, T, seed, device):
-    """Return ||d loss / d x(1)|| / ||d loss / d x(T-1)|| of a fresh network, on 128 palindromes."""
+    """Return ||d loss / d x(1)|| / ||d loss / d x(T-1)|| of an untrained network."""
     dataset = PalindromeDataset(T - 1, 128, one_hot=True, seed=seed)
     torch.manual_seed(seed)
     model = make_model(*NETWORKS[network], T).to(device)

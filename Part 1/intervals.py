@@ -9,8 +9,8 @@ import torch
 
 from lstm import LSTM
 
-U = 2.0**-24  # float32 rounds a result by at most this part of it
-SLACK = 1e-6  # added to tanh and sigm: half for their own error, half for rounding (5) and (6)
+U = 2.0**-24  # unit roundoff of float32: its largest relative error
+SLACK = 1e-6  # widens tanh and sigm at both ends: half for their error, half for (5) and (6)
 TINY = 1e-12  # far more than what underflow loses
 FAR = 10.0  # tanh(10) is 1 - 4e-9: beyond, the size of c makes no difference
 
@@ -27,15 +27,14 @@ def rounding(W, b):
     """Return how far the computed W x + b can be from the exact one, |x| <= 1, for each row.
 
     Of the n products and b, each term passes at most n + 1 roundings, whatever the order of the sum
-    (Higham 2002, section 3.1). One more is counted here: it has room for the float64 of this file,
-    whose errors are a billion times smaller.
+    (Higham 2002, section 3.1). One more is counted, which covers this file's own float64.
     """
     nu = (W.shape[1] + 2) * U
     return nu / (1 - nu) * (W.abs().sum(dim=1) + b.abs()) + TINY
 
 
 def tanh(z):
-    """Return the interval of tanh. It rises, so its ends are those of z; and |tanh| <= 1."""
+    """Return the interval of tanh. It is increasing, so the ends of z give its ends."""
     low, high = z
     return (low.tanh() - SLACK).clamp(min=-1), (high.tanh() + SLACK).clamp(max=1)
 
@@ -57,20 +56,20 @@ def rnn_step(model, box):
 
 
 def sigm(z):
-    """Return the interval of sigm, which rises. May exceed 1: half the slack is rounding in (5)."""
+    """Return the interval of sigm. It may exceed 1: half the slack is rounding in (5) and (6)."""
     low, high = z
     return (low.sigmoid() - SLACK).clamp(min=0), high.sigmoid() + SLACK
 
 
 def product(x, gate):
-    """Return the interval of x * gate for gate >= 0: the sign of x decides which gate is worst."""
+    """Return the interval of x * gate, gate >= 0: the sign of x's end selects the end of gate."""
     low, high = x
     least, most = gate
     return low * torch.where(low < 0, most, least), high * torch.where(high < 0, least, most)
 
 
 def saturate(c):
-    """Return a larger interval: outer ends beyond +-10 become infinite; some c grow for ever."""
+    """Return a larger interval: ends beyond +-10 go out to infinity or back to +-10."""
     low, high = c
     low = torch.where(low < -FAR, -torch.inf, low.clamp(max=FAR))
     high = torch.where(high > FAR, torch.inf, high.clamp(min=-FAR))
@@ -91,9 +90,9 @@ def gates(model, h):
 def lstm_step(model, box):
     """Return the boxes (..., 10, H) after each of the ten digits, from a box (..., H).
 
-    Rounding makes g i (1 + e) + c f (1 + e') of (5), with |e| and |e'| below 2.1 u, and
-    tanh(c) o (1 + e) of (6). The error is relative to c, however large c is, so it is absorbed into
-    the gates: the slack of i, f and o covers it.
+    In float32, (5) becomes g i (1 + e) + c f (1 + e') with |e|, |e'| < 2.1 U, and (6) becomes
+    tanh(c) o (1 + e). The error grows with c, so no constant bounds it; it is counted as a change
+    of the gates, and the slack of i, f and o covers it.
     """
     h, (c_low, c_high) = box
     g, i, f, o = gates(model, h)
@@ -119,7 +118,7 @@ def start(model):
 
 
 def lead(model, box, d):
-    """Return the least lead, anywhere in the boxes, of logit d over any other logit: a number."""
+    """Return the least lead in the boxes, a float: logit d minus the largest other logit."""
     others = [j for j in range(len(model.bp)) if j != d]
     W, b = model.Wph[d] - model.Wph[others], model.bp[d] - model.bp[others]
     error = rounding(model.Wph, model.bp)
@@ -133,10 +132,10 @@ def merge(box):
 
 
 def condense(box, parts):
-    """Return `parts` boxes (..., parts, H) around the boxes (..., n, H), each around neighbours.
+    """Merge the n boxes (..., n, H) into (..., parts, H), n / parts neighbours into each.
 
-    Neighbours follow one another along the direction in which the centres of h differ most, the
-    first principal component. n must be a multiple of parts.
+    Neighbours follow one another along the direction of largest variance of h's centres, the first
+    principal component. n must be a multiple of parts.
     """
     if parts == 1:
         return tuple(

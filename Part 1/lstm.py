@@ -23,8 +23,8 @@ class LSTM(nn.Module):
     rows are those of g, i, f, o, its columns those of x, h. Equation (8) is part of the loss:
     `cross_entropy` takes logits, and a second softmax would flatten its gradient.
 
-    Weights start uniform in +-1/sqrt(hidden_dim) and biases at 0, except the two that decide how
-    long a fresh cell remembers: bf = 1 (Jozefowicz et al. 2015), so that c halves in about two
+    Weights start uniform in +-1/sqrt(hidden_dim) and biases at 0, except those that decide how
+    long an untrained cell remembers: bf = 1 (Jozefowicz et al. 2015), so that c halves in about two
     steps and not in one; or, if max_lag is given, the chrono initialisation bf = log U(1, max_lag),
     bi = -bf (Tallec & Ollivier 2018), whose cells remember for 2 to max_lag + 1 steps.
     """

@@ -1,15 +1,15 @@
-"""What does the LSTM buy? Accuracy over training steps: four networks, two trainings, same data.
+"""What does the LSTM buy? Accuracy over training steps: four networks, two training regimes.
 
     python memory.py                                 the experiment: memory.png and its table
     python memory.py --networks lstm --ways mixed    a part of it
     python memory.py --grid                          how the learning rates were chosen
     python memory.py --save_dir DIR                  the two networks of the proof
 
-"alone": trained on palindromes of T = 40 and tested on others of T = 40. "mixed": trained on
+Regime "alone": trained on palindromes of T = 40 and tested on others of T = 40. "mixed": trained on
 lengths drawn from 5 to 40 and tested at T = 1,000. Each point is a training of its own, whose
 learning rate falls to zero. Once all seeds reach 99.9 % for two numbers of steps, longer trainings
 are skipped. Each network has csv files of its own in out_dir, and what stands there is not trained
-again: a run that was interrupted goes on, and parts can run side by side.
+again: a run that was interrupted goes on, and different networks can run side by side.
 """
 
 import csv
@@ -42,7 +42,7 @@ STEPS = (250, 500, 1000, 2000, 4000)
 SEEDS = range(300, 305)  # of the reported results
 GRID_RATES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
 GRID_STEPS = {"rnn": 2000, "rnn_orthogonal": 2000, "lstm": 1000, "lstm_chrono": 1000}
-GRID_SEEDS = range(3)  # choose the learning rates
+GRID_SEEDS = range(3)  # used to choose the learning rates
 LEARNING_RATES = {  # --grid compares them with others
     "alone": {"rnn": 1e-3, "rnn_orthogonal": 1e-3, "lstm": 1e-2, "lstm_chrono": 1e-2},
     "mixed": {"rnn": 1e-3, "rnn_orthogonal": 1e-3, "lstm": 3e-3, "lstm_chrono": 1e-2},
@@ -58,7 +58,7 @@ def palindromes(T, total_len, seed):
 
 
 def make_data(way, seed):
-    """Return the training sets and the test set of a way, "alone" or "mixed"."""
+    """Return the training sets and the test set of a training regime, "alone" or "mixed"."""
     if way == "alone":
         train_set, test_set = palindromes(LONGEST, 100_000, seed).split(0.8)
         return [train_set], test_set
@@ -96,7 +96,7 @@ class Trainings:
                 with open(path, newline="") as file:
                     rows = list(csv.DictReader(file))
                 self.rows = [{key: kinds[key](row[key]) for key in kinds} for row in rows]
-            except (ValueError, TypeError, KeyError) as error:
+            except (OSError, csv.Error, ValueError, TypeError, KeyError) as error:
                 raise InputError(f"{path}: not a table of memory.py; remove it") from error
 
     def rows_for(self, way, learning_rate, steps, seeds):
@@ -117,11 +117,11 @@ def print_grid(trainings, ways):
     """Print the mean accuracy of each learning rate, and which of them is the best."""
     print_heads("trained", "network", "steps", *(f"{rate:g}" for rate in GRID_RATES), "best")
     for way in ways:
-        for network, its in trainings.items():
+        for network, table in trainings.items():
             steps = GRID_STEPS[network]
             means = []
             for rate in GRID_RATES:
-                rows = its.rows_for(way, rate, steps, GRID_SEEDS)
+                rows = table.rows_for(way, rate, steps, GRID_SEEDS)
                 means.append(statistics.mean(row["accuracy"] for row in rows))
             best = GRID_RATES[means.index(max(means))]
             cells = [f"{mean:.2%}" for mean in means]
@@ -141,7 +141,7 @@ def curve(network, way, trainings):
 
 
 def print_curves(curves):
-    """Print two tables: accuracy after each number of steps, and when all seeds are right."""
+    """Print two tables: accuracy after each number of steps, and the steps until all solve it."""
     print_heads(
         "trained", "network", f"of {len(SEEDS)} seeds", *(f"{steps:,} steps" for steps in STEPS)
     )
@@ -153,9 +153,9 @@ def print_curves(curves):
     until = "steps until all seeds >= 99.9 %"
     print_heads("trained", "network", "learning rate", until, "seconds")
     for (way, network), points in curves.items():
-        right = [(f"{at[0]:,}", f"{at[2]:.0f}") for at in points if min(at[1]) >= SOLVED]
-        rate = LEARNING_RATES[way][network]
-        print_row(way, network, f"{rate:g}", *(right[0] if right else ("never", "")))
+        solved = [(f"{at[0]:,}", f"{at[2]:.0f}") for at in points if min(at[1]) >= SOLVED]
+        solved.append((f"more than {STEPS[-1]:,}", ""))
+        print_row(way, network, f"{LEARNING_RATES[way][network]:g}", *solved[0])
 
 
 def save_networks(args):
@@ -185,7 +185,7 @@ def parse_args():
     parser = make_parser(__doc__)
     add = parser.add_argument
     add("--networks", choices=NETWORKS, nargs="+", default=[*NETWORKS], help="which to compare")
-    add("--ways", choices=LEARNING_RATES, nargs="+", default=[*LEARNING_RATES], help="trainings")
+    add("--ways", choices=LEARNING_RATES, nargs="+", default=[*LEARNING_RATES], help="regimes")
     add("--grid", action="store_true", help="compare learning rates, on the seeds that choose")
     add("--save_dir", metavar="DIR", help="train the networks of the proof instead, into DIR")
     add(
@@ -199,7 +199,7 @@ def parse_args():
     add_run_flags(parser, HERE / "run")
     args = parser.parse_args()
     if args.seed and not args.save_dir:
-        parser.error(f"argument --seed: {args.seed} needs --save_dir; the experiment has its seeds")
+        parser.error(f"argument --seed: {args.seed} needs --save_dir; otherwise seeds are fixed")
     return args
 
 

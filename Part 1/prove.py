@@ -1,4 +1,4 @@
-"""A proof: these networks name the last digit of every palindrome of every length T >= 5.
+"""A proof: these networks predict the last digit of every palindrome of every length T >= 5.
 
     python prove.py                  of palindrome_rnn.pth and palindrome_lstm.pth
     python prove.py --weights FILE   of another network, from memory.py --save_dir
@@ -20,7 +20,7 @@ box can become. Then, for each first digit d:
 2. For ever. Find a box per pair of last digits that contains stage 1's and is closed under a step:
    whatever digit is read, the state stays in these boxes. In them, too, the lead is positive.
 
-Exit code 0: all is proved, 1: not all. Beside it, a search looks for the continuations with the
+Exit code 0: all is proved, 1: not all. As a check, a search looks for the continuations with the
 least lead: none may lie below what is proved. If all is proved, draws run/proof.png. The first
 command proves both networks, with leads of at least 6.31 and 14.63, in half a minute on one core.
 """
@@ -57,10 +57,10 @@ def regroup(bound):
 
 
 def first_boxes(model, d):
-    """Yield what 4, 5, ..., READ digits can lead to, d first: (boxes, the least lead of d in them).
+    """Yield (boxes, least lead of d in them) after 4, 5, ..., READ digits, of which d is the first.
 
-    The boxes are (10, 10, n, H): n for each pair of last digits. The lead is that before they were
-    condensed to n.
+    The boxes are (10, 10, n, H): n for each pair of last digits. The lead is measured
+    before the boxes are merged to n.
     """
     box = tuple((low[d], high[d]) for low, high in step(model, start(model)))
     box = step(model, step(model, box))  # 3 digits read: (10, 10, H)
@@ -83,7 +83,7 @@ def first_boxes(model, d):
 
 
 class Outcome(NamedTuple):
-    """What became of one first digit."""
+    """The result for one first digit."""
 
     proved: bool
     leads: list  # the least lead after 4, 5, ... digits; if proved, the last one holds for ever
@@ -103,7 +103,7 @@ def prove_digit(model, d):
     for box, least in first_boxes(model, d):  # noqa: B007, the last box is used below
         leads.append(least)
         if not least > 0:  # so that NaN proves nothing
-            words = f"after {len(leads) + 3} digits only a lead >= {down(least)} is certain"
+            words = f"after {len(leads) + 3} digits the proved lead is only {down(least)}"
             return Outcome(False, leads, words)
     box = tuple((low.squeeze(2), high.squeeze(2)) for low, high in box)  # (10, 10, H)
     for tries, closed in enumerate(candidates(model, box), 1):
@@ -139,8 +139,8 @@ def candidates(model, first):
 class Cells:
     """The candidates for c, one interval for each cell, whatever the last digits are.
 
-    For a given h, c = g i + c f rests at g i / (1 - f). The interval is that for the worst f with a
-    small margin, contains the first one, and is infinite at an end that was let go.
+    For fixed gates, c = g i + c f has the fixed point g i / (1 - f). The interval spans those of
+    all gates, plus a margin and stage 1's c; an end that was let go is infinite.
     """
 
     def __init__(self, model, c):
@@ -160,7 +160,7 @@ class Cells:
         return low.expand_as(h[0]), high.expand_as(h[0])
 
     def let_go(self, before, after):
-        """Make those ends infinite that a step leads out of."""
+        """Set each end that a step crosses to infinity."""
         self.least = torch.where((after[0] < before[0]).any(0).any(0), -torch.inf, self.least)
         self.most = torch.where((after[1] > before[1]).any(0).any(0), torch.inf, self.most)
 
@@ -201,7 +201,7 @@ def search(model, d, read=99, beam=100):
 def read_network(path):
     """Return the RNN or LSTM whose weights are in the file at path; InputError if there is none."""
     weights = load(path, "cpu")
-    wanted = "--weights needs an RNN or an LSTM for ten digits, of memory.py --save_dir"
+    wanted = "--weights needs an RNN or an LSTM saved by memory.py --save_dir"
     if not isinstance(weights, dict) or not all(map(torch.is_tensor, weights.values())):
         raise InputError(f"{path}: holds no weights; {wanted}")
     H = weights["bh"].numel() if "bh" in weights else weights.get("b", torch.zeros(0)).numel() // 4
@@ -256,7 +256,7 @@ def parse_args():
     parser = make_parser(__doc__)
     add = parser.add_argument
     files = [HERE / "palindrome_rnn.pth", HERE / "palindrome_lstm.pth"]
-    add("--weights", nargs="+", default=files, metavar="FILE", help="of memory.py --save_dir")
+    add("--weights", nargs="+", default=files, metavar="FILE", help="saved by memory.py --save_dir")
     add("--out_dir", default=HERE / "run", help="folder for proof.png")
     return parser.parse_args()
 
@@ -279,7 +279,7 @@ def main():
         print(
             "Proved: after any first digit d and any three or more further digits, however many,\n"
             f"the largest logit is that of d, by at least {down(least)}. So the last digit of\n"
-            "every palindrome of every T >= 5 is named right, in real arithmetic and in float32."
+            "every palindrome of every T >= 5 is predicted right, in real arithmetic and float32."
         )
         kind = "LSTM" if isinstance(model, LSTM) else "RNN"
         proofs.append((kind, [outcome.leads for outcome in outcomes], found))

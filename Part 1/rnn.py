@@ -1,4 +1,4 @@
-"""The vanilla RNN of the assignment before this one: the baseline that the LSTM must beat."""
+"""The vanilla RNN of the previous assignment: the baseline that the LSTM must beat."""
 
 import torch
 import torch.nn.functional as F
@@ -14,8 +14,8 @@ class VanillaRNN(nn.Module):
         p    = Wph h + bp                          logits, after the last step only
 
     Weights start uniform in +-1/sqrt(hidden_dim), biases at 0. Such a Whh multiplies the
-    length of h by about 1/sqrt(3) at every step. With orthogonal=True, Whh starts as a random
-    orthogonal matrix, which keeps the length of h (Saxe et al. 2014).
+    norm of h by about 1/sqrt(3) at every step. With orthogonal=True, Whh starts as a random
+    orthogonal matrix, which keeps the norm of h (Saxe et al. 2014).
     """
 
     def __init__(self, input_dim, hidden_dim, output_dim, orthogonal=False):

@@ -34,7 +34,7 @@ from lstm import LSTM
 from rnn import VanillaRNN
 
 HERE = Path(__file__).parent
-NETWORKS = {  # {network: (name, init) for make_model}, of the experiments
+NETWORKS = {  # {network: (name, init) for make_model}, of the experiments, where "lstm" is bf = 1
     "rnn": ("rnn", "uniform"),
     "rnn_orthogonal": ("rnn", "orthogonal"),
     "lstm": ("lstm", "forget"),
@@ -104,7 +104,7 @@ def train(
     Every step draws one of train_sets, and from it a batch. The loss is the cross-entropy at the
     last step (9); RMSprop minimises it. The learning rate rises over `warmup` steps, since
     RMSprop's average of squared gradients starts at zero, which makes its first steps up to ten
-    times too long; and it falls linearly to zero, unless constant_rate.
+    times too large; and it falls linearly to zero, unless constant_rate.
 
     The curve is [(step, accuracy)] on the first CURVE_SIZE palindromes of test_set, every
     eval_every steps; empty without a test_set.
@@ -149,8 +149,8 @@ def parse_args(argv=None):
     """Return the checked flags."""
     parser = make_parser(__doc__)
     add = parser.add_argument
-    length_help = "digits that are read, T - 1, for one or more T. Not 1: each digit would have a "
-    length_help += "single palindrome, and one that is held out could never be learnt"
+    length_help = "digits read, T - 1; one or more values. At least 2: with 1, each digit has "
+    length_help += "a single palindrome, and one held out for the test could not be learnt"
     lengths = {"type": number(int, 2, 1000), "nargs": "+", "default": [4, 19]}
     add("--input_length", **lengths, help=length_help)
     models = {"choices": ("lstm", "rnn"), "nargs": "+", "default": ["lstm", "rnn"]}
@@ -161,7 +161,7 @@ def parse_args(argv=None):
     add("--init", choices=("forget", "chrono"), default="chrono", help=init_help)
     kinds = ("uniform", "orthogonal")
     add("--rnn_init", choices=kinds, default="uniform", help="how the RNN's Whh starts")
-    add("--data_size", type=number(int, 2, 1_000_000), default=100_000, help="palindromes of T")
+    add("--data_size", type=number(int, 2, 1_000_000), default=100_000, help="how many palindromes")
     portion = number(float, 1e-6, 0.999999)
     add("--portion_train", type=portion, default=0.8, help="training share; the rest tests")
     curriculum_help = "train on lengths drawn from 5 to T, each batch of one length; test on T"
@@ -174,7 +174,8 @@ def parse_args(argv=None):
     add("--warmup", type=number(int, 0, 1_000_000), default=20, help=warmup_help)
     constant_help = "do not let the learning rate fall; otherwise it falls linearly to zero"
     add("--constant_rate", action="store_true", help=constant_help)
-    add("--max_norm", type=number(float, 1e-9, 1e9), default=1.0, help="clips the gradient")
+    norm = number(float, 1e-9, 1e9)
+    add("--max_norm", type=norm, default=1.0, help="to which longer gradients are clipped")
     add("--eval_every", type=number(int, 1, 1_000_000), default=10, help="steps between tests")
     add("--seeds", type=number(int, 1, 1000), default=1, help="runs: seed, seed + 1, ...")
     add_run_flags(parser, HERE / "run")
@@ -242,13 +243,13 @@ def print_summary(name, T, results):
 
 
 def main():
-    """Train each network at each length; print a line a run, draw a figure for each length."""
+    """Train each network at each length; print a line for each run and draw the figures."""
     args = parse_args()
     make_folder(args.out_dir)
     show_settings(args)
     out_dir = Path(args.out_dir)
 
-    print("   T  model  seed  trained on  tested on  accuracy  first step >= 99.9 %  seconds")
+    print("   T  model  seed  train size  test size  accuracy  first step >= 99.9 %  seconds")
     for T in sorted({n + 1 for n in args.input_length}):
         results = {}
         for name in sorted(set(args.model)):

@@ -6,8 +6,8 @@
 The defaults are trained with three seeds, --seed and the next two; differences that are smaller
 than their scatter mean nothing. Then each setting alone takes the value of the course's template,
 and at last all of them do. The table shows means and ranges of five draws of 10,000 samples, seen
-by mnist_classifier.pth, the CNN that chose the settings. Each training has a folder of its own in
-out_dir: one that was interrupted is continued, one that is finished is not repeated.
+by mnist_classifier.pth, the CNN by which the settings were tuned. Each training has a folder of its
+own in out_dir: one that was interrupted is continued, one that is finished is not repeated.
 """
 
 from pathlib import Path

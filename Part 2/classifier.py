@@ -3,8 +3,8 @@
     python classifier.py                  both: mnist_classifier.pth and mnist_judge.pth
     python classifier.py --model judge    one of them
 
-The eye, mnist_classifier.pth, chose the settings of the GAN. The judge, mnist_judge.pth, has
-another shape, another seed and chose nothing, so the report's numbers come from it. The script
+The eye, mnist_classifier.pth, was used to tune the GAN. The judge, mnist_judge.pth, has another
+architecture and seed and was not, so the report's numbers come from it. The script
 prints the share of MNIST's test images that each reads right.
 """
 

@@ -98,7 +98,7 @@ def main():
     out_dir = Path(args.out_dir)
 
     judge = Judge(classifier, train_images)
-    real = judge.quality(*judge.features_and_logits(test_images))["frechet_distance"]
+    real = judge.quality(test_images)["frechet_distance"]
     print(f"Frechet distance of real test images: {real:.2f}")
     groups = {OURS: [rows for rows, _ in ours], TEMPLATE: [template_rows]}
     for name, runs in groups.items():
@@ -110,8 +110,8 @@ def main():
     for n, (name, cells) in enumerate(rows.items()):
         end = images_of(cells[-1][1]).to(args.device)
         unclear = round(25 * (1 - confident(in_batches(classifier, end))))
-        print(f"{name}: the judge reads {unclear} of the 25 samples at the end with less than 90 %")
-        real_images = (train_images[25 * n : 25 * n + 25].cpu() + 1) * 127.5
+        print(f"{name}: the judge is at most 90 % sure of {unclear} of the 25 samples at the end")
+        real_images = ((train_images[25 * n : 25 * n + 25].cpu() + 1) * 127.5).round()
         real_grid = make_grid(real_images.to(torch.uint8), 5)
         cells.append(("real images", real_grid[0].numpy()))
     save(out_dir / "moments.png", moments_figure(rows).savefig)

@@ -1,4 +1,4 @@
-"""Measure generators, beside real test images (the ceiling) and uniform noise (the floor).
+"""Measure generators, beside real test images and uniform noise.
 
     python evaluate.py                              the committed generator
     python evaluate.py --generator a.pth b.pth      several, a row each
@@ -54,7 +54,7 @@ def parse_args():
     add("--n_draws", type=number(int, 1, 100), default=5, help="draws of each generator")
     add("--data_dir", default=DATA_DIR, help="folder that holds MNIST/raw/*.gz")
     add_run_flags(parser, HERE / "run")
-    parser.set_defaults(seed=5000)  # of the first draw; these noises chose no setting
+    parser.set_defaults(seed=5000)  # of the first draw; no setting was tuned on these noises
     return parser.parse_args()
 
 
@@ -69,7 +69,7 @@ def qualities(judge, generator, args, first_seed):
     rows = []
     for seed in range(first_seed, first_seed + args.n_draws):
         images = draw(generator, args, seed)
-        rows.append(judge.quality(*judge.features_and_logits(images)))
+        rows.append(judge.quality(images))
     return rows
 
 
@@ -116,7 +116,7 @@ def main():
     last = args.seed + args.n_draws - 1
     print(f"noise seeds {args.seed} to {last}, {args.n_samples:,} images in a draw")
     print_heads("images", *COLUMNS, *OTHERS)
-    real_row = judge.quality(*judge.features_and_logits(real))
+    real_row = judge.quality(real)
     print_measures("real test images", [real_row], real, judge)
     for n, (name, generator) in enumerate(generators.items()):
         rows = qualities(judge, generator, args, args.seed)
@@ -124,7 +124,7 @@ def main():
         indices = print_measures(name, rows, images, judge)
         if n == 0:
             figure = evaluation_figure(images[:20], judge.training_images[indices[:20]])
-    noise_row = judge.quality(*judge.features_and_logits(noise))
+    noise_row = judge.quality(noise)
     print_measures("uniform noise", [noise_row], noise, judge)
 
     path = Path(args.out_dir) / "evaluation.png"

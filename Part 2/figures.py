@@ -26,8 +26,8 @@ def save_grid(path, images):
 def save_gif(path, grids, n_frames=60):
     """Save an animation of the grids, <batch>.png in the order of training.
 
-    Each frame shows its batch. Most changes come early, so most frames do: of n frames, number k
-    shows the grid at (k / n)^2 of the way.
+    Each frame shows its batch. Most changes come early, so most frames do: frame k of
+    0..n-1 shows the grid at (k / (n - 1))^2 of the training.
     """
     way = torch.linspace(0, 1, n_frames).square()
     picks = (way * (len(grids) - 1)).round().int().unique()  # no grid twice
@@ -158,5 +158,5 @@ def interpolation_figure(rows):
         for end in line[0], line[-1]:
             end.xaxis.label.set_fontweight("bold")
     title = "Each row: from one digit to another in equal steps of z"
-    figure.suptitle(f"{title}\nBelow each image: the digit that the judge reads in it")
+    figure.suptitle(f"{title}\nBelow each image: the digit that the classifier reads in it")
     return figure

@@ -93,8 +93,8 @@ def generator_loss(fake_logits):
 def gradient_penalty(discriminator, real):
     """Return E ||d logit/dx||^2 / 2 over real images (Mescheder et al. 2018, R1, equation 9).
 
-    real is (B, 1, 28, 28). The penalty flattens D around real images, so that the game has a point
-    where both players rest.
+    real is (B, 1, 28, 28). The penalty flattens D around real images, so that training
+    converges near the equilibrium.
     """
     real = real.detach().requires_grad_()
     (gradient,) = torch.autograd.grad(discriminator(real).sum(), real, create_graph=True)

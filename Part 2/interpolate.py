@@ -29,7 +29,7 @@ from mnist import DATA_DIR, load_mnist
 HERE = Path(__file__).parent
 PAIRS = [(0, 1), (2, 3), (4, 5), (6, 7), (8, 9)]
 LEAST_CONFIDENCE = 0.99  # of an end
-TRIES = 5_000  # samples in which the ends are sought, and training images they are compared with
+TRIES = 5_000  # candidates for the ends, and training images that they are compared with
 
 
 def parse_args():
@@ -57,8 +57,8 @@ def line(a, b, shares):
 def typical_points(generator, classifier, images, labels, digits, seed):
     """Return {digit: z (latent_dim,)}, points whose images are clear and typical of their digit.
 
-    Clear is a sample, out of TRIES, that the classifier reads as the digit with LEAST_CONFIDENCE.
-    The most typical of them has the features nearest to the mean of the digit's training images
+    A sample (of TRIES) is clear if the classifier gives the digit at least LEAST_CONFIDENCE. The
+    most typical clear one has features nearest to the mean of the digit's training images
     (images, labels). Raises InputError when no sample is clear.
     """
     z = latent_points(TRIES, generator.latent_dim, seed, images.device)

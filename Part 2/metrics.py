@@ -12,7 +12,7 @@ from gan import in_batches
 
 
 def frechet_distance(x, y):
-    """Return the Frechet distance, >= 0, of two Gaussians fitted to x (N, D) and y (M, D).
+    """Return the squared Frechet distance, >= 0, of two Gaussians fitted to x (N, D) and y (M, D).
 
     ||mx - my||^2 + tr(Cx + Cy - 2 (Cx Cy)^(1/2)) in float64 (Heusel et al. 2017, equation 6). The
     trace of the root is the sum of the roots of the eigenvalues of Cx Cy, which are those of
@@ -48,8 +48,8 @@ def density_and_coverage(real, fake, k=5):
     """Return (density >= 0, coverage 0..1) of fake (M, D) around real (N, D) (Naeem et al. 2020).
 
     Each real point owns the ball that reaches to its k-th neighbour. Density is the mean number of
-    balls that hold a fake, divided by k: low when fakes lie off the data. Coverage is the share of
-    balls that hold any fake: low when kinds of data are missing.
+    balls that a fake lies in, divided by k: low when fakes lie off the data. Coverage is the share
+    of balls that hold any fake: low when kinds of data are missing.
     """
     radii = in_batches(lambda x: torch.cdist(x, real).kthvalue(k + 1).values, real)  # 1st: itself
     inside = [torch.cdist(batch, real) < radii for batch in fake.split(500)]
@@ -79,13 +79,10 @@ class Judge:
         """Return the features (N, D) of all training images, computed when first needed."""
         return in_batches(self.classifier.features, self.training_images)
 
-    def features_and_logits(self, images):
-        """Return features (N, D) and logits (N, 10) of images (N, 1, 28, 28)."""
+    def quality(self, images):
+        """Return {measure: number} of images (N, 1, 28, 28)."""
         features = in_batches(self.classifier.features, images)
-        return features, in_batches(self.classifier.head, features)
-
-    def quality(self, features, logits):
-        """Return {measure: number} of the images that have these features and logits."""
+        logits = in_batches(self.classifier.head, features)
         shares = digit_shares(logits)
         return {
             "frechet_distance": frechet_distance(features, self.training_features),

@@ -94,7 +94,7 @@ def test_the_training_learns():
 
     def distance():
         images = train.samples(game, 1000, seed=0)
-        return judge.quality(*judge.features_and_logits(images))["frechet_distance"]
+        return judge.quality(images)["frechet_distance"]
 
     untrained = distance()
     while game.step < 300:

@@ -2,7 +2,7 @@
 
     python train.py                                     the full run, 200 epochs
     python train.py --n_epochs 1 --out_dir /tmp/look    a first look
-    python train.py --resume                            go on after a crash, to the same bits
+    python train.py --resume                            continue after a crash, bit for bit
 
 Into out_dir go images/<batch>.png, quality.csv, quality.png, losses.csv, losses.png, training.gif,
 mnist_generator.pth and checkpoint.pt.
@@ -61,10 +61,10 @@ def parse_args(argv=None):
     add("--batch_size", type=number(int, 1, 60_000), default=64, help="real images in a step")
     add("--fakes", type=number(int, 2, 60_000), default=256, help="generated images in a step")
     add("--latent_dim", type=number(int, 1, 10_000), default=100, help="size of the noise")
-    add("--lr", type=number(float, 0, 1), default=8e-4, help="rate of the generator's Adam")
-    add("--lr_d", type=number(float, 0, 1), default=4e-4, help="rate of the discriminator's Adam")
-    add("--b1", type=decay, default=0.0, help="Adam's decay of the mean gradient")
-    add("--b2", type=decay, default=0.999, help="Adam's decay of the squared gradient")
+    add("--lr", type=number(float, 0, 1), default=8e-4, help="learning rate of the generator")
+    add("--lr_d", type=number(float, 0, 1), default=4e-4, help="learning rate of the discriminator")
+    add("--b1", type=decay, default=0.0, help="Adam's beta1")
+    add("--b2", type=decay, default=0.999, help="Adam's beta2")
     add("--r1", type=number(float, 0, 1000), default=0.2, help="weight of the gradient penalty")
     add("--r1_every", type=number(int, 1, 1000), default=16, help="batches between penalties")
     add("--ema", type=decay, default=0.9995, help="decay of the generator's averaged weights")
@@ -105,7 +105,7 @@ class Game:
         self.optimizer_g = torch.optim.Adam(self.generator.parameters(), args.lr, **adam)
         self.optimizer_d = torch.optim.Adam(self.discriminator.parameters(), args.lr_d, **adam)
         average = {"multi_avg_fn": warm_ema(args.ema), "use_buffers": True}
-        self.averaged = AveragedModel(self.generator, **average).eval()  # draws all samples
+        self.averaged = AveragedModel(self.generator, **average).eval()
         self.rng = torch.Generator(args.device).manual_seed(args.seed)  # shuffles, draws the noise
         self.n_batches = math.ceil(args.n_images / args.batch_size)  # in an epoch
         n_steps = args.n_epochs * self.n_batches
@@ -205,7 +205,7 @@ def finished(game):
 
 
 def samples(game, n, seed):
-    """Return n images (n, 1, 28, 28) of the finished generator, the same points for a seed."""
+    """Return n images (n, 1, 28, 28) of the finished generator, at points z that the seed fixes."""
     z = latent_points(n, game.args.latent_dim, seed, game.args.device)
     return in_batches(finished(game), z)
 
@@ -228,7 +228,7 @@ def measure(game, judge):
     The noise has a seed of its own, so measuring does not change the training.
     """
     images = samples(game, game.args.n_measured, MEASURE_SEED)
-    quality = judge.quality(*judge.features_and_logits(images))
+    quality = judge.quality(images)
     game.quality.append({"batch": game.step, "epoch": game.epoch} | quality)
 
 
@@ -270,7 +270,8 @@ def save_results(game, out_dir):
     save_csv(out_dir / "losses.csv", losses)
     save(out_dir / "losses.png", losses_figure(losses).savefig)
     steps = [*range(0, game.step, game.args.save_interval), game.step]
-    save_gif(out_dir / "training.gif", [out_dir / "images" / f"{step}.png" for step in steps])
+    grids = [out_dir / "images" / f"{step}.png" for step in steps]
+    save_gif(out_dir / "training.gif", [grid for grid in grids if grid.exists()])
 
 
 def train(args):
