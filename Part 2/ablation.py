@@ -53,8 +53,7 @@ def parse_args():
     add("--n_samples", type=number(int, 200, 10_000), default=10_000, help="samples in a draw")
     add("--n_draws", type=number(int, 1, 100), default=5, help="draws of each generator")
     add("--data_dir", default=DATA_DIR, help="folder that holds MNIST/raw/*.gz")
-    add_run_flags(parser, HERE / "run" / "ablation")
-    parser.set_defaults(seed=10)
+    add_run_flags(parser, HERE / "run" / "ablation", seed=10)
     return parser.parse_args()
 
 

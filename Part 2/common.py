@@ -65,12 +65,14 @@ def device(text):
     return torch.device(text)
 
 
-def add_run_flags(parser, out_dir=None):
-    """Add --seed, --device and, for a script that writes files, --out_dir with this default."""
+def add_run_flags(parser, out_dir=None, seed=0):
+    """Add --seed, --device and --out_dir; no --seed or --out_dir without a default for it."""
     fastest = "cuda" if torch.cuda.is_available() else "cpu"
-    parser.add_argument("--seed", type=number(int, 0, 2**63 - 1), default=0, help="random seed")
+    if seed is not None:
+        seeds = number(int, 0, 2**63 - 1)
+        parser.add_argument("--seed", type=seeds, default=seed, help="random seed")
     parser.add_argument("--device", type=device, default=fastest, help="cpu, cuda, cuda:1, mps")
-    if out_dir:
+    if out_dir is not None:
         parser.add_argument("--out_dir", default=out_dir, help="folder for the script's files")
 
 

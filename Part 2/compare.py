@@ -47,7 +47,7 @@ def parse_args():
     add("runs", metavar="RUN", nargs="+", help="folders of runs of train.py with our settings")
     add("--template", required=True, help="folder of the run with the template's settings")
     add("--data_dir", default=DATA_DIR, help="folder that holds MNIST/raw/*.gz")
-    add_run_flags(parser, HERE / "run")
+    add_run_flags(parser, HERE / "run", seed=None)
     return parser.parse_args()
 
 
