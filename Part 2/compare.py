@@ -1,11 +1,11 @@
-"""Runs of train.py with our settings beside one with the template's settings.
+"""Runs of train.py, and beside them, if it is given, one with the template's settings.
 
     python train.py --out_dir run/seed0
     python train.py --out_dir run/template --fakes 64 --lr 2e-4 --lr_d 2e-4 --b1 0.9 --r1 0 --ema 0
     python compare.py run/seed0 --template run/template
 
 Into out_dir go quality.png, the Frechet distance of all runs during the training, and moments.png.
-The latter has a row for the template's run and one for the first of ours; its columns are samples
+The latter has a row for the first of our runs and one for the template's; its columns are samples
 at the start, soon after it, half-way and at the end, and real images. The template's settings are
 those of the course's own train.py, but for the generator's loss, which is the non-saturating one in
 both.
@@ -45,7 +45,7 @@ def parse_args():
     parser = make_parser(__doc__)
     add = parser.add_argument
     add("runs", metavar="RUN", nargs="+", help="folders of runs of train.py with our settings")
-    add("--template", required=True, help="folder of the run with the template's settings")
+    add("--template", metavar="RUN", help="folder of the run with the template's settings")
     add("--data_dir", default=DATA_DIR, help="folder that holds MNIST/raw/*.gz")
     add_run_flags(parser, HERE / "run", seed=None)
     return parser.parse_args()
@@ -88,8 +88,9 @@ def main():
     """Read the runs, measure real test images, draw both figures."""
     args = parse_args()
     show_settings(args)
-    ours = [read_run(folder) for folder in dict.fromkeys(args.runs)]  # each once
-    template_rows, template_grids = read_run(args.template)
+    runs = {OURS: [read_run(folder) for folder in dict.fromkeys(args.runs)]}  # each once
+    if args.template:
+        runs[TEMPLATE] = [read_run(args.template)]
     judge_file = HERE / "mnist_judge.pth"
     classifier = load_model(judge_file, args.device, Classifier.from_state_dict)
     train_images, _ = load_mnist(args.data_dir, True, args.device)
@@ -100,13 +101,18 @@ def main():
     judge = Judge(classifier, train_images)
     real = judge.quality(test_images)["frechet_distance"]
     print(f"Frechet distance of real test images: {real:.2f}")
-    groups = {OURS: [rows for rows, _ in ours], TEMPLATE: [template_rows]}
-    for name, runs in groups.items():
-        ends = " ".join(f"{rows[-1]['frechet_distance']:.2f}" for rows in runs)
+    groups = {name: [rows for rows, _ in its] for name, its in runs.items()}
+    for name, tables in groups.items():
+        ends = " ".join(f"{rows[-1]['frechet_distance']:.2f}" for rows in tables)
         print(f"at the end, {name}: {ends}")
+    if args.template:
+        goal = groups[TEMPLATE][0][-1]["frechet_distance"]
+        for rows in groups[OURS]:
+            epochs = [f"{row['epoch']:g}" for row in rows if row["frechet_distance"] < goal]
+            print(f"ours is closer than the template's end after epoch {[*epochs, 'none'][0]}")
     save(out_dir / "quality.png", quality_figure(groups, real).savefig)
 
-    rows = {TEMPLATE: moments(template_grids), OURS: moments(ours[0][1])}
+    rows = {name: moments(its[0][1]) for name, its in runs.items()}
     for n, (name, cells) in enumerate(rows.items()):
         end = images_of(cells[-1][1]).to(args.device)
         unclear = round(25 * (1 - confident(in_batches(classifier, end))))

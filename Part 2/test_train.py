@@ -237,8 +237,12 @@ def test_runs_are_compared(straight_run, tmp_path, monkeypatch, few_images, caps
     command = ["compare.py", straight_run, straight_run, "--template", straight_run]
     monkeypatch.setattr(sys, "argv", [*map(str, command), "--out_dir", str(tmp_path / "out")])
     compare.main()
-    last = float((straight_run / "quality.csv").read_text().splitlines()[-1].split(",")[2])
-    assert f"our settings: {last:.2f}" in capsys.readouterr().out
+    rows = [row.split(",") for row in (straight_run / "quality.csv").read_text().splitlines()[1:]]
+    last = float(rows[-1][2])
+    closer = [row[1] for row in rows if float(row[2]) < last]
+    printed = capsys.readouterr().out
+    assert f"our settings: {last:.2f}" in printed
+    assert f"end after epoch {closer[0] if closer else 'none'}\n" in printed
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"quality.png", "moments.png"}
     refuse(compare.main, straight_run, "--template", tmp_path, words=[tmp_path, "quality.csv"])
 
