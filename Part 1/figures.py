@@ -113,6 +113,7 @@ def memory_figure(curves):
                 axes.plot(steps, median, label=label, **look)
                 axes.fill_between(steps, least, most, color=COLORS[network], alpha=0.15, lw=0)
         axes.axhline(10, color=GREY, ls="--", zorder=1)
+        axes.text(ticks[-1], 8.5, "chance", color=GREY, ha="right", va="top", fontsize=10)
         axes.set(xscale="log", xlabel="training steps", ylim=(0, 101), xticks=ticks)
         axes.xaxis.set_major_formatter("{x:,.0f}")
         axes.minorticks_off()

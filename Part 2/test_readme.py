@@ -71,7 +71,7 @@ def test_every_command_has_only_flags_that_its_script_knows(report):
 def test_the_task_table_names_each_task():
     rows = re.findall(r"\| (Part I, Task [12]|Part II, Task [123]|Report)\b", read(REPORTS[0]))
     tasks = ["Part I, Task 1", "Part I, Task 2", *(f"Part II, Task {n}" for n in (1, 2, 3))]
-    assert sorted(rows) == sorted([*tasks, *3 * ["Report"]])
+    assert sorted(rows) == sorted([*tasks, "Report"])
 
 
 def test_what_committed_files_fix_is_what_the_text_says():
@@ -81,9 +81,12 @@ def test_what_committed_files_fix_is_what_the_text_says():
         assert hashlib.sha256(weights).hexdigest() in part_1
     for player in Generator(), Discriminator():
         assert f"{sum(p.numel() for p in player.parameters()):,} weights" in report
-    for name in "quality.csv", "quality_template.csv":
-        with open(HERE / name, newline="") as file:
-            *_, row = csv.DictReader(file)
-        distance, score = float(row["frechet_distance"]), float(row["inception_score"])
-        sure = 100 * float(row["confident"])
-        assert f"| `{name}` | {distance:.2f} | {score:.2f} | {sure:.1f} % |" in part_2
+    with open(HERE / "quality.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        if row["epoch"] in ("1", "2", "3", "4", "5", "10", "50", "100", "200"):
+            distance, score = float(row["frechet_distance"]), float(row["inception_score"])
+            sure = 100 * float(row["confident"])
+            line = f"| {row['epoch']} | {distance:.2f} | {score:.2f} | {sure:.1f} % |"
+            assert line in part_2
+    assert rows[-1]["epoch"] == "200"
