@@ -50,13 +50,13 @@ def losses_figure(rows):
     figure = Figure(figsize=(10, 3.8), dpi=110, layout="constrained")
     panels = [
         (
-            "Losses (dashed: D can only guess)",
+            "Losses (dashed: D guesses)",
             "loss (nats)",
             None,
             [("d_loss", "discriminator", 2 * LOG_2), ("g_loss", "generator", LOG_2)],
         ),
         (
-            "What D thinks of the images (dashed: D can only guess)",
+            "Mean of D (dashed: D guesses)",
             "mean probability of being real",
             1,
             [("d_real", "real images", 0.5), ("d_fake", "generated images", 0.5)],
