@@ -1,6 +1,6 @@
 """What is each setting, and each gate, of the LSTM good for? One thing changed at a time.
 
-    python ablation.py                    all three tables; some 90 minutes of one core
+    python ablation.py                    all three tables; some 70 minutes of one core
     python ablation.py --only settings    one of them
 
 settings: our training of the LSTM at T = 20; then again with one setting changed back to the course

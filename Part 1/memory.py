@@ -10,6 +10,11 @@ lengths drawn from 5 to 40 and tested at T = 1,000. Each point is a training of 
 learning rate falls to zero. Once all seeds reach 99.9 % for two numbers of steps, longer trainings
 are skipped. Each network has csv files of its own in out_dir, and what stands there is not trained
 again: a run that was interrupted goes on, and different networks can run side by side.
+
+Trained alone, the RNN with an orthogonal start and the LSTM with the chrono start reach 99.9 % in
+all five seeds after 1,000 steps, the other two not after 4,000. Mixed, both LSTMs do so after 1,000
+steps, the orthogonal RNN after 2,000 and the RNN after 4,000. The first command takes 70 minutes on
+one core of an AMD EPYC, --grid takes an hour.
 """
 
 import csv
