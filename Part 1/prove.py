@@ -34,9 +34,10 @@ from typing import NamedTuple
 
 import torch
 
+from candidates import candidates
 from common import InputError, load, make_folder, make_parser, run, save, show_settings
 from figures import proof_figure
-from intervals import condense, gates, inside, lead, merge, product, saturate, start, step
+from intervals import condense, inside, lead, merge, start, step
 from lstm import LSTM
 from rnn import VanillaRNN
 
@@ -114,55 +115,6 @@ def prove_digit(model, d):
                 words = f"closed box: candidate {tries}, mean width of h {(high - low).mean():.4f}"
                 return Outcome(True, [*leads, ever], words)
     return Outcome(False, leads, "no candidate is a closed box with a positive lead")
-
-
-def candidates(model, first):
-    """Yield boxes that may be closed and contain the box `first`; prove_digit verifies each.
-
-    h starts as that of `first`. Where a step leaves it, that end moves out by `growth` times the
-    overshoot. A small growth may come ever closer to a closed box and never reach one, and a large
-    one may leap over it: so several are tried.
-    """
-    for growth, tries in ((1.5, 50), (3, 30), (1.1, 100), (10, 30)):
-        h = first[0]
-        cells = Cells(model, first[1]) if isinstance(model, LSTM) else None
-        for _ in range(tries):
-            closed = (h, cells.interval(h)) if cells else (h,)
-            yield closed
-            after = merge(step(model, closed))
-            if cells:
-                cells.let_go(closed[1], after[1])
-            below, above = (h[0] - after[0][0]).clamp(min=0), (after[0][1] - h[1]).clamp(min=0)
-            h = h[0] - growth * below, h[1] + growth * above
-
-
-class Cells:
-    """The candidates for c, one interval for each cell, whatever the last digits are.
-
-    For fixed gates, c = g i + c f has the fixed point g i / (1 - f). The interval spans those of
-    all gates, plus a margin and stage 1's c; an end that was let go is infinite.
-    """
-
-    def __init__(self, model, c):
-        self.model = model
-        low, high = c  # (10, 10, H)
-        self.least, self.most = low.amin((0, 1)), high.amax((0, 1))
-
-    def interval(self, h):
-        """Return the interval of c for this h: (10, 10, H), the same for all last digits."""
-        g, i, (f_least, f_most), _ = gates(self.model, h)
-        low, high = product(g, i)
-        low = low / (1 - torch.where(low < 0, f_most, f_least)).clamp(min=0)
-        high = high / (1 - torch.where(high > 0, f_most, f_least)).clamp(min=0)
-        low = torch.minimum(low.flatten(0, -2).amin(0), self.least)
-        high = torch.maximum(high.flatten(0, -2).amax(0), self.most)
-        low, high = saturate((low - 1e-4 * (1 + low.abs()), high + 1e-4 * (1 + high.abs())))
-        return low.expand_as(h[0]), high.expand_as(h[0])
-
-    def let_go(self, before, after):
-        """Set each end that a step crosses to infinity."""
-        self.least = torch.where((after[0] < before[0]).any(0).any(0), -torch.inf, self.least)
-        self.most = torch.where((after[1] > before[1]).any(0).any(0), torch.inf, self.most)
 
 
 # 2. The other side: continuations that bring the lead as low as can be found.
