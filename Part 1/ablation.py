@@ -14,7 +14,7 @@ import statistics
 
 import torch
 
-from common import make_parser, number, print_heads, print_row, run, show_settings
+from common import begin, make_parser, number, print_heads, print_row, run
 from train import SOLVED, first_solved, fresh_model, parse_args, train_and_test
 
 OURS = ""
@@ -123,7 +123,7 @@ def main():
     add("--seed", type=number(int, 0, 2**31), default=300, help="the first seed")
     add("--seeds", type=number(int, 1, 1000), default=10, help="runs: seed, seed + 1, ...")
     args = parser.parse_args()
-    show_settings(args)
+    begin(args)
     for name, table in TABLES.items():
         if name in args.only:
             print()

@@ -18,7 +18,7 @@ import time
 import torch
 from torch import nn
 
-from common import make_parser, number, run, show_settings
+from common import begin, make_parser, number, run
 from dataset import PalindromeDataset
 from lstm import LSTM
 from train import accuracy, train
@@ -103,7 +103,7 @@ def main():
     add("--lengths", **lengths, help="palindrome lengths of the training")
     add("--rounds", type=number(int, 1, 1000), default=15, help="turns of each contender")
     args = parser.parse_args()
-    show_settings(args)
+    begin(args)
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} CPU cores")
 
     print("                            contender       ms  ratio to nn.LSTM (median, range)")

@@ -1,4 +1,4 @@
-"""Boxes that may be closed, for prove.py, which verifies each: a mistake here can prove nothing."""
+"""Boxes that may be closed. prove.py checks each, so no mistake made here can pass for a proof."""
 
 import torch
 
@@ -42,6 +42,7 @@ class Cells:
         """Return the interval of c for this h: (10, 10, H), the same for all last digits."""
         g, i, (f_least, f_most), _ = gates(self.model, h)
         low, high = product(g, i)
+        # f may reach 1; then the end is infinite.
         low = low / (1 - torch.where(low < 0, f_most, f_least)).clamp(min=0)
         high = high / (1 - torch.where(high > 0, f_most, f_least)).clamp(min=0)
         low = torch.minimum(low.flatten(0, -2).amin(0), self.least)

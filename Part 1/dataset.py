@@ -37,7 +37,7 @@ class PalindromeDataset(Dataset):
         total_len = min(total_len, count_palindromes(T))
         rng = np.random.default_rng([seed, T])  # without T all lengths would begin alike
         # Distinct numbers make distinct palindromes. 10**half overflows int64 from T = 37 on, so
-        # the number gives at most 18 digits and the rest is drawn independently.
+        # the number gives the first 18 digits; they are distinct, so the others may be anything.
         known = min(half, 18)
         numbers = rng.choice(10**known, total_len, replace=False)
         powers = 10 ** np.arange(known, dtype=np.int64)[::-1]

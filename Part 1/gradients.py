@@ -13,16 +13,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from common import (
-    add_run_flags,
-    make_folder,
-    make_parser,
-    number,
-    run,
-    save,
-    save_csv,
-    show_settings,
-)
+from common import add_run_flags, begin, make_parser, number, run, save, save_csv
 from dataset import PalindromeDataset
 from figures import gradients_figure
 from train import NETWORKS, make_model
@@ -56,8 +47,7 @@ def parse_args():
 def main():
     """Measure each network at each length, print a line for each, draw the figure."""
     args = parse_args()
-    make_folder(args.out_dir)
-    show_settings(args)
+    begin(args)
     seeds = range(args.seed, args.seed + args.seeds)
 
     print("  T  network            median      least       most")

@@ -10,7 +10,7 @@ import torch
 from lstm import LSTM
 
 U = 2.0**-24  # unit roundoff of float32: its largest relative error
-SLACK = 1e-6  # widens tanh and sigm at both ends: half for their error, half for (5) and (6)
+SLACK = 1e-6  # widens tanh and sigm: half for their error, half for the rounding in lstm_step
 TINY = 1e-12  # far more than what underflow loses
 FAR = 10.0  # tanh(10) is 1 - 4e-9: beyond, the size of c makes no difference
 
@@ -56,7 +56,7 @@ def rnn_step(model, box):
 
 
 def sigm(z):
-    """Return the interval of sigm. It may exceed 1: half the slack is rounding in (5) and (6)."""
+    """Return the interval of sigm. It may exceed 1, as half the slack is rounding in lstm_step."""
     low, high = z
     return (low.sigmoid() - SLACK).clamp(min=0), high.sigmoid() + SLACK
 
@@ -145,7 +145,7 @@ def condense(box, parts):
     n = low.shape[-2]
     centre = (low + high) / 2
     centre = centre - centre.mean(dim=-2, keepdim=True)
-    _, directions = torch.linalg.eigh(centre.mT @ centre)
+    _, directions = torch.linalg.eigh(centre.mT @ centre)  # ascending: the last is the principal
     order = (centre @ directions[..., -1:]).argsort(dim=-2)
 
     def group(bound):

@@ -36,7 +36,7 @@ class LSTM(nn.Module):
         self.b = nn.Parameter(torch.zeros(4 * H))
         self.Wph = nn.Parameter(torch.empty(output_dim, H).uniform_(-(H**-0.5), H**-0.5))
         self.bp = nn.Parameter(torch.zeros(output_dim))
-        _, bi, bf, _ = self.b.data.chunk(4)
+        _, bi, bf, _ = self.b.data.chunk(4)  # views: what fills them fills b
         if max_lag is None:
             bf.fill_(1)
         else:

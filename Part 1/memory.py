@@ -27,6 +27,7 @@ import torch
 from common import (
     InputError,
     add_run_flags,
+    begin,
     make_folder,
     make_parser,
     number,
@@ -35,7 +36,6 @@ from common import (
     run,
     save,
     save_csv,
-    show_settings,
 )
 from dataset import PalindromeDataset
 from figures import memory_figure
@@ -211,8 +211,7 @@ def parse_args():
 def main():
     """Run the experiment, its grid, or the training of the two networks of the proof."""
     args = parse_args()
-    make_folder(args.out_dir)
-    show_settings(args)
+    begin(args)
     if args.save_dir:
         save_networks(args)
         return

@@ -35,7 +35,7 @@ from typing import NamedTuple
 import torch
 
 from candidates import candidates
-from common import InputError, load, make_folder, make_parser, run, save, show_settings
+from common import InputError, begin, load, make_parser, run, save
 from figures import proof_figure
 from intervals import condense, inside, lead, merge, start, step
 from lstm import LSTM
@@ -72,7 +72,7 @@ def first_boxes(model, d):
             of_b = tuple((low[:, b], high[:, b]) for low, high in box)  # (10, n, H)
             new = step(model, of_b)  # (digit before b, box, digit after b, H)
             leads.append(lead(model, new, d))
-            new = tuple((regroup(low), regroup(high)) for low, high in new)
+            new = tuple((regroup(low), regroup(high)) for low, high in new)  # (10, 10 n, H)
             parts = how_many_boxes(read)
             after.append(condense(new, parts) if new[0][0].shape[1] > parts else new)
         box = tuple(
@@ -108,7 +108,8 @@ def prove_digit(model, d):
             return Outcome(False, leads, words)
     box = tuple((low.squeeze(2), high.squeeze(2)) for low, high in box)  # (10, 10, H)
     for tries, closed in enumerate(candidates(model, box), 1):
-        if inside(box, closed) and inside(merge(step(model, closed)), closed):
+        after = merge(step(model, closed))  # by the last two digits again: over the digit before
+        if inside(box, closed) and inside(after, closed):
             ever = lead(model, closed, d)
             if ever > 0:
                 low, high = closed[0]
@@ -216,8 +217,7 @@ def parse_args():
 def main():
     """Prove it for one network after another, search for a counterexample, draw the figure."""
     args = parse_args()
-    make_folder(args.out_dir)
-    show_settings(args)
+    begin(args)
     models = {Path(path): read_network(path) for path in args.weights}
     proofs = []
     for path, model in models.items():

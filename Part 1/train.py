@@ -18,23 +18,14 @@ import torch
 import torch.nn.functional as F
 from tqdm import tqdm
 
-from common import (
-    add_run_flags,
-    make_folder,
-    make_parser,
-    number,
-    run,
-    save,
-    save_csv,
-    show_settings,
-)
+from common import add_run_flags, begin, make_parser, number, run, save, save_csv
 from dataset import PalindromeDataset, count_palindromes, encode
 from figures import training_figure
 from lstm import LSTM
 from rnn import VanillaRNN
 
 HERE = Path(__file__).parent
-NETWORKS = {  # {network: (name, init) for make_model}, of the experiments, where "lstm" is bf = 1
+NETWORKS = {  # {network: (name, init) for make_model} of the experiments; here "lstm" is bf = 1
     "rnn": ("rnn", "uniform"),
     "rnn_orthogonal": ("rnn", "orthogonal"),
     "lstm": ("lstm", "forget"),
@@ -245,8 +236,7 @@ def print_summary(name, T, results):
 def main():
     """Train each network at each length; print a line for each run and draw the figures."""
     args = parse_args()
-    make_folder(args.out_dir)
-    show_settings(args)
+    begin(args)
     out_dir = Path(args.out_dir)
 
     print("   T  model  seed  train size  test size  accuracy  first step >= 99.9 %  seconds")

@@ -16,15 +16,15 @@ import train
 from classifier import Classifier
 from common import (
     add_run_flags,
+    begin,
     load_model,
     make_parser,
     number,
     print_heads,
     print_row,
     run,
-    show_settings,
 )
-from evaluate import COLUMNS, cells, qualities
+from evaluate import COLUMNS, cells, draws
 from gan import Generator
 from metrics import Judge
 from mnist import DATA_DIR, load_mnist
@@ -76,7 +76,7 @@ def train_args(name, args):
 def main():
     """Train with each change, measure each generator, print the table."""
     args = parse_args()
-    show_settings(args)
+    begin(args)
     eye_file = HERE / "mnist_classifier.pth"
     eye = load_model(eye_file, args.device, Classifier.from_state_dict)
     judge = Judge(eye, load_mnist(args.data_dir, True, args.device)[0])
@@ -88,7 +88,8 @@ def main():
             train.train(settings)
             file = Path(settings.out_dir) / "mnist_generator.pth"
             generator = load_model(file, args.device, Generator.from_state_dict)
-            table.append([name, *cells(qualities(judge, generator, args, NOISE_SEED))])
+            rows = [judge.quality(images) for images in draws(generator, args, NOISE_SEED)]
+            table.append([name, *cells(rows)])
 
     defaults = train.parse_args([])
     ours = " ".join(f"--{name} {getattr(defaults, name)}" for name in TEMPLATE)

@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 import train
 from checkpoint import save_checkpoint
-from common import add_run_flags, make_parser, number, run, show_settings
+from common import add_run_flags, begin, make_parser, number, run
 from gan import Discriminator, Generator
 from mnist import load_mnist, open_mnist
 
@@ -121,7 +121,7 @@ def parse_args():
 def main():
     """Let the loops take turns and print the medians."""
     args = parse_args()
-    show_settings(args)
+    begin(args)
     torch.manual_seed(args.seed)
     with tempfile.TemporaryDirectory() as folder:
         loops = [

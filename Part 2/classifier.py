@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import nn
 from tqdm import tqdm
 
-from common import add_run_flags, make_folder, make_parser, number, run, save, show_settings
+from common import add_run_flags, begin, make_parser, number, run, save
 from gan import in_batches
 from mnist import DATA_DIR, load_mnist
 
@@ -136,10 +136,9 @@ def parse_args():
 def main():
     """Train each classifier, save its weights, print its accuracy."""
     args = parse_args()
-    show_settings(args)
+    begin(args)
     images, labels = load_mnist(args.data_dir, True, args.device)
     test_images, test_labels = load_mnist(args.data_dir, False, args.device)
-    make_folder(args.out_dir)
 
     for kind in sorted(set(args.model)):
         model = train_classifier(kind, images, labels, args)

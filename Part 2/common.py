@@ -4,8 +4,6 @@ Each part can be read and run alone, so both parts hold this same file.
 """
 
 import argparse
-import csv
-import io
 import math
 import os
 import pickle
@@ -76,8 +74,10 @@ def add_run_flags(parser, out_dir=None, seed=0):
         parser.add_argument("--out_dir", default=out_dir, help="folder for the script's files")
 
 
-def show_settings(args):
-    """Print every setting, PyTorch's version and the number of threads."""
+def begin(args):
+    """Print every setting, PyTorch's version and the number of threads; create args.out_dir."""
+    if "out_dir" in args:
+        make_folder(args.out_dir)
     print(" ".join(f"{name}={value}" for name, value in vars(args).items()))
     print(f"torch {torch.__version__}, {torch.get_num_threads()} CPU threads", flush=True)
 
@@ -119,11 +119,9 @@ def save(path, write):
 
 def save_csv(path, rows):
     """Save rows, a list of dictionaries with the same keys, as csv with a header."""
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, rows[0].keys(), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    save(path, lambda file: file.write(text.getvalue().encode()))
+    lines = [rows[0].keys(), *(row.values() for row in rows)]
+    text = "".join(",".join(map(str, line)) + "\n" for line in lines)
+    save(path, lambda file: file.write(text.encode()))
 
 
 def load(path, device):

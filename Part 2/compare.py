@@ -20,16 +20,7 @@ from torchvision.transforms.functional import pil_to_tensor
 from torchvision.utils import make_grid
 
 from classifier import Classifier
-from common import (
-    InputError,
-    add_run_flags,
-    load_model,
-    make_folder,
-    make_parser,
-    run,
-    save,
-    show_settings,
-)
+from common import InputError, add_run_flags, begin, load_model, make_parser, run, save
 from figures import moments_figure, quality_figure
 from gan import in_batches
 from metrics import Judge, confident
@@ -87,7 +78,7 @@ def images_of(grid):
 def main():
     """Read the runs, measure real test images, draw both figures."""
     args = parse_args()
-    show_settings(args)
+    begin(args)
     runs = {OURS: [read_run(folder) for folder in dict.fromkeys(args.runs)]}  # each once
     if args.template:
         runs[TEMPLATE] = [read_run(args.template)]
@@ -95,7 +86,6 @@ def main():
     classifier = load_model(judge_file, args.device, Classifier.from_state_dict)
     train_images, _ = load_mnist(args.data_dir, True, args.device)
     test_images, _ = load_mnist(args.data_dir, False, args.device)
-    make_folder(args.out_dir)
     out_dir = Path(args.out_dir)
 
     judge = Judge(classifier, train_images)

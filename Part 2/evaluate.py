@@ -3,10 +3,10 @@
     python evaluate.py                              the committed generator
     python evaluate.py --generator a.pth b.pth      several, a row each
 
-The script prints one table. A generator's numbers are the mean of five draws of 10,000 samples and,
-in brackets, the least and the greatest of the five; density, coverage and the nearest training
-image come from the first draw. Into out_dir goes evaluation.png: twenty samples of the first
-generator, each above its nearest training image.
+The script prints two tables. In the first, a generator's numbers are the mean of five draws of
+10,000 samples and, in brackets, the least and the greatest of the five. The second, of density,
+coverage and the nearest training image, is measured on the first draw. Into out_dir goes
+evaluation.png: twenty samples of the first generator, each above its nearest training image.
 """
 
 from pathlib import Path
@@ -16,15 +16,14 @@ import torch
 from classifier import Classifier
 from common import (
     add_run_flags,
+    begin,
     load_model,
-    make_folder,
     make_parser,
     number,
     print_heads,
     print_row,
     run,
     save,
-    show_settings,
 )
 from figures import evaluation_figure
 from gan import Generator, in_batches, latent_points
@@ -40,7 +39,7 @@ COLUMNS = {
     "rarest digit": ("rarest_digit", ".1%"),
     "commonest digit": ("commonest_digit", ".1%"),
 }
-OTHERS = ["density", "coverage", "nearest, median", "nearest, least"]
+OTHERS = "density", "coverage", "nearest training image, median", "nearest training image, least"
 
 
 def parse_args():
@@ -57,23 +56,15 @@ def parse_args():
     return parser.parse_args()
 
 
-def draw(generator, args, seed):
-    """Return args.n_samples images of the generator; seed is that of the noise."""
-    z = latent_points(args.n_samples, generator.latent_dim, seed, args.device)
-    return in_batches(generator, z)
-
-
-def qualities(judge, generator, args, first_seed):
-    """Return the rows {measure: number} of args.n_draws draws of the generator."""
-    rows = []
+def draws(generator, args, first_seed):
+    """Yield args.n_draws times args.n_samples images; the noises have consecutive seeds."""
     for seed in range(first_seed, first_seed + args.n_draws):
-        images = draw(generator, args, seed)
-        rows.append(judge.quality(images))
-    return rows
+        z = latent_points(args.n_samples, generator.latent_dim, seed, args.device)
+        yield in_batches(generator, z)
 
 
 def cells(rows):
-    """Return cells of the table: of each measure the mean and the range of rows."""
+    """Return cells of the first table: of each measure {measure: number} the mean and the range."""
     texts = []
     for measure, form in COLUMNS.values():
         values = [row[measure] for row in rows]
@@ -84,51 +75,63 @@ def cells(rows):
     return texts
 
 
-def print_measures(name, rows, images, judge):
-    """Print the row of these images; return the indices (N,) of the nearest training images.
+def print_quality(judge, kinds):
+    """Print the first table, a row for each of {name: draws}; return {name: its first draw}."""
+    print_heads("images", *COLUMNS)
+    first = {}
+    for name, its_draws in kinds.items():
+        rows = []
+        for images in its_draws:
+            first.setdefault(name, images)
+            rows.append(judge.quality(images))
+        print_row(name, *cells(rows))
+    return first
 
-    rows holds the measures of all draws, images are those of the first draw.
+
+def print_neighbours(judge, first):
+    """Print the second table, of {name: images}.
+
+    Returns {name: indices (N,) of the training images nearest to the N images}.
     """
-    features = in_batches(judge.classifier.features, images)
-    density, coverage = density_and_coverage(judge.training_features[: len(images)], features)
-    distances, indices = nearest(images, judge.training_images)
-    others = [f"{density:.2f}", f"{coverage:.1%}"]
-    others += [f"{distances.median():.2f}", f"{distances.min():.2f}"]
-    print_row(name, *cells(rows), *others)
+    print_heads("images, first draw", *OTHERS)
+    indices = {}
+    for name, images in first.items():
+        features = in_batches(judge.classifier.features, images)
+        density, coverage = density_and_coverage(judge.training_features[: len(images)], features)
+        distances, indices[name] = nearest(images, judge.training_images)
+        median, least = distances.median(), distances.min()
+        print_row(name, f"{density:.2f}", f"{coverage:.1%}", f"{median:.2f}", f"{least:.2f}")
     return indices
 
 
 def main():
-    """Measure all kinds of images, print the table, draw the figure."""
+    """Measure all kinds of images, print both tables, draw the figure."""
     args = parse_args()
-    show_settings(args)
-    generators = {}
-    for path in args.generator:
-        generators[path] = load_model(path, args.device, Generator.from_state_dict)
+    begin(args)
+    generators = {
+        path: load_model(path, args.device, Generator.from_state_dict) for path in args.generator
+    }
     classifier = load_model(args.classifier, args.device, Classifier.from_state_dict)
     judge = Judge(classifier, load_mnist(args.data_dir, True, args.device)[0])
     real = load_mnist(args.data_dir, False, args.device)[0][: args.n_samples]
     rng = torch.Generator().manual_seed(args.seed)
     noise = torch.rand(args.n_samples, 1, 28, 28, generator=rng).to(args.device) * 2 - 1
-    make_folder(args.out_dir)
 
+    kinds = {"real test images": [real]}
+    for name, generator in generators.items():
+        kinds[name] = draws(generator, args, args.seed)
+    kinds["uniform noise"] = [noise]
     last = args.seed + args.n_draws - 1
-    print(f"noise seeds {args.seed} to {last}, {args.n_samples:,} images in a draw")
-    print_heads("images", *COLUMNS, *OTHERS)
-    real_row = judge.quality(real)
-    print_measures("real test images", [real_row], real, judge)
-    for n, (name, generator) in enumerate(generators.items()):
-        rows = qualities(judge, generator, args, args.seed)
-        images = draw(generator, args, args.seed)
-        indices = print_measures(name, rows, images, judge)
-        if n == 0:
-            figure = evaluation_figure(images[:20], judge.training_images[indices[:20]])
-    noise_row = judge.quality(noise)
-    print_measures("uniform noise", [noise_row], noise, judge)
+    print(f"noise seeds {args.seed} to {last}, {args.n_samples:,} images in a draw\n")
+    first = print_quality(judge, kinds)
+    print()
+    indices = print_neighbours(judge, first)
 
+    shown = args.generator[0]
+    neighbours = judge.training_images[indices[shown][:20]]
     path = Path(args.out_dir) / "evaluation.png"
-    save(path, figure.savefig)
-    print(f"figure in {path}")
+    save(path, evaluation_figure(first[shown][:20], neighbours).savefig)
+    print(f"\nfigure in {path}")
 
 
 if __name__ == "__main__":

@@ -11,17 +11,7 @@ from pathlib import Path
 import torch
 
 from classifier import Classifier
-from common import (
-    InputError,
-    add_run_flags,
-    load_model,
-    make_folder,
-    make_parser,
-    number,
-    run,
-    save,
-    show_settings,
-)
+from common import InputError, add_run_flags, begin, load_model, make_parser, number, run, save
 from figures import interpolation_figure
 from gan import Generator, in_batches, latent_points
 from mnist import DATA_DIR, load_mnist
@@ -94,11 +84,10 @@ def random_changes(generator, length, seed, device):
 def main():
     """Find the ends, walk between them, draw the images."""
     args = parse_args()
-    show_settings(args)
+    begin(args)
     generator = load_model(args.generator, args.device, Generator.from_state_dict)
     classifier = load_model(args.classifier, args.device, Classifier.from_state_dict)
     images, labels = load_mnist(args.data_dir, True, args.device)
-    make_folder(args.out_dir)
 
     pairs = [args.digits] if args.digits else PAIRS
     digits = [digit for pair in pairs for digit in pair]

@@ -8,7 +8,7 @@ The samples are in samples.png in out_dir.
 
 from pathlib import Path
 
-from common import add_run_flags, load_model, make_folder, make_parser, number, run, show_settings
+from common import add_run_flags, begin, load_model, make_parser, number, run
 from figures import save_grid
 from gan import Generator, in_batches, latent_points
 
@@ -28,9 +28,8 @@ def parse_args():
 def main():
     """Draw the samples and save them."""
     args = parse_args()
-    show_settings(args)
+    begin(args)
     generator = load_model(args.generator, args.device, Generator.from_state_dict)
-    make_folder(args.out_dir)
     z = latent_points(args.n, generator.latent_dim, args.seed, args.device)
     path = Path(args.out_dir) / "samples.png"
     save_grid(path, in_batches(generator, z))

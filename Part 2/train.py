@@ -23,6 +23,7 @@ from classifier import Classifier
 from common import (
     InputError,
     add_run_flags,
+    begin,
     load_model,
     make_folder,
     make_parser,
@@ -30,7 +31,6 @@ from common import (
     run,
     save,
     save_csv,
-    show_settings,
 )
 from figures import losses_figure, quality_figure, save_gif, save_grid
 from gan import (
@@ -276,7 +276,7 @@ def save_results(game, out_dir):
 
 def train(args):
     """Load, train epoch by epoch, measure on the way, save."""
-    show_settings(args)
+    begin(args)
     out_dir = Path(args.out_dir)
     checkpoint = out_dir / "checkpoint.pt"
     if checkpoint.exists() and not args.resume:
