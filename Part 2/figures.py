@@ -93,16 +93,16 @@ def quality_figure(groups, real=None):
             axes.plot(epochs, distances, color=color, lw=width, marker="o", ms=width + 1)
             last = max(last, epochs[-1])
         ends = [rows[-1]["frechet_distance"] for rows in runs]
-        numbers = f"{min(ends):#.3g}"
+        numbers = f"{min(ends):.2f}"
         if len(runs) > 1:
-            numbers = f"{min(ends):#.3g} to {max(ends):#.3g}"
+            numbers += f" to {max(ends):.2f}"
         label = f"{name}:\n{numbers}"
         middle = statistics.geometric_mean(ends)  # the axis is logarithmic
         options = {"textcoords": "offset points", "color": color, "va": "center"}
         axes.annotate(label, (epochs[-1], middle), (9, 0), **options)
     if real is not None:
         axes.plot([0, last], [real, real], color=GREY, ls="--", lw=2)
-        label = f"real test images: {real:#.3g}"
+        label = f"real test images: {real:.2f}"
         axes.annotate(label, (0, real), (4, 5), textcoords="offset points", color=GREY)
     axes.set_xlim(0, 1.4 * last)  # room for the labels
     axes.margins(y=0.1)
