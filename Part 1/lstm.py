@@ -24,9 +24,9 @@ class LSTM(nn.Module):
     `cross_entropy` takes logits, and a second softmax would flatten its gradient.
 
     Weights start uniform in +-1/sqrt(hidden_dim) and biases at 0, except those that decide how
-    long an untrained cell remembers: bf = 1 (Jozefowicz et al. 2015), so that c halves in about two
-    steps and not in one; or, if max_lag is given, the chrono initialisation bf = log U(1, max_lag),
-    bi = -bf (Tallec & Ollivier 2018), whose cells remember for 2 to max_lag + 1 steps.
+    long an untrained cell remembers, 1 / (1 - f) steps: bf = 1 (Jozefowicz et al. 2015), 3.7 steps
+    and not 2; or, if max_lag is given, the chrono initialisation bf = log U(1, max_lag), bi = -bf
+    (Tallec & Ollivier 2018), from 2 to max_lag + 1 steps.
     """
 
     def __init__(self, input_dim, hidden_dim, output_dim, max_lag=None):

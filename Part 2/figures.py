@@ -158,5 +158,5 @@ def interpolation_figure(rows):
         for end in line[0], line[-1]:
             end.xaxis.label.set_fontweight("bold")
     title = "Each row: from one digit to another in equal steps of z"
-    figure.suptitle(f"{title}\nBelow each image: the digit that the classifier reads in it")
+    figure.suptitle(f"{title}\nBelow each image: the digit that the judge reads in it")
     return figure
