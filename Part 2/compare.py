@@ -1,4 +1,4 @@
-"""Runs of train.py, and beside them, if it is given, one with the template's settings.
+"""Runs of train.py, and beside them, if they are given, runs with the template's settings.
 
     python train.py --out_dir run/seed0
     python train.py --out_dir run/template --fakes 64 --lr 2e-4 --lr_d 2e-4 --b1 0.9 --r1 0 --ema 0
@@ -7,8 +7,8 @@
 Into out_dir go quality.png, the Frechet distance of all runs during the training, and moments.png.
 The latter has a row for the first of our runs and one for the template's; its columns are samples
 at the start, soon after it, half-way and at the end, and real images. The template's settings are
-those of the course's own train.py, but for the generator's loss, which is the non-saturating one in
-both.
+those of the course's own train.py; the loop is ours, so the loss of the generator is the
+non-saturating one and both players move at the same time.
 """
 
 import csv
@@ -36,7 +36,8 @@ def parse_args():
     parser = make_parser(__doc__)
     add = parser.add_argument
     add("runs", metavar="RUN", nargs="+", help="folders of runs of train.py with our settings")
-    add("--template", metavar="RUN", help="folder of the run with the template's settings")
+    template_help = "folders of runs with the template's settings"
+    add("--template", metavar="RUN", nargs="+", default=[], help=template_help)
     add("--data_dir", default=DATA_DIR, help="folder that holds MNIST/raw/*.gz")
     add_run_flags(parser, HERE / "run", seed=None)
     return parser.parse_args()
@@ -75,13 +76,32 @@ def images_of(grid):
     return tiles.reshape(25, 1, 28, 28) / 127.5 - 1
 
 
+def print_first_closer(groups):
+    """Print after which epoch each of our runs is closer to MNIST than all ends of the template."""
+    goal = min(rows[-1]["frechet_distance"] for rows in groups[TEMPLATE])
+    for rows in groups[OURS]:
+        epochs = [f"{row['epoch']:g}" for row in rows if row["frechet_distance"] < goal]
+        print(f"ours is closer than the template's best end after epoch {[*epochs, 'none'][0]}")
+
+
+def print_unclear(rows, classifier, device):
+    """Print how many samples at the end of each run the classifier reads with doubt."""
+    for name, cells in rows.items():
+        end = images_of(cells[-1][1]).to(device)
+        unclear = round(25 * (1 - confident(in_batches(classifier, end))))
+        print(f"{name}: the judge is at most 90 % sure of {unclear} of the 25 samples at the end")
+
+
 def main():
     """Read the runs, measure real test images, draw both figures."""
     args = parse_args()
     begin(args)
-    runs = {OURS: [read_run(folder) for folder in dict.fromkeys(args.runs)]}  # each once
-    if args.template:
-        runs[TEMPLATE] = [read_run(args.template)]
+    folders = {OURS: args.runs, TEMPLATE: args.template}
+    runs = {
+        name: [read_run(folder) for folder in dict.fromkeys(its)]  # each once
+        for name, its in folders.items()
+        if its
+    }
     judge_file = HERE / "mnist_judge.pth"
     classifier = load_model(judge_file, args.device, Classifier.from_state_dict)
     train_images, _ = load_mnist(args.data_dir, True, args.device)
@@ -96,20 +116,14 @@ def main():
         ends = " ".join(f"{rows[-1]['frechet_distance']:.2f}" for rows in tables)
         print(f"at the end, {name}: {ends}")
     if args.template:
-        goal = groups[TEMPLATE][0][-1]["frechet_distance"]
-        for rows in groups[OURS]:
-            epochs = [f"{row['epoch']:g}" for row in rows if row["frechet_distance"] < goal]
-            print(f"ours is closer than the template's end after epoch {[*epochs, 'none'][0]}")
+        print_first_closer(groups)
     save(out_dir / "quality.png", quality_figure(groups, real).savefig)
 
     rows = {name: moments(its[0][1]) for name, its in runs.items()}
-    for n, (name, cells) in enumerate(rows.items()):
-        end = images_of(cells[-1][1]).to(args.device)
-        unclear = round(25 * (1 - confident(in_batches(classifier, end))))
-        print(f"{name}: the judge is at most 90 % sure of {unclear} of the 25 samples at the end")
-        real_images = ((train_images[25 * n : 25 * n + 25].cpu() + 1) * 127.5).round()
-        real_grid = make_grid(real_images.to(torch.uint8), 5)
-        cells.append(("real images", real_grid[0].numpy()))
+    print_unclear(rows, classifier, args.device)
+    for cells, real_images in zip(rows.values(), train_images.split(25), strict=False):
+        pixels = ((real_images.cpu() + 1) * 127.5).round().to(torch.uint8)
+        cells.append(("real images", make_grid(pixels, 5)[0].numpy()))
     save(out_dir / "moments.png", moments_figure(rows).savefig)
     print(f"quality.png and moments.png in {out_dir}")
 
