@@ -10,12 +10,10 @@ constant while the rest is trained, at T = 20 and T = 80. Trainings at T = 80 al
 palindromes. All run on the CPU.
 """
 
-import statistics
-
 import torch
 
 from common import begin, make_parser, number, print_heads, print_row, run
-from train import SOLVED, first_solved, fresh_model, parse_args, train_and_test
+from train import fresh_model, parse_args, summary, train_and_test
 
 OURS = ""
 TEMPLATE = "--input_dim 1 --init forget --learning_rate 0.001 --warmup 0 --constant_rate "
@@ -35,7 +33,7 @@ SETTINGS = {
 HEADS = ("worst", "median", "at 99.9 % or more", "median first step")  # of run_seeds
 GATES = ("modulation", "input", "forget", "output")  # the order of the rows of W
 ALWAYS_1 = 40.0  # a bias: in float32, sigm(40) is 1
-HELD = {  # {row of the table: {gate: its bias, or None for the biases that it starts with}}
+HELD = {  # {row of the table: {held gate: its bias, or None for its initial ones}}
     "none": {},
     "forget at 1": {"forget": ALWAYS_1},
     "output at 1": {"output": ALWAYS_1},
@@ -50,7 +48,7 @@ HELD = {  # {row of the table: {gate: its bias, or None for the biases that it s
 
 
 def hold(model, gate, bias):
-    """Freeze a gate: its rows of W become 0, its bias `bias`, and hooks zero their gradients.
+    """Freeze a gate: set its rows of W to 0 and its biases to `bias`, and zero both gradients.
 
     With None, the biases keep their initial values.
     """
@@ -66,22 +64,18 @@ def hold(model, gate, bias):
 
 def run_seeds(T, flags, seeds, held=None):
     """Train and test one LSTM for each seed; return the cells under HEADS."""
-    last, first = [], []
+    results = []
     args = parse_args(["--device", "cpu", *flags.split()])
     for seed in seeds:
         model = fresh_model("lstm", T, seed, args)
         for gate, bias in (held or {}).items():
             hold(model, gate, bias)
-        result = train_and_test(model, "lstm", T, seed, args)
-        last.append(result["curve"][-1][1])
-        first.append(first_solved(result))
-    solved = f"{sum(share >= SOLVED for share in last)} of {len(seeds)}"
-    median, first_step = statistics.median(last), statistics.median(first)
-    return f"{min(last):.2%}", f"{median:.2%}", solved, f"{first_step:g}"
+        results.append(train_and_test(model, "lstm", T, seed, args))
+    return summary(results)
 
 
 def settings_table(seeds, steps):
-    """Print the accuracy with one setting set back at T = 20; at T = 80, ours and one of them."""
+    """Print the accuracy with each setting set back at T = 20, and with one of them at T = 80."""
     print_heads("setting", "T", *HEADS)
     for name, flags in SETTINGS.items():
         row = run_seeds(20, f"{flags} --train_steps {steps}", seeds)

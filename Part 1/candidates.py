@@ -10,8 +10,8 @@ def candidates(model, first):
     """Yield boxes that may be closed and contain the box `first`; prove_digit verifies each.
 
     h starts as that of `first`. Where a step leaves it, that end moves out by `growth` times the
-    overshoot. A small growth may come ever closer to a closed box and never reach one, and a large
-    one may leap over it: so several are tried.
+    overshoot. Too small a growth may never reach a closed box, and too large a growth may jump past
+    it: so several are tried.
     """
     for growth, tries in ((1.5, 50), (3, 30), (1.1, 100), (10, 30)):
         h = first[0]
@@ -29,8 +29,8 @@ def candidates(model, first):
 class Cells:
     """The candidates for c, one interval for each cell, whatever the last digits are.
 
-    For fixed gates, c = g i + c f has the fixed point g i / (1 - f). The interval spans those of
-    all gates, plus a margin and stage 1's c; an end that was let go is infinite.
+    For fixed gates, c = g i + c f has the fixed point g i / (1 - f). The interval spans these fixed
+    points and stage 1's c, plus a margin; let_go makes an end infinite.
     """
 
     def __init__(self, model, c):
@@ -45,12 +45,12 @@ class Cells:
         # f may reach 1; then the end is infinite.
         low = low / (1 - torch.where(low < 0, f_most, f_least)).clamp(min=0)
         high = high / (1 - torch.where(high > 0, f_most, f_least)).clamp(min=0)
-        low = torch.minimum(low.flatten(0, -2).amin(0), self.least)
-        high = torch.maximum(high.flatten(0, -2).amax(0), self.most)
+        low = torch.minimum(low.amin((0, 1, 2)), self.least)
+        high = torch.maximum(high.amax((0, 1, 2)), self.most)
         low, high = saturate((low - 1e-4 * (1 + low.abs()), high + 1e-4 * (1 + high.abs())))
         return low.expand_as(h[0]), high.expand_as(h[0])
 
     def let_go(self, before, after):
         """Set each end that a step crosses to infinity."""
-        self.least = torch.where((after[0] < before[0]).any(0).any(0), -torch.inf, self.least)
-        self.most = torch.where((after[1] > before[1]).any(0).any(0), torch.inf, self.most)
+        self.least = torch.where((after[0] < before[0]).any((0, 1)), -torch.inf, self.least)
+        self.most = torch.where((after[1] > before[1]).any((0, 1)), torch.inf, self.most)

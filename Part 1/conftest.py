@@ -32,8 +32,8 @@ def script(tmp_path):
 def refuse(monkeypatch, capsys, tmp_path):
     """Return a function that checks that a script refuses its flags, in this process: faster.
 
-    Its error must be one line, below argparse's usage if that is there, and name all words; the
-    exit code 2; and no file may have been written or changed.
+    The error must be one line (after argparse's usage, if any) with all words in it, the exit code
+    2, and no file written or changed.
     """
     monkeypatch.chdir(tmp_path)
 

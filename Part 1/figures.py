@@ -21,7 +21,7 @@ def training_figure(T, results, curve_size, solved):
 
     results is {network: [a result of train.train_and_test for each seed]}. The curves are measured
     on curve_size test palindromes, their last point on all. Runs are thin, their median bold. The
-    axis ends well after all runs stay at `solved` or more.
+    axis ends well after the last run is solved.
     """
     figure = Figure(figsize=(8.8, 4.4), dpi=110, layout="constrained")
     grid = figure.add_gridspec(len(results), 2, width_ratios=[2.3, 1])
@@ -35,7 +35,8 @@ def training_figure(T, results, curve_size, solved):
         if len(runs) > 1:
             for share in shares:
                 axes.plot(steps, share, color=color, lw=0.6, alpha=0.45)
-        axes.plot(steps, median, color=color, lw=3 - n, label=name.upper())
+        width = 3 - n  # the second is thinner, so that both are seen
+        axes.plot(steps, median, color=color, lw=width, label=name.upper())
         for step, *at_step in zip(steps, *shares, strict=True):
             if min(at_step) < 100 * solved:
                 unsolved = max(unsolved, step)
@@ -51,7 +52,7 @@ def training_figure(T, results, curve_size, solved):
         panel.set(xlabel="answer", ylabel="target digit", xticks=range(10), yticks=range(10))
         panel.tick_params(labelsize=8, length=0)
     last = steps[-1]
-    # If all runs are solved in the first quarter, show twice as many steps.
+    # If all runs are solved in the first quarter, end at twice that step, or after six points.
     shown = last if unsolved > last / 4 else min(last, max(6 * steps[1], 2 * unsolved))
     axes.axhline(10, color=GREY, ls="--", zorder=1)
     axes.text(0.99 * shown, 8.5, "chance", color=GREY, ha="right", va="top", fontsize=10)
@@ -128,9 +129,9 @@ def memory_figure(curves):
 def proof_figure(proofs):
     """Return a Figure: the proved lower bound of the lead over T, a panel for each network.
 
-    proofs is a list of (title, leads, found). Both hold a list for each first digit: the leads at
-    T = 5, 6, ... The last entry of each list in leads holds from there on for ever; found is the
-    least that a search found.
+    proofs is a list of (title, leads, found). leads and found hold, for each first digit, the
+    proved leads and the least leads that a search found, at T = 5, 6, ... The last proved one holds
+    for all longer T.
     """
     figure = Figure(figsize=(8.8, 4.4), dpi=110, layout="constrained")
     panels = figure.subplots(1, len(proofs), sharey=True, squeeze=False)[0]

@@ -10,7 +10,7 @@ import torch
 from lstm import LSTM
 
 U = 2.0**-24  # unit roundoff of float32: its largest relative error
-SLACK = 1e-6  # widens tanh and sigm: half for their error, half for the rounding in lstm_step
+SLACK = 1e-6  # widens tanh and sigm: half for their error, half (of gates) for lstm_step
 TINY = 1e-12  # far more than what underflow loses
 FAR = 10.0  # tanh(10) is 1 - 4e-9: beyond, the size of c makes no difference
 
@@ -26,8 +26,8 @@ def affine(W, b, x, error):
 def rounding(W, b):
     """Return how far the computed W x + b can be from the exact one, |x| <= 1, for each row.
 
-    Of the n products and b, each term passes at most n + 1 roundings, whatever the order of the sum
-    (Higham 2002, section 3.1). One more is counted, which covers this file's own float64.
+    In a sum of n products and b, in any order, each term is rounded at most n + 1 times (Higham
+    2002, section 3.1). We count n + 2, to cover this file's own float64.
     """
     nu = (W.shape[1] + 2) * U
     return nu / (1 - nu) * (W.abs().sum(dim=1) + b.abs()) + TINY
@@ -39,17 +39,18 @@ def tanh(z):
     return (low.tanh() - SLACK).clamp(min=-1), (high.tanh() + SLACK).clamp(max=1)
 
 
+def inputs_of(Wx, Wh, b, h):
+    """Return the interval (..., 10, m) of Wx x + Wh h + b for h (..., H) and the ten digits x."""
+    low, high = affine(Wh, b, h, rounding(torch.cat([Wx, Wh], dim=1), b))
+    return low.unsqueeze(-2) + Wx.T, high.unsqueeze(-2) + Wx.T  # of a one-hot x: a column of Wx
+
+
 # The RNN
 
 
 def rnn_step(model, box):
     """Return the boxes (..., 10, H) after each of the ten digits, from a box (..., H)."""
-    (h,) = box
-    error = rounding(torch.cat([model.Whx, model.Whh], dim=1), model.bh)
-    low, high = affine(model.Whh, model.bh, h, error)
-    columns = model.Whx.T  # of a one-hot digit, Whx x is a column of Whx
-    low, high = low.unsqueeze(-2) + columns, high.unsqueeze(-2) + columns
-    return (tanh((low, high)),)
+    return (tanh(inputs_of(model.Whx, model.Whh, model.bh, box[0])),)
 
 
 # The LSTM
@@ -62,7 +63,7 @@ def sigm(z):
 
 
 def product(x, gate):
-    """Return the interval of x * gate, gate >= 0: the sign of x's end selects the end of gate."""
+    """Return the interval of x * gate, gate >= 0: a negative low is least times the most gate."""
     low, high = x
     least, most = gate
     return low * torch.where(low < 0, most, least), high * torch.where(high < 0, least, most)
@@ -79,9 +80,7 @@ def saturate(c):
 def gates(model, h):
     """Return g, i, f, o of equations (1)-(4) for h (..., H): each (..., 10, H), for ten digits."""
     D = model.W.shape[1] - model.Wph.shape[1]
-    Wx, Wh = model.W[:, :D], model.W[:, D:]
-    low, high = affine(Wh, model.b, h, rounding(model.W, model.b))
-    low, high = low.unsqueeze(-2) + Wx.T, high.unsqueeze(-2) + Wx.T
+    low, high = inputs_of(model.W[:, :D], model.W[:, D:], model.b, h)
     # Four intervals, each a pair (low, high).
     zg, zi, zf, zo = zip(low.chunk(4, dim=-1), high.chunk(4, dim=-1), strict=True)
     return tanh(zg), sigm(zi), sigm(zf), sigm(zo)
@@ -107,8 +106,7 @@ def lstm_step(model, box):
 
 def step(model, box):
     """Return the boxes (..., 10, H) after each of the ten digits, from a box (..., H)."""
-    step_of = lstm_step if isinstance(model, LSTM) else rnn_step
-    return step_of(model, box)
+    return (lstm_step if isinstance(model, LSTM) else rnn_step)(model, box)
 
 
 def start(model):
@@ -126,9 +124,9 @@ def lead(model, box, d):
     return low.amin().item()
 
 
-def merge(box):
-    """Return the boxes (..., H) around the boxes (n, ..., H), over their first index."""
-    return tuple((low.amin(dim=0), high.amax(dim=0)) for low, high in box)
+def merge(box, dim=0):
+    """Return the boxes around the boxes, over one of their indices."""
+    return tuple((low.amin(dim), high.amax(dim)) for low, high in box)
 
 
 def condense(box, parts):
@@ -137,22 +135,16 @@ def condense(box, parts):
     Neighbours follow one another along the direction of largest variance of h's centres, the first
     principal component. n must be a multiple of parts.
     """
-    if parts == 1:
-        return tuple(
-            (low.amin(dim=-2, keepdim=True), high.amax(dim=-2, keepdim=True)) for low, high in box
-        )
     low, high = box[0]
     n = low.shape[-2]
-    centre = (low + high) / 2
-    centre = centre - centre.mean(dim=-2, keepdim=True)
-    _, directions = torch.linalg.eigh(centre.mT @ centre)  # ascending: the last is the principal
-    order = (centre @ directions[..., -1:]).argsort(dim=-2)
-
-    def group(bound):
-        bound = bound.gather(-2, order.expand_as(bound))
-        return bound.unflatten(-2, (parts, n // parts))
-
-    return tuple((group(low).amin(dim=-2), group(high).amax(dim=-2)) for low, high in box)
+    if 1 < parts < n:
+        centre = (low + high) / 2
+        centre = centre - centre.mean(dim=-2, keepdim=True)
+        _, directions = torch.linalg.eigh(centre.mT @ centre)  # ascending
+        order = (centre @ directions[..., -1:]).argsort(dim=-2)
+        box = [[end.gather(-2, order.expand_as(end)) for end in ends] for ends in box]
+    groups = [[end.unflatten(-2, (parts, n // parts)) for end in ends] for ends in box]
+    return merge(groups, dim=-2)
 
 
 def inside(small, large):

@@ -21,12 +21,12 @@ class LSTM(nn.Module):
 
     The eight matrices of (1)-(4) are stacked in one matrix W, so that a step needs one product: its
     rows are those of g, i, f, o, its columns those of x, h. Equation (8) is part of the loss:
-    `cross_entropy` takes logits, and a second softmax would flatten its gradient.
+    `cross_entropy` applies softmax itself; a second one would flatten the gradient.
 
-    Weights start uniform in +-1/sqrt(hidden_dim) and biases at 0, except those that decide how
-    long an untrained cell remembers, 1 / (1 - f) steps: bf = 1 (Jozefowicz et al. 2015), 3.7 steps
-    and not 2; or, if max_lag is given, the chrono initialisation bf = log U(1, max_lag), bi = -bf
-    (Tallec & Ollivier 2018), from 2 to max_lag + 1 steps.
+    Weights start uniform in +-1/sqrt(hidden_dim), and the other biases at 0. A cell remembers for
+    about 1 / (1 - f) steps: an untrained one for 2 with bf = 0, and for 3.7 with bf = 1 (Jozefowicz
+    et al. 2015), which is the default. If max_lag is given, bf = log U(1, max_lag) and bi = -bf
+    (Tallec & Ollivier 2018, chrono): these cells remember for 2 to max_lag + 1 steps.
     """
 
     def __init__(self, input_dim, hidden_dim, output_dim, max_lag=None):

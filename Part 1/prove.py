@@ -14,9 +14,9 @@ The proof. A box is an interval for each entry of the state. `step` of intervals
 ten boxes, one for each digit that may be read next; they contain every state that a state in the
 box can become. Then, for each first digit d:
 
-1. The first digits. From h = c = 0, read d, then every continuation, up to 40 digits. For each pair
-   of last digits there are some boxes that contain all states. From the fourth digit on, the lead
-   of d is positive in each.
+1. The first digits. From h = c = 0, read d, then every continuation, up to 40 digits. After each
+   digit some boxes contain all states, and from the fourth digit on the lead of d is positive in
+   each. Then they are merged, to a few for each pair of last digits.
 2. For ever. Find a box per pair of last digits that contains stage 1's and is closed under a step:
    whatever digit is read, the state stays in these boxes. In them, too, the lead is positive.
 
@@ -35,7 +35,7 @@ from typing import NamedTuple
 import torch
 
 from candidates import candidates
-from common import InputError, begin, load, make_parser, run, save
+from common import InputError, begin, load_model, make_parser, run, save
 from figures import proof_figure
 from intervals import condense, inside, lead, merge, start, step
 from lstm import LSTM
@@ -58,10 +58,10 @@ def regroup(bound):
 
 
 def first_boxes(model, d):
-    """Yield (boxes, least lead of d in them) after 4, 5, ..., READ digits, of which d is the first.
+    """Yield (boxes, least lead of d) after 4, 5, ..., READ digits, of which d is the first.
 
-    The boxes are (10, 10, n, H): n for each pair of last digits. The lead is measured
-    before the boxes are merged to n.
+    The boxes are (10, 10, n, H): n for each pair of last digits. The lead is that of the finer
+    boxes, before they are merged to n.
     """
     box = tuple((low[d], high[d]) for low, high in step(model, start(model)))
     box = step(model, step(model, box))  # 3 digits read: (10, 10, H)
@@ -73,8 +73,7 @@ def first_boxes(model, d):
             new = step(model, of_b)  # (digit before b, box, digit after b, H)
             leads.append(lead(model, new, d))
             new = tuple((regroup(low), regroup(high)) for low, high in new)  # (10, 10 n, H)
-            parts = how_many_boxes(read)
-            after.append(condense(new, parts) if new[0][0].shape[1] > parts else new)
+            after.append(condense(new, how_many_boxes(read)))
         box = tuple(
             (torch.stack([x[k][0] for x in after]), torch.stack([x[k][1] for x in after]))
             for k in range(len(box))
@@ -103,12 +102,12 @@ def prove_digit(model, d):
     leads = []
     for box, least in first_boxes(model, d):  # noqa: B007, the last box is used below
         leads.append(least)
-        if not least > 0:  # so that NaN proves nothing
+        if not least > 0:  # not "<= 0", since NaN must fail
             words = f"after {len(leads) + 3} digits the proved lead is only {down(least)}"
             return Outcome(False, leads, words)
     box = tuple((low.squeeze(2), high.squeeze(2)) for low, high in box)  # (10, 10, H)
     for tries, closed in enumerate(candidates(model, box), 1):
-        after = merge(step(model, closed))  # by the last two digits again: over the digit before
+        after = merge(step(model, closed))  # over the oldest digit: again a box for each last two
         if inside(box, closed) and inside(after, closed):
             ever = lead(model, closed, d)
             if ever > 0:
@@ -128,10 +127,10 @@ def rows_of(state, rows):
 
 @torch.no_grad()
 def search(model, d, read=99, beam=100):
-    """Return the least lead found with 4, 5, ..., read digits, d first, by the float32 network.
+    """Return the least leads of the float32 network that are found after 4, 5, ..., `read` digits.
 
-    A beam search: of all continuations, those with the least leads go on. With 4 digits it tries
-    all, and so finds the least there is.
+    The first digit is d. A beam search: of all continuations, those with the least leads go on.
+    With 4 digits it tries all, and so finds the least there is.
     """
     digits = torch.eye(10)
     _, state = model(digits[d].view(1, 1, 10))
@@ -153,22 +152,16 @@ def search(model, d, read=99, beam=100):
 
 def read_network(path):
     """Return the RNN or LSTM whose weights are in the file at path; InputError if there is none."""
-    weights = load(path, "cpu")
-    wanted = "--weights needs an RNN or an LSTM saved by memory.py --save_dir"
-    if not isinstance(weights, dict) or not all(map(torch.is_tensor, weights.values())):
-        raise InputError(f"{path}: holds no weights; {wanted}")
-    H = weights["bh"].numel() if "bh" in weights else weights.get("b", torch.zeros(0)).numel() // 4
-    for network in (VanillaRNN, LSTM):
-        model = network(10, min(max(H, 1), 4096), 10)
-        shapes = {name: w.shape for name, w in model.state_dict().items()}
-        if shapes == {name: w.shape for name, w in weights.items()}:
-            break
-    else:
-        raise InputError(f"{path}: holds another network; {wanted}")
-    if any(w.dtype != torch.float32 or not (w.abs() < 1e9).all() for w in weights.values()):
-        raise InputError(f"{path}: holds numbers other than float32 below 1e9; {wanted}")
-    model.load_state_dict(weights)
-    return model
+
+    def build(weights):
+        if any(w.dtype != torch.float32 or not (w.abs() < 1e9).all() for w in weights.values()):
+            raise InputError(f"{path}: holds numbers other than float32 below 1e9")
+        network = VanillaRNN if "Whh" in weights else LSTM
+        model = network(10, max(1, weights["Wph"].shape[1]), 10)
+        model.load_state_dict(weights)
+        return model
+
+    return load_model(path, "cpu", build)
 
 
 def down(number):
@@ -178,10 +171,9 @@ def down(number):
 
 def check(outcome, found):
     """Raise ArithmeticError when a lead that was found is less than what is proved."""
-    for n, lead_found in enumerate(found):
-        if not outcome.proved and n >= len(outcome.leads):
-            break  # without a proof, the leads end where it failed
-        bound = outcome.leads[min(n, len(outcome.leads) - 1)]
+    # Without a proof, the leads end where it failed.
+    bounds = outcome.leads + outcome.leads[-1:] * (len(found) if outcome.proved else 0)
+    for lead_found, bound in zip(found, bounds, strict=False):
         if not lead_found >= bound:
             raise ArithmeticError(f"found {lead_found}, proved {bound}: the prover is wrong")
 
@@ -208,7 +200,7 @@ def parse_args():
     """Return the checked flags."""
     parser = make_parser(__doc__)
     add = parser.add_argument
-    files = [HERE / "palindrome_rnn.pth", HERE / "palindrome_lstm.pth"]
+    files = [str(HERE / f"palindrome_{network}.pth") for network in ("rnn", "lstm")]
     add("--weights", nargs="+", default=files, metavar="FILE", help="saved by memory.py --save_dir")
     add("--out_dir", default=HERE / "run", help="folder for proof.png")
     return parser.parse_args()

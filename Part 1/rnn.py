@@ -13,9 +13,9 @@ class VanillaRNN(nn.Module):
         h(t) = tanh(Whx x(t) + Whh h(t-1) + bh)
         p    = Wph h + bp                          logits, after the last step only
 
-    Weights start uniform in +-1/sqrt(hidden_dim), biases at 0. Such a Whh multiplies the
-    norm of h by about 1/sqrt(3) at every step. With orthogonal=True, Whh starts as a random
-    orthogonal matrix, which keeps the norm of h (Saxe et al. 2014).
+    Weights start uniform in +-1/sqrt(hidden_dim), biases at 0. Whh h then has about
+    1/sqrt(3) of the norm of h. With orthogonal=True, Whh starts as a random orthogonal matrix, and
+    Whh h has the norm of h (Saxe et al. 2014).
     """
 
     def __init__(self, input_dim, hidden_dim, output_dim, orthogonal=False):

@@ -1,5 +1,7 @@
 """Tests of the palindromes."""
 
+import itertools
+
 import pytest
 import torch
 from torch.utils.data import DataLoader
@@ -15,10 +17,10 @@ def test_palindromes_are_distinct_and_read_the_same_both_ways(T):
     assert torch.equal(dataset.digits, dataset.digits.flip(1))
     assert len(set(map(bytes, dataset.digits.numpy()))) == len(dataset)
     assert dataset.digits.unique().tolist() == list(range(10))
-    if len(dataset) == 500:  # each digit that is free is uniform: 50 of each, give or take 6 sigma
+    if len(dataset) == 500:  # each free digit is uniform: 50 of each, give or take 6 sigma
         counts = torch.nn.functional.one_hot(dataset.digits.long()).sum(dim=0)
         assert counts.min() >= 10
-        assert counts.max() <= 92
+        assert counts.max() <= 90
 
 
 def test_it_takes_all_palindromes_when_more_are_asked_for_than_exist():
@@ -30,14 +32,13 @@ def test_it_takes_all_palindromes_when_more_are_asked_for_than_exist():
 
 
 def test_palindromes_of_different_lengths_begin_independently():
-    """Of 1,000 random beginnings of eight digits, two sets of 1,000 share none, or nearly none."""
+    """Two sets of 1,000 random beginnings of eight digits share almost none."""
     beginnings = {
         T: set(map(bytes, PalindromeDataset(T - 1, 1000).digits[:, :8].numpy()))
         for T in (17, 20, 39, 40, 1000)
     }
-    for T, ours in beginnings.items():
-        for other, theirs in beginnings.items():
-            assert other == T or len(ours & theirs) <= 3, (T, other)
+    for (T, ours), (other, theirs) in itertools.combinations(beginnings.items(), 2):
+        assert len(ours & theirs) <= 3, (T, other)
 
 
 def test_items_work_in_a_dataloader():

@@ -34,8 +34,9 @@ def box_of(*points):
 @pytest.mark.parametrize("spread", [0.0, 1e-3, 0.3])
 @pytest.mark.parametrize("network", ["rnn", "lstm"])
 def test_points_and_corners_of_a_box_land_in_the_box_of_its_step(network, spread, monkeypatch):
-    monkeypatch.setattr(intervals, "U", 2.0**-50)  # no room for float32, so that no small
-    monkeypatch.setattr(intervals, "SLACK", 1e-12)  # mistake hides in it
+    # Without the room for float32, small mistakes show.
+    monkeypatch.setattr(intervals, "U", 2.0**-50)
+    monkeypatch.setattr(intervals, "SLACK", 1e-12)
     torch.manual_seed(0)
     H = 12
     is_lstm = network == "lstm"
@@ -136,8 +137,8 @@ def test_inside_has_no_tolerance_and_refuses_nan():
     for interval in 0, 1:
         for end, out in (0, -9.0), (1, 9.0):
             just_out = torch.nextafter(box[interval][end][1, 2], low.new_tensor(out))
-            for bound in just_out, torch.nan:
+            for bound, still_contains in (just_out, True), (torch.nan, False):
                 other = [[b.clone() for b in pair] for pair in box]
                 other[interval][end][1, 2] = bound
                 assert not inside(other, box)
-                assert inside(box, other) == (bound is just_out)
+                assert inside(box, other) == still_contains

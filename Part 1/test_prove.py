@@ -2,6 +2,7 @@
 
 import copy
 import math
+import os
 from pathlib import Path
 
 import pytest
@@ -19,9 +20,9 @@ HERE = Path(__file__).resolve().parent
 def latches(**units):
     """An LSTM made by hand: units 0 to 9 keep the first digit, and the logits show them.
 
-    Unit 10 is on from the first step on, and then the others are shut. Further units have names:
-    each is {"i": {source: weight}, "f": bias, "g": bias, "p": {logit: weight}}, where a source of
-    the input gate is a digit, "x7", another unit by its name, or "b" for the bias.
+    Unit 10 turns on at the first step and then shuts the input gates of the others. Further units
+    have names: each is {"i": {source: weight}, "f": bias, "g": bias, "p": {logit: weight}}, where a
+    source of the input gate is a digit, "x7", another unit by its name, or "b" for the bias.
     """
     names = ["first", *units]
     H = 10 + len(names)
@@ -139,24 +140,25 @@ def test_an_rnn_that_is_wrong_at_exactly_four_digits_is_refused(weight, is_right
     model.Wph[0, 13], model.Wph[0, 14] = weight, -weight
     for n in 3, 4, 5, 6:
         _, logits, _ = continuations(model, 3, n)
-        assert (logits.argmax(dim=1) == 3).all() == (is_right or n != 4)
+        right = (logits.argmax(dim=1) == 3).double().mean()
+        assert right == 1 if is_right or n != 4 else right < 1
     result = outcome(model, 3)
     assert result.proved == is_right
     assert is_right or result.words.startswith("after 4 digits")
 
 
 @pytest.mark.parametrize(
-    ("weight", "slowness", "is_right"), [(60, 1.55e-4, False), (60, 0.02, False), (15, 0.02, True)]
+    ("weight", "speed", "is_right"), [(60, 1.55e-4, False), (60, 0.02, False), (15, 0.02, True)]
 )
-def test_an_rnn_that_errs_after_many_sevens_in_a_row_is_refused(weight, slowness, is_right):
-    """With each seven, unit 11 creeps past -0.7071, where 2 h + 0.5328 is nearly a fixed point."""
-    model = rnn_with({"b": -20, "x7": 20.5328 + slowness, 11: 2})
+def test_an_rnn_that_errs_after_many_sevens_in_a_row_is_refused(weight, speed, is_right):
+    """With each seven, unit 11 creeps past -0.7071, nearly a fixed point of tanh(2 h + 0.5328)."""
+    model = rnn_with({"b": -20, "x7": 20.5328 + speed, 11: 2})
     model.Wph[0, 11] = weight
     sevens = torch.full((500,), 7)
     sevens[0] = 3
     logits, _ = model(torch.eye(D)[sevens].unsqueeze(0))
     assert (logits.argmax().item() == 3) == is_right
-    if slowness < 0.01:
+    if speed < 0.01:
         logits, _ = model(torch.eye(D)[sevens[:250]].unsqueeze(0))
         assert logits.argmax().item() == 3, "for the first 250 digits it is right"
     assert outcome(model, 3).proved == is_right
@@ -174,7 +176,7 @@ def test_a_network_that_is_wrong_at_exactly_four_digits_is_refused():
     model = chain(100)
     for n, wrong in (3, False), (4, True), (5, False), (6, False):
         _, logits, _ = continuations(model, 3, n)
-        assert (logits.argmax(dim=1) != 3).all() == wrong
+        assert ((logits.argmax(dim=1) != 3) == wrong).all()
     refused = outcome(model, 3)
     assert not refused.proved
     assert refused.words.startswith("after 4 digits")
@@ -293,13 +295,13 @@ def test_a_prover_that_a_found_lead_contradicts_says_so(monkeypatch):
 
 
 class Malicious:
-    """A pickle that runs code when it is loaded."""
+    """A pickle that runs code when it is loaded: it makes a folder."""
 
     def __reduce__(self):  # noqa: D105
-        return print, ("code from the file was run",)
+        return os.mkdir, ("code_was_run",)
 
 
-def test_files_that_hold_no_such_network_are_refused_in_one_line(refuse, tmp_path, capsys):
+def test_files_that_hold_no_such_network_are_refused_in_one_line(refuse, tmp_path):
     good = latches().state_dict()
     torch.save(good, tmp_path / "good")
     data = (tmp_path / "good").read_bytes()
@@ -327,4 +329,4 @@ def test_files_that_hold_no_such_network_are_refused_in_one_line(refuse, tmp_pat
     (tmp_path / "out").mkdir()
     for name in ["missing", *files, *others]:
         refuse(prove.main, "--weights", "good", name, "--out_dir", "out", words=[name])
-    assert "code from the file" not in capsys.readouterr().out
+    assert not (tmp_path / "code_was_run").exists()

@@ -109,8 +109,7 @@ def test_a_held_gate_stays_what_it_is_and_the_rest_is_trained():
         train.train_and_test(model, "lstm", 20, 0, args)
         x, h = torch.randn(7, 10), torch.randn(7, 128)
         z = torch.nn.functional.linear(torch.cat([x, h], dim=1), model.W, model.b)
-        names = {"modulation": 0, "input": 1, "forget": 2, "output": 3}
-        for gate, n in names.items():
+        for n, gate in enumerate(ablation.GATES):
             now = torch.sigmoid(z.chunk(4, dim=1)[n])
             if gate in held:
                 assert (now - value).abs().max() < 1e-4

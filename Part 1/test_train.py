@@ -79,7 +79,7 @@ def test_the_learning_rate_rises_over_20_steps_and_falls_to_zero_unless_told_oth
     assert rates == 40 * [8e-3]
 
 
-def test_the_gradient_is_clipped_after_the_backward_pass():
+def test_the_start_of_the_gates_and_the_clipping_after_the_backward_pass():
     for init, least, most in ("chrono", 0, math.log(4)), ("forget", 1, 1):
         model = train.make_model("lstm", init, T=5, num_hidden=16)
         bf = model.b[32:48]
@@ -93,7 +93,7 @@ def test_no_gradient_is_left_over_from_the_step_before():
     one, _ = five_digits(10).split(0.1)
     model = LSTM(10, 16, 10)
     gradients_after = []
-    for steps in 1, 3:  # so short that they are at the same place
+    for steps in 1, 3:  # the rate is so small that the weights stay where they are
         train.train(model, [one], steps, 1e-9, max_norm=1e9)
         gradients_after.append(model.W.grad.clone())
     torch.testing.assert_close(*gradients_after)

@@ -25,7 +25,7 @@ from lstm import LSTM
 from rnn import VanillaRNN
 
 HERE = Path(__file__).parent
-NETWORKS = {  # {network: (name, init) for make_model} of the experiments; here "lstm" is bf = 1
+NETWORKS = {  # of memory.py and gradients.py: {network: (name, init) for make_model}
     "rnn": ("rnn", "uniform"),
     "rnn_orthogonal": ("rnn", "orthogonal"),
     "lstm": ("lstm", "forget"),
@@ -166,7 +166,7 @@ def parse_args(argv=None):
     constant_help = "do not let the learning rate fall; otherwise it falls linearly to zero"
     add("--constant_rate", action="store_true", help=constant_help)
     norm = number(float, 1e-9, 1e9)
-    add("--max_norm", type=norm, default=1.0, help="to which longer gradients are clipped")
+    add("--max_norm", type=norm, default=1.0, help="largest norm of the gradient")
     add("--eval_every", type=number(int, 1, 1_000_000), default=10, help="steps between tests")
     add("--seeds", type=number(int, 1, 1000), default=1, help="runs: seed, seed + 1, ...")
     add_run_flags(parser, HERE / "run")
@@ -222,15 +222,13 @@ def first_solved(result):
     return min((step for step, share in result["curve"] if share >= SOLVED), default=math.inf)
 
 
-def print_summary(name, T, results):
-    """Print a line about all seeds of one network."""
+def summary(results):
+    """Return four texts about the results: worst and median accuracy, how many are solved, and the
+    median first step."""
     last = [result["curve"][-1][1] for result in results]
-    print(
-        f"T={T}, {name}, {len(last)} seeds: worst {min(last):.2%}, median "
-        f"{statistics.median(last):.2%}, {sum(share >= SOLVED for share in last)} with >= 99.9 %; "
-        f"median first step {statistics.median(map(first_solved, results)):g}",
-        flush=True,
-    )
+    solved = f"{sum(share >= SOLVED for share in last)} of {len(last)}"
+    first = statistics.median(map(first_solved, results))
+    return f"{min(last):.2%}", f"{statistics.median(last):.2%}", solved, f"{first:g}"
 
 
 def main():
@@ -257,7 +255,12 @@ def main():
                 )
                 results[name].append(result)
             if args.seeds > 1:
-                print_summary(name, T, results[name])
+                worst, median, solved, first = summary(results[name])
+                print(
+                    f"T={T}, {name}, {args.seeds} seeds: worst {worst}, median {median}, {solved} "
+                    f"with >= 99.9 %; median first step {first}",
+                    flush=True,
+                )
         save(out_dir / f"t{T}.png", training_figure(T, results, CURVE_SIZE, SOLVED).savefig)
         rows = [
             {"network": name, "seed": result["seed"], "step": step, "accuracy": share}

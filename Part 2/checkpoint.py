@@ -20,7 +20,7 @@ def save_checkpoint(path, game):
 def resume(path, game):
     """Put the state that save_checkpoint wrote to path back into the game.
 
-    Raises InputError when the file cannot be read, is no checkpoint, or has other settings.
+    Raises InputError when the file cannot be read, is no such checkpoint, or has other settings.
     """
     state = load(path, game.args.device)
     if not isinstance(state, dict) or state.keys() != {"settings", "game"}:
@@ -28,6 +28,6 @@ def resume(path, game):
     ours, theirs = settings_of(game.args), state["settings"]
     if ours != theirs:
         names = [name for name in ours | theirs if ours.get(name) != theirs.get(name)]
-        there = ", ".join(f"--{name} {theirs.get(name)} not {ours.get(name)}" for name in names)
+        there = ", ".join(f"--{name} {theirs.get(name)}, now {ours.get(name)}" for name in names)
         raise InputError(f"{path}: made with {there}; --resume needs the same settings")
     game.load_state_dict(state["game"])

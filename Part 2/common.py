@@ -11,8 +11,12 @@ import sys
 import tempfile
 import warnings
 import zipfile
+import zlib
 
 import torch
+
+# What the loading of a damaged or foreign file raises.
+DAMAGE = OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error, pickle.UnpicklingError
 
 # Okabe and Ito's colour-blind-safe palette.
 BLUE, ORANGE, GREEN, PINK, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#777777"
@@ -44,7 +48,7 @@ def number(kind, low, high=math.inf):
             value = kind(text)
         except (ValueError, OverflowError):
             value = None
-        if value is None or not (low <= value <= high and math.isfinite(value)):
+        if value is None or not (low <= value <= high and value < math.inf):
             name = "a whole number" if kind is int else "a number"
             bounds = f"from {low} to {high}" if high < math.inf else f"of at least {low}"
             raise argparse.ArgumentTypeError(f"{text!r} is not {name} {bounds}")
@@ -64,7 +68,7 @@ def device(text):
 
 
 def add_run_flags(parser, out_dir=None, seed=0):
-    """Add --seed, --device and --out_dir; no --seed or --out_dir without a default for it."""
+    """Add --device, and --seed and --out_dir unless their default is None."""
     fastest = "cuda" if torch.cuda.is_available() else "cpu"
     if seed is not None:
         seeds = number(int, 0, 2**63 - 1)
@@ -124,6 +128,18 @@ def save_csv(path, rows):
     save(path, lambda file: file.write(text.encode()))
 
 
+def save_weights(path, model):
+    """Save the model's weights, on the CPU."""
+    weights = {name: w.cpu() for name, w in model.state_dict().items()}
+    save(path, lambda file: torch.save(weights, file))
+
+
+def is_out_of_memory(error):
+    """Return whether memory ran out, on a GPU or, as a plain RuntimeError, on the CPU."""
+    known = isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError))
+    return known or "can't allocate memory" in str(error)
+
+
 def load(path, device):
     """Return what torch.save wrote to path, its tensors on device.
 
@@ -137,15 +153,11 @@ def load(path, device):
             raise InputError(f"{path}: damaged at {damaged!r}")
         with warnings.catch_warnings(action="ignore"):  # an error says it all
             return torch.load(path, map_location=device, weights_only=True)
-    except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, pickle.UnpicklingError) as error:
+    except DAMAGE as error:
+        if is_out_of_memory(error):
+            raise
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise InputError(f"{path}: cannot be loaded ({reason:.200})") from error
-
-
-def is_out_of_memory(error):
-    """Return whether memory ran out, on a GPU or, as a plain RuntimeError, on the CPU."""
-    known = isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError))
-    return known or "can't allocate memory" in str(error)
 
 
 def load_model(path, device, build):

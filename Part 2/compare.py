@@ -77,11 +77,12 @@ def images_of(grid):
 
 
 def print_first_closer(groups):
-    """Print after which epoch each of our runs is closer to MNIST than all ends of the template."""
+    """Print the first epoch at which each of our runs is below the end of every template's run."""
     goal = min(rows[-1]["frechet_distance"] for rows in groups[TEMPLATE])
     for rows in groups[OURS]:
         epochs = [f"{row['epoch']:g}" for row in rows if row["frechet_distance"] < goal]
-        print(f"ours is closer than the template's best end after epoch {[*epochs, 'none'][0]}")
+        first = epochs[0] if epochs else "none"
+        print(f"ours is closer than the template's best end after epoch {first}")
 
 
 def print_unclear(rows, classifier, device):
@@ -89,7 +90,7 @@ def print_unclear(rows, classifier, device):
     for name, cells in rows.items():
         end = images_of(cells[-1][1]).to(device)
         unclear = round(25 * (1 - confident(in_batches(classifier, end))))
-        print(f"{name}: the judge is at most 90 % sure of {unclear} of the 25 samples at the end")
+        print(f"{name}: {unclear} of the last 25 samples are unclear to the judge (at most 90 %)")
 
 
 def main():
@@ -121,6 +122,7 @@ def main():
 
     rows = {name: moments(its[0][1]) for name, its in runs.items()}
     print_unclear(rows, classifier, args.device)
+    # Other real images in each row.
     for cells, real_images in zip(rows.values(), train_images.split(25), strict=False):
         pixels = ((real_images.cpu() + 1) * 127.5).round().to(torch.uint8)
         cells.append(("real images", make_grid(pixels, 5)[0].numpy()))

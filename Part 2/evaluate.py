@@ -57,14 +57,14 @@ def parse_args():
 
 
 def draws(generator, args, first_seed):
-    """Yield args.n_draws times args.n_samples images; the noises have consecutive seeds."""
+    """Yield args.n_draws batches of args.n_samples images; their noise has consecutive seeds."""
     for seed in range(first_seed, first_seed + args.n_draws):
         z = latent_points(args.n_samples, generator.latent_dim, seed, args.device)
         yield in_batches(generator, z)
 
 
 def cells(rows):
-    """Return cells of the first table: of each measure {measure: number} the mean and the range."""
+    """Return mean and range of each measure as texts; rows are {measure: number}, one per draw."""
     texts = []
     for measure, form in COLUMNS.values():
         values = [row[measure] for row in rows]

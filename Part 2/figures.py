@@ -26,11 +26,11 @@ def save_grid(path, images):
 def save_gif(path, grids, n_frames=60):
     """Save an animation of the grids, <batch>.png in the order of training.
 
-    Each frame shows its batch. Most changes come early, so most frames do: frame k of
-    0..n-1 shows the grid at (k / (n - 1))^2 of the training.
+    Each frame shows its batch. Most changes come early, so most frames do: frame k of 0..n-1 shows
+    the grid at (k / (n - 1))^2 of the training, and no grid is shown twice.
     """
     way = torch.linspace(0, 1, n_frames).square()
-    picks = (way * (len(grids) - 1)).round().int().unique()  # no grid twice
+    picks = (way * (len(grids) - 1)).round().int().unique()
     font_file = Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSans.ttf")
     font = ImageFont.truetype(str(font_file), 17)  # Pillow 10.0 takes no Path
     frames = []
@@ -84,7 +84,7 @@ def quality_figure(groups, real=None):
     """
     figure = Figure(figsize=(9, 4.5), dpi=110, layout="constrained")
     axes = figure.subplots()
-    last = 0
+    last, labels = 0, []
     for (name, runs), color in zip(groups.items(), (BLUE, ORANGE), strict=False):
         for rows in runs:
             epochs = [row["epoch"] for row in rows]
@@ -99,7 +99,9 @@ def quality_figure(groups, real=None):
         label = f"{name}:\n{numbers}"
         middle = statistics.geometric_mean(ends)  # the axis is logarithmic
         options = {"textcoords": "offset points", "color": color, "va": "center"}
-        axes.annotate(label, (epochs[-1], middle), (9, 0), **options)
+        labels.append((label, middle, options))
+    for label, middle, options in labels:
+        axes.annotate(label, (last, middle), (9, 0), **options)
     if real is not None:
         axes.plot([0, last], [real, real], color=GREY, ls="--", lw=2)
         label = f"real test images: {real:.2f}"

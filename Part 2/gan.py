@@ -85,7 +85,7 @@ def generator_loss(fake_logits):
     """Return -E log D(G(z)): the non-saturating loss, >= 0 (Goodfellow et al. 2014, section 3).
 
     Equation (10) would have the generator minimise E log(1 - D(G(z))), whose gradient vanishes
-    just when the discriminator sees through every fake; this one is steepest there.
+    when the discriminator sees through every fake; that of this one is largest then.
     """
     return F.softplus(-fake_logits).mean()
 

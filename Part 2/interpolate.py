@@ -19,7 +19,7 @@ from mnist import DATA_DIR, load_mnist
 HERE = Path(__file__).parent
 PAIRS = [(0, 1), (2, 3), (4, 5), (6, 7), (8, 9)]
 LEAST_CONFIDENCE = 0.99  # of an end
-TRIES = 5_000  # candidates for the ends, and training images that they are compared with
+TRIES = 5_000  # samples among which the ends are found; as many training images
 
 
 def parse_args():

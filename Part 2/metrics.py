@@ -51,7 +51,7 @@ def density_and_coverage(real, fake, k=5):
     balls that a fake lies in, divided by k: low when fakes lie off the data. Coverage is the share
     of balls that hold any fake: low when kinds of data are missing.
     """
-    radii = in_batches(lambda x: torch.cdist(x, real).kthvalue(k + 1).values, real)  # 1st: itself
+    radii = in_batches(lambda x: torch.cdist(x, real).kthvalue(k + 1).values, real)  # 1: itself
     inside = [torch.cdist(batch, real) < radii for batch in fake.split(500)]
     density = sum(hits.sum() for hits in inside) / (k * len(fake))
     coverage = torch.stack([hits.any(0) for hits in inside]).any(0).float().mean()

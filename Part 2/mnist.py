@@ -23,9 +23,9 @@ def open_mnist(data_dir=DATA_DIR, train=True, transform=None):
     downloaded.
 
     torchvision compares the .gz files with their MD5, but trusts any unpacked file of the right
-    name, even one that a killed run left half-written. So this
-    function copies the .gz files alone to a temporary folder, where torchvision unpacks them. That
-    takes half a second, and also works where data_dir cannot be written.
+    name, even one that a killed run left half-written. So only the .gz files are copied, to a
+    temporary folder where torchvision unpacks them. That takes half a second, and also works where
+    data_dir cannot be written.
     """
     source = Path(data_dir) / "MNIST" / "raw"
     with tempfile.TemporaryDirectory() as root:

@@ -1,4 +1,4 @@
-"""Tests of the report: what it links to, shows, prints as a command or quotes from a file is so."""
+"""Tests of the reports: their links, figures, commands and quoted numbers are right."""
 
 import csv
 import hashlib
@@ -48,7 +48,7 @@ def test_every_figure_is_shown_and_numbered_in_the_report():
 
 
 def flags_of(script):
-    """Return the flags that a script's source names, and those that all scripts have."""
+    """Return the flags that a script's source names, and those of common.py."""
     sources = script.read_text(), (script.parent / "common.py").read_text()
     return {"--help", *(flag for source in sources for flag in re.findall(r'"(--\w+)"', source))}
 
@@ -57,7 +57,9 @@ def flags_of(script):
 def test_every_command_has_only_flags_that_its_script_knows(report):
     known = {script: flags_of(script) for script in TOP.glob("Part */*.py")}
     anyones = set().union(*known.values())
-    for code in re.findall(r"```sh\n(.*?)```", report.read_text(), re.DOTALL):
+    blocks = re.findall(r"```sh\n(.*?)```", report.read_text(), re.DOTALL)
+    assert blocks
+    for code in blocks:
         for command in re.split(r"\n|&&|;", code):
             named = re.search(r'"?(Part \d/\w+\.py)"?(.*)', command)
             if named:
@@ -74,7 +76,7 @@ def test_the_task_table_names_each_task():
     assert sorted(rows) == sorted([*tasks, "Report"])
 
 
-def test_what_committed_files_fix_is_what_the_text_says():
+def test_numbers_quoted_from_committed_files_are_theirs():
     report, part_1, part_2 = map(read, REPORTS)
     for network in "rnn", "lstm":
         weights = (TOP / "Part 1" / f"palindrome_{network}.pth").read_bytes()

@@ -77,7 +77,7 @@ def test_each_player_gets_the_gradients_of_its_own_loss_alone(r1):
     train.train_step(game, real)
     torch.testing.assert_close([p.grad for p in generator.parameters()], list(expected_g))
     found = [p.grad for p in discriminator.parameters()]
-    torch.testing.assert_close(found, list(expected_d), msg="generator's step filled D's gradients")
+    torch.testing.assert_close(found, list(expected_d))  # nothing of the generator's step
     torch.testing.assert_close(game.history[0, :2], torch.stack([d_loss, g_loss]).detach())
 
 
@@ -144,11 +144,11 @@ def test_killed_and_resumed_gives_the_bits_of_a_straight_run(straight_run, tmp_p
     flags = [*TINY, "--out_dir", killed]
     ways_out = "--resume", "--out_dir", "checkpoint.pt"
     refuse(train.main, *flags, words=ways_out)
-    refuse(train.main, *flags, "--resume", "--lr", 0.5, words=["made with --lr 0.0008 not 0.5"])
+    refuse(train.main, *flags, "--resume", "--lr", 0.5, words=["made with --lr 0.0008, now 0.5"])
     tiny_run(killed, "--resume")
     found = hashes(killed)
     assert found == hashes(straight_run)
-    assert len(found) == 3 + 7  # 3 epochs of 4 batches: 0, 2, ..., 10 and the end
+    assert len(found) == 3 + 7  # generator and two csv; grids 0, 2, ..., 10 and 12
     rows = (killed / "quality.csv").read_text().splitlines()
     assert [row.split(",")[:2] for row in rows[1:]] == [["4", "1"], ["8", "2"], ["12", "3"]]
     for name in ("losses.png", "quality.png", "training.gif"):
@@ -230,7 +230,8 @@ def test_when_the_quality_is_measured():
     ],
 )
 def test_wrong_flags_are_refused(refuse, flag, value):
-    refuse(train.main, "--out_dir", "out", flag, value, words=[value])
+    name = value if flag in ("--out_dir", "--nonsense") else flag
+    refuse(train.main, "--out_dir", "out", flag, value, words=[name, value])
 
 
 def test_runs_are_compared(straight_run, tmp_path, monkeypatch, few_images, capsys, refuse):

@@ -31,6 +31,7 @@ from common import (
     run,
     save,
     save_csv,
+    save_weights,
 )
 from figures import losses_figure, quality_figure, save_gif, save_grid
 from gan import (
@@ -48,7 +49,7 @@ from mnist import DATA_DIR, load_mnist
 HERE = Path(__file__).parent
 # Seeds of the noise for quality.csv and for BatchNorm's statistics; no setting was chosen on them.
 MEASURE_SEED, BATCHNORM_SEED = 4000, 4001
-STATISTICS = ["d_loss", "g_loss", "d_real", "d_fake"]  # of a batch; the last two are means of D
+STATISTICS = ["d_loss", "g_loss", "d_real", "d_fake"]  # d_real: mean of D over real images
 
 
 def parse_args(argv=None):
@@ -69,7 +70,7 @@ def parse_args(argv=None):
     add("--r1_every", type=number(int, 1, 1000), default=16, help="batches between penalties")
     add("--ema", type=decay, default=0.9995, help="decay of the generator's averaged weights")
     add("--save_interval", type=number(int, 1), default=500, help="batches between sample grids")
-    every = "epochs between rows of quality.csv after the tenth epoch; 0: no rows at all"
+    every = "from epoch 11 on, measure every Nth epoch (the first ten always); 0: never"
     add("--measure_every", type=number(int, 0), default=5, help=every)
     measured = "samples behind a row of quality.csv"
     add("--n_measured", type=number(int, 200, 100_000), default=10_000, help=measured)
@@ -82,7 +83,7 @@ def parse_args(argv=None):
 def warm_ema(decay):
     """Return AveragedModel's averaging function: an exponential moving average of the weights.
 
-    Its decay is min(decay, (1 + n) / (10 + n)) after n steps, so that the untrained weights are
+    The decay after n steps is min(decay, (1 + n) / (10 + n)), so that the untrained weights are
     forgotten soon and early samples show what has been learnt.
     """
 
@@ -112,7 +113,7 @@ class Game:
         self.history = torch.zeros(n_steps, len(STATISTICS), device=args.device)
         self.quality = []  # the rows of quality.csv
         self.step = self.epoch = 0  # how many are done
-        self.seconds = 0.0  # of training, without measuring
+        self.seconds = 0.0  # of training and drawing grids, without measuring
 
     def parts(self):
         """Return {name: part} of all parts that have a state_dict of their own."""
@@ -190,7 +191,7 @@ def train_epoch(game, real_images, bar):
     game.seconds += time.perf_counter() - start
 
 
-def finished(game):
+def averaged_generator(game):
     """Return the generator that would be saved now: a copy of the averaged one, in eval mode.
 
     Averaged running statistics do not match the averaged weights, so BatchNorm's statistics are
@@ -205,13 +206,13 @@ def finished(game):
 
 
 def samples(game, n, seed):
-    """Return n images (n, 1, 28, 28) of the finished generator, at points z that the seed fixes."""
+    """Return n images (n, 1, 28, 28) of the averaged generator, at points z that the seed fixes."""
     z = latent_points(n, game.args.latent_dim, seed, game.args.device)
-    return in_batches(finished(game), z)
+    return in_batches(averaged_generator(game), z)
 
 
 def save_samples(game):
-    """Save images/<step>.png: what the finished generator draws at 25 points that stay the same."""
+    """Save images/<step>.png: what the averaged generator draws at 25 points that stay the same."""
     path = Path(game.args.out_dir) / "images" / f"{game.step}.png"
     save_grid(path, samples(game, 25, game.args.seed))
 
@@ -223,7 +224,7 @@ def is_due(epoch, args):
 
 
 def measure(game, judge):
-    """Add a row to game.quality: how good samples of the finished generator are.
+    """Add a row to game.quality: how good samples of the averaged generator are.
 
     The noise has a seed of its own, so measuring does not change the training.
     """
@@ -262,8 +263,7 @@ def save_measurements(game, out_dir):
 
 def save_results(game, out_dir):
     """Save the generator, its last 25 samples, and the course of the training."""
-    weights = finished(game).state_dict()
-    save(out_dir / "mnist_generator.pth", lambda file: torch.save(weights, file))
+    save_weights(out_dir / "mnist_generator.pth", averaged_generator(game))
     save_samples(game)
     save_measurements(game, out_dir)
     losses = epoch_means(game)
