@@ -76,6 +76,18 @@ def test_the_task_table_names_each_task():
     assert sorted(rows) == sorted([*tasks, "Report"])
 
 
+def rows_of(path):
+    """Return the rows of a csv file."""
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def quoted(row):
+    """Return three cells of a table, as the reports quote a row of quality.csv."""
+    distance, score = float(row["frechet_distance"]), float(row["inception_score"])
+    return f"| {distance:.2f} | {score:.2f} | {100 * float(row['confident']):.1f} % |"
+
+
 def test_numbers_quoted_from_committed_files_are_theirs():
     report, part_1, part_2 = map(read, REPORTS)
     for network in "rnn", "lstm":
@@ -83,12 +95,11 @@ def test_numbers_quoted_from_committed_files_are_theirs():
         assert hashlib.sha256(weights).hexdigest() in part_1
     for player in Generator(), Discriminator():
         assert f"{sum(p.numel() for p in player.parameters()):,} weights" in report
-    with open(HERE / "quality.csv", newline="") as file:
-        rows = list(csv.DictReader(file))
+    for path in HERE.glob("quality_*.csv"):
+        *_, last = rows_of(path)
+        assert quoted(last) in part_2
+    rows = rows_of(HERE / "quality.csv")
     for row in rows:
         if row["epoch"] in ("1", "2", "3", "4", "5", "10", "50", "100", "200"):
-            distance, score = float(row["frechet_distance"]), float(row["inception_score"])
-            sure = 100 * float(row["confident"])
-            line = f"| {row['epoch']} | {distance:.2f} | {score:.2f} | {sure:.1f} % |"
-            assert line in part_2
+            assert f"| {row['epoch']} {quoted(row)}" in part_2
     assert rows[-1]["epoch"] == "200"
