@@ -2,6 +2,7 @@
 
     python ablation.py                    all three tables; some 70 minutes of one core
     python ablation.py --only settings    one of them
+    python ablation.py --only gates --learning_rate 0.003
 
 settings: our training of the LSTM at T = 20; then again with one setting changed back to the course
 template's. At T = 80: only ours, and ours with gradients clipped to norm 10. template: all settings
@@ -74,34 +75,35 @@ def run_seeds(T, flags, seeds, held=None):
     return summary(results)
 
 
-def settings_table(seeds, steps):
+def settings_table(seeds, args):
     """Print the accuracy with each setting set back at T = 20, and with one of them at T = 80."""
     print_heads("setting", "T", *HEADS)
     for name, flags in SETTINGS.items():
-        row = run_seeds(20, f"{flags} --train_steps {steps}", seeds)
+        row = run_seeds(20, f"{flags} --train_steps {args.steps}", seeds)
         print_row(name, 20, *row)
     for name in ("ours", NORM_10):
-        row = run_seeds(80, f"{SETTINGS[name]} {TO_80} --train_steps {steps}", seeds[:AT_80])
+        row = run_seeds(80, f"{SETTINGS[name]} {TO_80} --train_steps {args.steps}", seeds[:AT_80])
         print_row(name, 80, *row)
 
 
-def template_table(seeds, steps):
+def template_table(seeds, args):
     """Print the accuracy with the template's settings, and with ours, at T = 5 and T = 20."""
     print_heads("settings", "T", "steps", *HEADS)
-    trainings = [("ours", OURS, steps), ("template", TEMPLATE, steps)]
-    trainings.append(("template", TEMPLATE, 5 * steps))
+    trainings = [("ours", OURS, args.steps), ("template", TEMPLATE, args.steps)]
+    trainings.append(("template", TEMPLATE, 5 * args.steps))
     for T in (5, 20):
         for name, flags, train_steps in trainings:
             row = run_seeds(T, f"{flags} --train_steps {train_steps}", seeds)
             print_row(name, T, f"{train_steps:,}", *row)
 
 
-def gates_table(seeds, steps):
+def gates_table(seeds, args):
     """Print the accuracy with gates held, at T = 20 and, with fewer seeds, at T = 80."""
+    always = f"--train_steps {args.steps} --learning_rate {args.learning_rate}"
     print_heads("held", "T", *HEADS)
     for T, flags, some in ((20, "", seeds), (80, TO_80, seeds[:AT_80])):
         for name, held in HELD.items():
-            row = run_seeds(T, f"{flags} --train_steps {steps}", some, held)
+            row = run_seeds(T, f"{flags} {always}", some, held)
             print_row(name, T, *row)
 
 
@@ -114,6 +116,7 @@ def main():
     add = parser.add_argument
     add("--only", choices=TABLES, nargs="+", default=[*TABLES], help="which tables")
     add("--steps", type=number(int, 1, 200_000), default=500, help="training steps")
+    add("--learning_rate", type=number(float, 1e-9, 10), default=0.01, help="for the gates")
     add("--seed", type=number(int, 0, 2**31), default=300, help="the first seed")
     add("--seeds", type=number(int, 1, 1000), default=10, help="runs: seed, seed + 1, ...")
     args = parser.parse_args()
@@ -121,7 +124,7 @@ def main():
     for name, table in TABLES.items():
         if name in args.only:
             print()
-            table(range(args.seed, args.seed + args.seeds), args.steps)
+            table(range(args.seed, args.seed + args.seeds), args)
 
 
 if __name__ == "__main__":

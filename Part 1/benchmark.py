@@ -39,7 +39,7 @@ class TorchLSTM(nn.Module):
         return self.out(h[:, -1]), state
 
 
-def products(batch_size, times, training):
+def products(batch_size, times, both_ways):
     """Return a function that computes the products of `times` digits, forward or both ways."""
     xh, W = torch.randn(batch_size, 10 + H), torch.randn(10 + H, 4 * H)
     dz = torch.randn(batch_size, 4 * H)  # the gradient at W's product
@@ -47,7 +47,7 @@ def products(batch_size, times, training):
     def multiply():
         for _ in range(times):
             torch.mm(xh, W)
-            if training:
+            if both_ways:
                 torch.mm(dz, W.T)
                 torch.mm(xh.T, dz)
 
@@ -65,7 +65,7 @@ def training(T, steps):
     dataset = PalindromeDataset(T - 1, 1000, one_hot=True)
     return contenders(
         lambda model: train(model, [dataset], steps, 1e-4, batch_size=BATCH_SIZE),
-        products(BATCH_SIZE, steps * (T - 1), training=True),
+        products(BATCH_SIZE, steps * (T - 1), both_ways=True),
     )
 
 
@@ -73,7 +73,7 @@ def reading(batch_size):
     """Return the contenders; each call reads 100 digits of batch_size palindromes."""
     dataset = PalindromeDataset(100, batch_size, one_hot=True)
     return contenders(
-        lambda model: accuracy(model, dataset), products(batch_size, 100, training=False)
+        lambda model: accuracy(model, dataset), products(batch_size, 100, both_ways=False)
     )
 
 
@@ -113,8 +113,7 @@ def main():
             ratios = [a / b for a, b in zip(values, seconds["nn.LSTM"], strict=True)]
             print(
                 f"{what:>26}  {name:9}  {1000 * statistics.median(values) / steps:7.2f}  "
-                f"{statistics.median(ratios):.2f}x ({min(ratios):.2f}-{max(ratios):.2f})",
-                flush=True,
+                f"{statistics.median(ratios):.2f}x ({min(ratios):.2f}-{max(ratios):.2f})"
             )
 
 

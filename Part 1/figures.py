@@ -57,7 +57,7 @@ def training_figure(T, results, curve_size, solved):
     axes.axhline(10, color=GREY, ls="--", zorder=1)
     axes.text(0.99 * shown, 8.5, "chance", color=GREY, ha="right", va="top", fontsize=10)
     axes.set(xlim=(0, shown), ylim=(0, 102), xlabel="training step")
-    axes.set_ylabel(f"accuracy on {min(curve_size, middle['tested_on']):,} unseen palindromes (%)")
+    axes.set_ylabel(f"accuracy on {min(curve_size, middle['sizes'][1]):,} unseen palindromes (%)")
     axes.grid(alpha=0.3)
     axes.legend(loc="lower right", bbox_to_anchor=(1, 0.12), fontsize=11)
     seeds = f": {len(runs)} seeds thin, their median bold" if len(runs) > 1 else ""
@@ -99,7 +99,6 @@ def memory_figure(curves):
         "alone": "trained and tested at T = 40",
         "mixed": "trained at T = 5 to 40, tested at T = 1,000",
     }
-    titles = {way: title for way, title in titles.items() if way in {key[0] for key in curves}}
     panels = figure.subplots(1, len(titles), sharex=True, sharey=True, squeeze=False)[0]
     ticks = sorted({point[0] for points in curves.values() for point in points})
     for axes, (way, title) in zip(panels, titles.items(), strict=True):

@@ -8,7 +8,6 @@ seeds, and writes them to run/gradients.png and run/gradients.csv.
 """
 
 import statistics
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -17,8 +16,6 @@ from common import add_run_flags, begin, make_parser, number, run, save, save_cs
 from dataset import PalindromeDataset
 from figures import gradients_figure
 from train import NETWORKS, make_model
-
-HERE = Path(__file__).parent
 
 
 def gradient_ratio(network, T, seed, device):
@@ -33,38 +30,30 @@ def gradient_ratio(network, T, seed, device):
     return (dx[:, 0].norm() / dx[:, -1].norm()).item()
 
 
-def parse_args():
-    """Return the checked flags."""
+def main():
+    """Measure each network at each length, print a line for each, draw the figure."""
     parser = make_parser(__doc__)
     lengths = {"type": number(int, 3, 500), "nargs": "+", "default": [5, 10, 20, 40, 70, 100]}
     parser.add_argument("--lengths", **lengths, help="palindrome lengths T")
     seeds = {"type": number(int, 1, 1000), "default": 10}
     parser.add_argument("--seeds", **seeds, help="networks: seed, seed + 1, ...")
-    add_run_flags(parser, HERE / "run")
-    return parser.parse_args()
-
-
-def main():
-    """Measure each network at each length, print a line for each, draw the figure."""
-    args = parse_args()
+    add_run_flags(parser)
+    args = parser.parse_args()
     begin(args)
     seeds = range(args.seed, args.seed + args.seeds)
+    device = "cpu" if args.device.type == "mps" else args.device  # mps has no float64
 
     print("  T  network            median      least       most")
     rows = []
     for T in sorted(set(args.lengths)):
         for network in NETWORKS:
-            ratios = [gradient_ratio(network, T, seed, args.device) for seed in seeds]
-            row = {"T": T, "network": network, "median": statistics.median(ratios)}
-            row |= {"least": min(ratios), "most": max(ratios)}
-            print(
-                f"{T:3}  {network:14}  {row['median']:9.1e}  {row['least']:9.1e}  "
-                f"{row['most']:9.1e}",
-                flush=True,
-            )
+            ratios = [gradient_ratio(network, T, seed, device) for seed in seeds]
+            median, least, most = statistics.median(ratios), min(ratios), max(ratios)
+            print(f"{T:3}  {network:14}  {median:9.1e}  {least:9.1e}  {most:9.1e}")
+            row = {"T": T, "network": network, "median": median, "least": least, "most": most}
             rows.append(row)
-    save(Path(args.out_dir) / "gradients.png", gradients_figure(rows).savefig)
-    save_csv(Path(args.out_dir) / "gradients.csv", rows)
+    save(args.out_dir / "gradients.png", gradients_figure(rows).savefig)
+    save_csv(args.out_dir / "gradients.csv", rows)
     print(f"gradients.png and gradients.csv are in {args.out_dir}")
 
 

@@ -1,7 +1,7 @@
 """What does the LSTM buy? Accuracy over training steps: four networks, two training regimes.
 
     python memory.py                                 the experiment: memory.png and its table
-    python memory.py --networks lstm --ways mixed    a part of it
+    python memory.py --networks lstm                 a part of it
     python memory.py --grid                          how the learning rates were chosen
     python memory.py --save_dir DIR                  the two networks of the proof
 
@@ -11,10 +11,7 @@ learning rate falls to zero. Once all seeds reach 99.9 % for two numbers of step
 are skipped. Each network has csv files of its own in out_dir, and what stands there is not trained
 again: a run that was interrupted goes on, and different networks can run side by side.
 
-Trained alone, the RNN with an orthogonal start and the LSTM with the chrono start reach 99.9 % in
-all five seeds after 1,000 steps, the other two not after 4,000. Mixed, both LSTMs do so after 1,000
-steps, the orthogonal RNN after 2,000 and the RNN after 4,000. The first command takes 70 minutes on
-one core of an AMD EPYC, --grid takes an hour.
+The first command takes 70 minutes on one core of an AMD EPYC, --grid takes an hour.
 """
 
 import csv
@@ -42,7 +39,6 @@ from dataset import PalindromeDataset
 from figures import memory_figure
 from train import NETWORKS, SOLVED, accuracy, make_model, train
 
-HERE = Path(__file__).parent
 LONGEST = 40  # digits of the training palindromes
 STEPS = (250, 500, 1000, 2000, 4000)
 SEEDS = range(300, 305)  # of the reported results
@@ -75,8 +71,7 @@ def make_data(way, seed):
 def train_network(network, train_sets, steps, learning_rate, seed, device):
     """Return a network of NETWORKS, trained."""
     torch.manual_seed(seed)
-    name, init = NETWORKS[network]
-    model = make_model(name, init, LONGEST).to(device)
+    model = make_model(*NETWORKS[network], LONGEST).to(device)
     train(model, train_sets, steps, learning_rate, seed=seed, label=f"{network}, {steps} steps")
     return model
 
@@ -119,10 +114,10 @@ class Trainings:
         return found
 
 
-def print_grid(trainings, ways):
+def print_grid(trainings):
     """Print the mean accuracy of each learning rate, and which of them is the best."""
     print_heads("trained", "network", "steps", *(f"{rate:g}" for rate in GRID_RATES), "best")
-    for way in ways:
+    for way in LEARNING_RATES:
         for network, table in trainings.items():
             steps = GRID_STEPS[network]
             means = []
@@ -175,7 +170,7 @@ def save_networks(args):
     for network in ("rnn", "lstm"):
         rate = LEARNING_RATES["mixed"][network]
         model = train_network(network, train_sets, args.steps, rate, args.seed, args.device)
-        save_weights(Path(args.save_dir) / f"palindrome_{network}.pth", model)
+        save_weights(args.save_dir / f"palindrome_{network}.pth", model)
         for T in args.lengths:
             total_len = max(64, min(1000, 1_000_000 // T))  # fewer long ones, for time's sake
             if T <= LONGEST:  # held out from the training
@@ -192,18 +187,15 @@ def parse_args():
     parser = make_parser(__doc__)
     add = parser.add_argument
     add("--networks", choices=NETWORKS, nargs="+", default=[*NETWORKS], help="which to compare")
-    add("--ways", choices=LEARNING_RATES, nargs="+", default=[*LEARNING_RATES], help="regimes")
-    add("--grid", action="store_true", help="compare learning rates, on seeds 0 to 2")
-    add("--save_dir", metavar="DIR", help="train the networks of the proof instead, into DIR")
-    add(
-        "--steps",
-        type=number(int, 1, 1_000_000),
-        default=4000,
-        help="with --save_dir: training steps",
+    instead = parser.add_mutually_exclusive_group().add_argument
+    instead("--grid", action="store_true", help="compare learning rates, on seeds 0 to 2")
+    instead(
+        "--save_dir", type=Path, help="train the networks of the proof instead, into this folder"
     )
+    add("--steps", type=number(int, 1, 1_000_000), default=4000, help="with --save_dir: its steps")
     lengths = {"type": number(int, 5, 10_000_000), "nargs": "*", "default": TEST_LENGTHS}
     add("--lengths", **lengths, help="with --save_dir: test lengths T")
-    add_run_flags(parser, HERE / "run")
+    add_run_flags(parser)
     args = parser.parse_args()
     if args.seed and not args.save_dir:
         parser.error(f"argument --seed: {args.seed} needs --save_dir; otherwise seeds are fixed")
@@ -217,23 +209,22 @@ def main():
     if args.save_dir:
         save_networks(args)
         return
-    out_dir = Path(args.out_dir)
     kind = "grid" if args.grid else "memory"
     trainings = {
-        network: Trainings(network, out_dir / f"{kind}_{network}.csv", args.device)
+        network: Trainings(network, args.out_dir / f"{kind}_{network}.csv", args.device)
         for network in NETWORKS
         if network in args.networks
     }
     if args.grid:
-        print_grid(trainings, args.ways)
+        print_grid(trainings)
         return
     curves = {
         (way, network): curve(table, way)
-        for way in args.ways
+        for way in LEARNING_RATES
         for network, table in trainings.items()
     }
     print_curves(curves)
-    save(out_dir / "memory.png", memory_figure(curves).savefig)
+    save(args.out_dir / "memory.png", memory_figure(curves).savefig)
     print(f"memory.png and the numbers behind it are in {args.out_dir}")
 
 

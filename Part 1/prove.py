@@ -35,26 +35,16 @@ from typing import NamedTuple
 import torch
 
 from candidates import candidates
-from common import InputError, begin, load_model, make_parser, run, save
+from common import HERE, InputError, begin, load_model, make_parser, run, save
 from figures import proof_figure
 from intervals import condense, inside, lead, merge, start, step
 from lstm import LSTM
 from rnn import VanillaRNN
 
-HERE = Path(__file__).parent
 READ = 40  # digits of stage 1
+FINE_UNTIL = 6  # digits: so long each pair of last digits keeps ten boxes, then one
 
 # 1. The proof.
-
-
-def how_many_boxes(read):
-    """Return how many boxes each pair of last digits keeps after so many digits."""
-    return 10 if read <= 6 else 1
-
-
-def regroup(bound):
-    """Return (digit before, box, digit after, H) as (digit after, digit before and box, H)."""
-    return bound.movedim(2, 0).flatten(1, 2)
 
 
 def first_boxes(model, d):
@@ -67,19 +57,12 @@ def first_boxes(model, d):
     box = step(model, step(model, box))  # 3 digits read: (10, 10, H)
     box = tuple((low.unsqueeze(2), high.unsqueeze(2)) for low, high in box)
     for read in range(4, READ + 1):
-        after, leads = [], []
-        for b in range(10):  # the last digit, one at a time so that memory stays small
-            of_b = tuple((low[:, b], high[:, b]) for low, high in box)  # (10, n, H)
-            new = step(model, of_b)  # (digit before b, box, digit after b, H)
-            leads.append(lead(model, new, d))
-            new = tuple((regroup(low), regroup(high)) for low, high in new)  # (10, 10 n, H)
-            after.append(condense(new, how_many_boxes(read)))
-        box = tuple(
-            (torch.stack([x[k][0] for x in after]), torch.stack([x[k][1] for x in after]))
-            for k in range(len(box))
-        )
-        least = torch.tensor(leads, dtype=torch.float64).amin()  # keeps NaN, which min() would lose
-        yield box, least.item()
+        new = step(model, box)  # (a, b, box, c, H): digits a and b were read last, now c is
+        least = lead(model, new, d)
+        # One group of boxes for each b, c: (b, c, a and box, H).
+        new = [[end.permute(1, 3, 0, 2, 4).flatten(2, 3) for end in ends] for ends in new]
+        box = condense(new, 10 if read <= FINE_UNTIL else 1)
+        yield box, least
 
 
 class Outcome(NamedTuple):
@@ -92,13 +75,12 @@ class Outcome(NamedTuple):
 
 @torch.no_grad()
 def prove_digit(model, d):
-    """Try to prove the theorem for the first digit d; model is in float64, for ten digits.
+    """Try to prove the theorem of a model of ten digits, for the first digit d.
 
     Stage 2 is an induction: the state lies in the closed box of the two digits read last, so that
     after the next digit it lies in the closed box of the next two.
     """
-    if model.Wph.dtype != torch.float64:
-        raise ValueError("float64 is needed: its own rounding must be negligible")
+    model = copy.deepcopy(model).double()  # so that this program's own rounding is negligible
     leads = []
     for box, least in first_boxes(model, d):  # noqa: B007, the last box is used below
         leads.append(least)
@@ -120,11 +102,6 @@ def prove_digit(model, d):
 # 2. The other side: continuations that bring the lead as low as can be found.
 
 
-def rows_of(state, rows):
-    """Return the given rows of a network's state, h or (h, c)."""
-    return state[rows] if torch.is_tensor(state) else tuple(s[rows] for s in state)
-
-
 @torch.no_grad()
 def search(model, d, read=99, beam=100):
     """Return the least leads of the float32 network that are found after 4, 5, ..., `read` digits.
@@ -136,8 +113,9 @@ def search(model, d, read=99, beam=100):
     _, state = model(digits[d].view(1, 1, 10))
     kept, found = torch.zeros(1, dtype=torch.int64), []
     for n in range(2, read + 1):
-        states = rows_of(state, kept.repeat_interleave(10))
-        logits, state = model(digits.repeat(len(kept), 1).unsqueeze(1), states)
+        rows = kept.repeat_interleave(10)  # each once for each next digit
+        state = state[rows] if torch.is_tensor(state) else tuple(part[rows] for part in state)
+        logits, state = model(digits.repeat(len(kept), 1).unsqueeze(1), state)
         others = logits.clone()
         others[:, d] = -torch.inf
         leads = logits[:, d] - others.amax(dim=1)
@@ -180,35 +158,26 @@ def check(outcome, found):
 
 def prove_network(model):
     """Try all ten first digits, print a line for each; return the outcomes and the leads found."""
-    exact = copy.deepcopy(model).double()
     outcomes, found = [], []
     for d in range(10):
         least = search(model, d)
-        outcome = prove_digit(exact, d)
+        outcome = prove_digit(model, d)
         check(outcome, least)
         result = f"proved, lead >= {down(min(outcome.leads))}" if outcome.proved else "NOT PROVED"
-        print(
-            f"first digit {d}: {result} (least found: {min(least):.2f}); {outcome.words}",
-            flush=True,
-        )
+        print(f"first digit {d}: {result} (least found: {min(least):.2f}); {outcome.words}")
         outcomes.append(outcome)
         found.append(least)
     return outcomes, found
 
 
-def parse_args():
-    """Return the checked flags."""
+def main():
+    """Prove it for one network after another, search for a counterexample, draw the figure."""
     parser = make_parser(__doc__)
     add = parser.add_argument
     files = [str(HERE / f"palindrome_{network}.pth") for network in ("rnn", "lstm")]
     add("--weights", nargs="+", default=files, metavar="FILE", help="saved by memory.py --save_dir")
-    add("--out_dir", default=HERE / "run", help="folder for proof.png")
-    return parser.parse_args()
-
-
-def main():
-    """Prove it for one network after another, search for a counterexample, draw the figure."""
-    args = parse_args()
+    add("--out_dir", type=Path, default=HERE / "run", help="folder for proof.png")
+    args = parser.parse_args()
     begin(args)
     models = {Path(path): read_network(path) for path in args.weights}
     proofs = []
@@ -229,7 +198,7 @@ def main():
         proofs.append((kind, [outcome.leads for outcome in outcomes], found))
     if len(proofs) < len(models):
         sys.exit(1)
-    save(Path(args.out_dir) / "proof.png", proof_figure(proofs).savefig)
+    save(args.out_dir / "proof.png", proof_figure(proofs).savefig)
     print(f"\nproof.png is in {args.out_dir}")
 
 

@@ -47,10 +47,6 @@ def latches(**units):
     return model
 
 
-def outcome(model, d):
-    return prove.prove_digit(model.double(), d)
-
-
 def rnn_latches():
     """An RNN made by hand: units 0 to 9 are at 1 or -1 and keep the first digit.
 
@@ -84,7 +80,7 @@ def continuations(model, d, n):
 
 @pytest.mark.parametrize("random_network", [random_rnn, random_lstm])
 def test_every_short_sequence_lies_in_a_box_of_its_last_digits(random_network, monkeypatch):
-    monkeypatch.setattr(prove, "how_many_boxes", lambda read: 10 if read < 6 else 1)
+    monkeypatch.setattr(prove, "FINE_UNTIL", 5)
     torch.manual_seed(0)
     model, d = random_network(8, 0.8), 7
     exact = copy.deepcopy(model).double()
@@ -110,8 +106,8 @@ def test_every_short_sequence_lies_in_a_box_of_its_last_digits(random_network, m
 
 def test_right_networks_are_proved():
     for d in 0, 3, 7:
-        assert outcome(latches(), d).proved
-        assert outcome(rnn_latches(), d).proved
+        assert prove.prove_digit(latches(), d).proved
+        assert prove.prove_digit(rnn_latches(), d).proved
 
 
 def rnn_with(*units):
@@ -142,7 +138,7 @@ def test_an_rnn_that_is_wrong_at_exactly_four_digits_is_refused(weight, is_right
         _, logits, _ = continuations(model, 3, n)
         right = (logits.argmax(dim=1) == 3).double().mean()
         assert right == 1 if is_right or n != 4 else right < 1
-    result = outcome(model, 3)
+    result = prove.prove_digit(model, 3)
     assert result.proved == is_right
     assert is_right or result.words.startswith("after 4 digits")
 
@@ -161,7 +157,7 @@ def test_an_rnn_that_errs_after_many_sevens_in_a_row_is_refused(weight, speed, i
     if speed < 0.01:
         logits, _ = model(torch.eye(D)[sevens[:250]].unsqueeze(0))
         assert logits.argmax().item() == 3, "for the first 250 digits it is right"
-    assert outcome(model, 3).proved == is_right
+    assert prove.prove_digit(model, 3).proved == is_right
 
 
 def chain(weight):
@@ -177,10 +173,10 @@ def test_a_network_that_is_wrong_at_exactly_four_digits_is_refused():
     for n, wrong in (3, False), (4, True), (5, False), (6, False):
         _, logits, _ = continuations(model, 3, n)
         assert ((logits.argmax(dim=1) != 3) == wrong).all()
-    refused = outcome(model, 3)
+    refused = prove.prove_digit(model, 3)
     assert not refused.proved
     assert refused.words.startswith("after 4 digits")
-    assert outcome(chain(1), 3).proved
+    assert prove.prove_digit(chain(1), 3).proved
 
 
 def counter(weight, g):
@@ -197,8 +193,8 @@ def test_a_network_that_errs_after_hundreds_of_sevens_is_refused_and_a_harmless_
     for n, right in (40, True), (300, False):
         logits, _ = model(torch.eye(D)[sevens[:n]].unsqueeze(0))
         assert (logits.argmax().item() == 3) == right
-    assert not outcome(model, 3).proved
-    assert outcome(counter(5, g), 3).proved
+    assert not prove.prove_digit(model, 3).proved
+    assert prove.prove_digit(counter(5, g), 3).proved
 
 
 def test_a_network_that_only_float32_makes_wrong_is_refused():
@@ -220,7 +216,7 @@ def test_a_network_that_only_float32_makes_wrong_is_refused():
     c[0, 0] = 1.0594  # where it has crept to after 610,000
     logits, _ = model(zeros, (h, c))
     assert logits.argmax() != 0
-    refused = outcome(model, 0)
+    refused = prove.prove_digit(model, 0)
     assert refused.words.startswith("no candidate")
     assert not refused.proved
 
@@ -246,18 +242,13 @@ def test_nan_is_no_proof():
         for name, _ in network().named_parameters():
             model = network()
             getattr(model, name).view(-1)[0] = torch.nan
-            assert not outcome(model, 0).proved
-
-
-def test_float32_boxes_are_refused():
-    with pytest.raises(ValueError, match="float64"):
-        prove.prove_digit(latches().float(), 0)
+            assert not prove.prove_digit(model, 0).proved
 
 
 @pytest.mark.parametrize("network", ["rnn", "lstm"])
 def test_the_theorems_about_the_committed_networks(network):
     path = HERE / f"palindrome_{network}.pth"
-    outcomes = [outcome(prove.read_network(path), d) for d in range(10)]
+    outcomes = [prove.prove_digit(prove.read_network(path), d) for d in range(10)]
     assert all(o.proved for o in outcomes)
     least = prove.down(min(min(o.leads) for o in outcomes))
     assert f"by at least {least}" in (HERE / "README.md").read_text()

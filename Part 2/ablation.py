@@ -10,11 +10,10 @@ by mnist_classifier.pth, the CNN by which the settings were tuned. Each training
 own in out_dir: one that was interrupted is continued, one that is finished is not repeated.
 """
 
-from pathlib import Path
-
 import train
-from classifier import Classifier
+from classifier import load_classifier
 from common import (
+    HERE,
     add_run_flags,
     begin,
     load_model,
@@ -27,9 +26,8 @@ from common import (
 from evaluate import COLUMNS, cells, draws
 from gan import Generator
 from metrics import Judge
-from mnist import DATA_DIR, load_mnist
+from mnist import load_mnist
 
-HERE = Path(__file__).parent
 TEMPLATE = {"fakes": 64, "lr": 2e-4, "lr_d": 2e-4, "b1": 0.9, "r1": 0, "ema": 0}
 TRAININGS = {  # name of the training: the settings that differ from train.py's defaults
     "defaults-1": {},
@@ -42,31 +40,15 @@ SEEDS_AFTER = {"defaults-2": 1, "defaults-3": 2}  # added to --seed
 NOISE_SEED = 5000  # of the first draw
 
 
-def parse_args():
-    """Return the settings of the command line."""
-    parser = make_parser(__doc__)
-    add = parser.add_argument
-    names = list(TRAININGS)
-    add("--only", nargs="+", choices=names, default=names, help="which trainings")
-    add("--n_epochs", type=number(int, 1, 10_000), default=20, help="passes over the images")
-    add("--n_images", type=number(int, 2, 60_000), default=60_000, help="how many images of MNIST")
-    add("--n_samples", type=number(int, 200, 10_000), default=10_000, help="samples in a draw")
-    add("--n_draws", type=number(int, 1, 100), default=5, help="draws of each generator")
-    add("--data_dir", default=DATA_DIR, help="folder that holds MNIST/raw/*.gz")
-    add_run_flags(parser, HERE / "run" / "ablation", seed=10)
-    return parser.parse_args()
-
-
 def train_args(name, args):
     """Return the settings for train.py of the training of this name."""
     settings = {
         "n_epochs": args.n_epochs,
         "n_images": args.n_images,
         "measure_every": 0,
-        "data_dir": args.data_dir,
         "seed": args.seed + SEEDS_AFTER.get(name, 0),
         "device": args.device,
-        "out_dir": Path(args.out_dir) / name,
+        "out_dir": args.out_dir / name,
         **TRAININGS[name],
     }
     flags = [text for flag, value in settings.items() for text in (f"--{flag}", str(value))]
@@ -75,18 +57,25 @@ def train_args(name, args):
 
 def main():
     """Train with each change, measure each generator, print the table."""
-    args = parse_args()
+    parser = make_parser(__doc__)
+    add = parser.add_argument
+    names = list(TRAININGS)
+    add("--only", nargs="+", choices=names, default=names, help="which trainings")
+    add("--n_epochs", type=number(int, 1, 10_000), default=20, help="passes over the images")
+    add("--n_images", type=number(int, 2, 60_000), default=60_000, help="how many images of MNIST")
+    add("--n_samples", type=number(int, 200, 10_000), default=10_000, help="samples in a draw")
+    add("--n_draws", type=number(int, 1, 100), default=5, help="draws of each generator")
+    add_run_flags(parser, HERE / "run" / "ablation", seed=10)
+    args = parser.parse_args()
     begin(args)
-    eye_file = HERE / "mnist_classifier.pth"
-    eye = load_model(eye_file, args.device, Classifier.from_state_dict)
-    judge = Judge(eye, load_mnist(args.data_dir, True, args.device)[0])
+    judge = Judge(load_classifier("eye", args.device), load_mnist(True, args.device)[0])
 
     table = []
     for name in TRAININGS:
         if name in args.only:
             settings = train_args(name, args)
             train.train(settings)
-            file = Path(settings.out_dir) / "mnist_generator.pth"
+            file = settings.out_dir / "mnist_generator.pth"
             generator = load_model(file, args.device, Generator.from_state_dict)
             rows = [judge.quality(images) for images in draws(generator, args, NOISE_SEED)]
             table.append([name, *cells(rows)])

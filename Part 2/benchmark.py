@@ -107,20 +107,15 @@ def seconds(work, n, device):
     return time.perf_counter() - start
 
 
-def parse_args():
-    """Return the settings of the command line."""
+def main():
+    """Let the loops take turns and print the medians."""
     parser = make_parser(__doc__)
     add = parser.add_argument
     add("--rounds", type=number(int, 1, 100), default=15, help="rounds of steps")
     add("--n_steps", type=number(int, 1, 1000), default=64, help="steps in a round")
-    add("--epochs", type=number(int, 0, 50), default=3, help="rounds of whole epochs")
-    add_run_flags(parser)
-    return parser.parse_args()
-
-
-def main():
-    """Let the loops take turns and print the medians."""
-    args = parse_args()
+    add("--epochs", type=number(int, 1, 50), default=3, help="rounds of whole epochs")
+    add_run_flags(parser, out_dir=None)
+    args = parser.parse_args()
     begin(args)
     torch.manual_seed(args.seed)
     with tempfile.TemporaryDirectory() as folder:
@@ -132,8 +127,6 @@ def main():
         for loop in loops:  # warm up
             seconds(loop.step, args.n_steps, args.device)
         for rounds, unit, n in ((args.rounds, "step", args.n_steps), (args.epochs, "epoch", 1)):
-            if rounds == 0:
-                continue
             times = {loop.name: [] for loop in loops}
             for _ in range(rounds):
                 for loop in loops:

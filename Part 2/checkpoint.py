@@ -7,7 +7,7 @@ from common import InputError, load, save
 
 def settings_of(args):
     """Return the settings that decide the result, {name: text}."""
-    others = ("out_dir", "data_dir", "resume")
+    others = ("out_dir", "resume")
     return {name: str(value) for name, value in vars(args).items() if name not in others}
 
 

@@ -9,20 +9,19 @@ all the rest. The script prints the share of MNIST's test images that each reads
 """
 
 import math
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 from tqdm import tqdm
 
-from common import add_run_flags, begin, make_parser, number, run, save_weights
+from common import HERE, add_run_flags, begin, load_model, make_parser, number, run, save_weights
 from gan import in_batches
-from mnist import DATA_DIR, load_mnist
+from mnist import load_mnist
 
-HERE = Path(__file__).parent
 FILES = {"eye": "mnist_classifier.pth", "judge": "mnist_judge.pth"}
 N_FEATURES = {"eye": 128, "judge": 96}  # by which a file's model is recognised
+BATCH_SIZE, LEARNING_RATE = 100, 4e-3  # of the training; the rate is the highest one
 
 
 def strided(inputs, outputs, size):
@@ -84,6 +83,11 @@ class Classifier(nn.Module):
         return self.head(self.features(images))
 
 
+def load_classifier(kind, device):
+    """Return the committed "eye" or "judge"; InputError when its file is missing or damaged."""
+    return load_model(HERE / FILES[kind], device, Classifier.from_state_dict)
+
+
 def accuracy(model, images, labels):
     """Return the share in 0..1 of the images that the model, in eval mode, reads right."""
     return (in_batches(model, images).argmax(1) == labels).float().mean().item()
@@ -101,14 +105,14 @@ def train_classifier(kind, images, labels, args):
     torch.manual_seed(seed)
     rng = torch.Generator().manual_seed(seed)
     model = Classifier(kind).to(args.device)
-    optimizer = torch.optim.Adam(model.parameters(), args.lr)
-    steps = args.n_epochs * math.ceil(len(images) / args.batch_size)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, args.lr, steps)
+    optimizer = torch.optim.Adam(model.parameters(), LEARNING_RATE)
+    steps = args.n_epochs * math.ceil(len(images) / BATCH_SIZE)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, steps)
 
     progress = tqdm(total=steps, desc=kind, unit="batch", disable=None)
     for _ in range(args.n_epochs):
         order = torch.randperm(len(images), generator=rng).to(args.device)
-        for batch in order.split(args.batch_size):
+        for batch in order.split(BATCH_SIZE):
             loss = F.cross_entropy(model(shifted(images[batch], rng)), labels[batch])
             optimizer.zero_grad()
             loss.backward()
@@ -119,31 +123,23 @@ def train_classifier(kind, images, labels, args):
     return model.eval()
 
 
-def parse_args():
-    """Return the settings of the command line."""
+def main():
+    """Train each classifier, save its weights, print its accuracy."""
     parser = make_parser(__doc__)
     add = parser.add_argument
     both = ["eye", "judge"]
     add("--model", nargs="+", choices=both, default=both, help="which CNNs to train")
     add("--n_epochs", type=number(int, 1, 1000), default=8, help="passes over MNIST")
-    add("--batch_size", type=number(int, 2, 10_000), default=100, help="images in a step")
-    add("--lr", type=number(float, 0, 1), default=4e-3, help="highest learning rate")
-    add("--data_dir", default=DATA_DIR, help="folder that holds MNIST/raw/*.gz")
-    add_run_flags(parser, HERE / "run")
-    return parser.parse_args()
-
-
-def main():
-    """Train each classifier, save its weights, print its accuracy."""
-    args = parse_args()
+    add_run_flags(parser)
+    args = parser.parse_args()
     begin(args)
-    images, labels = load_mnist(args.data_dir, True, args.device)
-    test_images, test_labels = load_mnist(args.data_dir, False, args.device)
+    images, labels = load_mnist(True, args.device)
+    test_images, test_labels = load_mnist(False, args.device)
 
     for kind in sorted(set(args.model)):
         model = train_classifier(kind, images, labels, args)
-        save_weights(Path(args.out_dir) / FILES[kind], model)
-        print(f"{kind}: test accuracy {accuracy(model, test_images, test_labels):.2%}", flush=True)
+        save_weights(args.out_dir / FILES[kind], model)
+        print(f"{kind}: test accuracy {accuracy(model, test_images, test_labels):.2%}")
     print(f"weights in {args.out_dir}")
 
 

@@ -12,11 +12,17 @@ import tempfile
 import warnings
 import zipfile
 import zlib
+from pathlib import Path
 
 import torch
 
+HERE = Path(__file__).parent
+
 # What the loading of a damaged or foreign file raises.
-DAMAGE = OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error, pickle.UnpicklingError
+DAMAGE = (
+    *(OSError, EOFError, RuntimeError, ValueError),
+    *(zipfile.BadZipFile, zlib.error, pickle.UnpicklingError),
+)
 
 # Okabe and Ito's colour-blind-safe palette.
 BLUE, ORANGE, GREEN, PINK, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#777777"
@@ -67,7 +73,7 @@ def device(text):
     return torch.device(text)
 
 
-def add_run_flags(parser, out_dir=None, seed=0):
+def add_run_flags(parser, out_dir=HERE / "run", seed=0):
     """Add --device, and --seed and --out_dir unless their default is None."""
     fastest = "cuda" if torch.cuda.is_available() else "cpu"
     if seed is not None:
@@ -75,20 +81,22 @@ def add_run_flags(parser, out_dir=None, seed=0):
         parser.add_argument("--seed", type=seeds, default=seed, help="random seed")
     parser.add_argument("--device", type=device, default=fastest, help="cpu, cuda, cuda:1, mps")
     if out_dir is not None:
-        parser.add_argument("--out_dir", default=out_dir, help="folder for the script's files")
+        files = {"type": Path, "default": out_dir, "help": "folder for the script's files"}
+        parser.add_argument("--out_dir", **files)
 
 
 def begin(args):
     """Print every setting, PyTorch's version and the number of threads; create args.out_dir."""
+    sys.stdout.reconfigure(line_buffering=True)  # a log file shows each line at once
     if "out_dir" in args:
         make_folder(args.out_dir)
     print(" ".join(f"{name}={value}" for name, value in vars(args).items()))
-    print(f"torch {torch.__version__}, {torch.get_num_threads()} CPU threads", flush=True)
+    print(f"torch {torch.__version__}, {torch.get_num_threads()} CPU threads")
 
 
 def print_row(*cells):
     """Print a row of a Markdown table."""
-    print(f"| {' | '.join(map(str, cells))} |", flush=True)
+    print(f"| {' | '.join(map(str, cells))} |")
 
 
 def print_heads(*heads):

@@ -19,14 +19,13 @@ from PIL import Image
 from torchvision.transforms.functional import pil_to_tensor
 from torchvision.utils import make_grid
 
-from classifier import Classifier
-from common import InputError, add_run_flags, begin, load_model, make_parser, run, save
+from classifier import load_classifier
+from common import InputError, add_run_flags, begin, make_parser, run, save
 from figures import moments_figure, quality_figure
 from gan import in_batches
 from metrics import Judge, confident
-from mnist import DATA_DIR, load_mnist
+from mnist import load_mnist
 
-HERE = Path(__file__).parent
 NEEDED = "epoch", "frechet_distance"  # the columns of quality.csv that are drawn
 OURS, TEMPLATE = "our settings", "template's settings"
 
@@ -38,8 +37,7 @@ def parse_args():
     add("runs", metavar="RUN", nargs="+", help="folders of runs of train.py with our settings")
     template_help = "folders of runs with the template's settings"
     add("--template", metavar="RUN", nargs="+", default=[], help=template_help)
-    add("--data_dir", default=DATA_DIR, help="folder that holds MNIST/raw/*.gz")
-    add_run_flags(parser, HERE / "run", seed=None)
+    add_run_flags(parser, seed=None)
     return parser.parse_args()
 
 
@@ -51,11 +49,22 @@ def read_run(folder):
         with open(folder / "quality.csv", newline="") as file:
             rows = [{name: float(row[name]) for name in NEEDED} for row in csv.DictReader(file)]
         grids = {int(path.stem): path for path in (folder / "images").glob("[!.]*.png")}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, csv.Error, ValueError, KeyError, TypeError) as error:
         raise InputError(problem) from error
     if not rows or not grids:
         raise InputError(problem)
     return rows, grids
+
+
+def open_grid(path):
+    """Return the grid of 25 samples, a grey image, in the file at path; InputError without one."""
+    try:
+        grid = Image.open(path).convert("L")
+    except OSError as error:
+        raise InputError(f"{path}: not an image") from error
+    if grid.size != (152, 152):
+        raise InputError(f"{path}: not a grid of 25 samples, which has 152 x 152 pixels")
+    return grid
 
 
 def moments(grids):
@@ -65,7 +74,7 @@ def moments(grids):
     chosen = []
     for name, goal in goals.items():
         batch = min(grids, key=lambda batch, goal=goal: abs(batch - goal))
-        chosen.append((f"{name}: batch {batch:,}", Image.open(grids[batch]).convert("L")))
+        chosen.append((f"{name}: batch {batch:,}", open_grid(grids[batch])))
     return chosen
 
 
@@ -103,11 +112,9 @@ def main():
         for name, its in folders.items()
         if its
     }
-    judge_file = HERE / "mnist_judge.pth"
-    classifier = load_model(judge_file, args.device, Classifier.from_state_dict)
-    train_images, _ = load_mnist(args.data_dir, True, args.device)
-    test_images, _ = load_mnist(args.data_dir, False, args.device)
-    out_dir = Path(args.out_dir)
+    classifier = load_classifier("judge", args.device)
+    train_images, _ = load_mnist(True, args.device)
+    test_images, _ = load_mnist(False, args.device)
 
     judge = Judge(classifier, train_images)
     real = judge.quality(test_images)["frechet_distance"]
@@ -118,7 +125,7 @@ def main():
         print(f"at the end, {name}: {ends}")
     if args.template:
         print_first_closer(groups)
-    save(out_dir / "quality.png", quality_figure(groups, real).savefig)
+    save(args.out_dir / "quality.png", quality_figure(groups, real).savefig)
 
     rows = {name: moments(its[0][1]) for name, its in runs.items()}
     print_unclear(rows, classifier, args.device)
@@ -126,8 +133,8 @@ def main():
     for cells, real_images in zip(rows.values(), train_images.split(25), strict=False):
         pixels = ((real_images.cpu() + 1) * 127.5).round().to(torch.uint8)
         cells.append(("real images", make_grid(pixels, 5)[0].numpy()))
-    save(out_dir / "moments.png", moments_figure(rows).savefig)
-    print(f"quality.png and moments.png in {out_dir}")
+    save(args.out_dir / "moments.png", moments_figure(rows).savefig)
+    print(f"quality.png and moments.png in {args.out_dir}")
 
 
 if __name__ == "__main__":

@@ -9,12 +9,11 @@ coverage and the nearest training image, is measured on the first draw. Into out
 evaluation.png: twenty samples of the first generator, each above its nearest training image.
 """
 
-from pathlib import Path
-
 import torch
 
-from classifier import Classifier
+from classifier import load_classifier
 from common import (
+    HERE,
     add_run_flags,
     begin,
     load_model,
@@ -28,9 +27,8 @@ from common import (
 from figures import evaluation_figure
 from gan import Generator, in_batches, latent_points
 from metrics import Judge, density_and_coverage, nearest
-from mnist import DATA_DIR, load_mnist
+from mnist import load_mnist
 
-HERE = Path(__file__).parent
 # The columns of the table with a spread: {title: (measure, format)}.
 COLUMNS = {
     "Fréchet distance": ("frechet_distance", ".2f"),
@@ -40,20 +38,6 @@ COLUMNS = {
     "commonest digit": ("commonest_digit", ".1%"),
 }
 OTHERS = "density", "coverage", "nearest training image, median", "nearest training image, least"
-
-
-def parse_args():
-    """Return the settings of the command line."""
-    parser = make_parser(__doc__)
-    add = parser.add_argument
-    generators = [str(HERE / "mnist_generator.pth")]
-    add("--generator", nargs="+", default=generators, help="weights of the generators")
-    add("--classifier", default=HERE / "mnist_judge.pth", help="weights of the CNN that judges")
-    add("--n_samples", type=number(int, 200, 10_000), default=10_000, help="images in a draw")
-    add("--n_draws", type=number(int, 1, 100), default=5, help="draws of each generator")
-    add("--data_dir", default=DATA_DIR, help="folder that holds MNIST/raw/*.gz")
-    add_run_flags(parser, HERE / "run", seed=5000)  # no setting was tuned on these noises
-    return parser.parse_args()
 
 
 def draws(generator, args, first_seed):
@@ -106,14 +90,20 @@ def print_neighbours(judge, first):
 
 def main():
     """Measure all kinds of images, print both tables, draw the figure."""
-    args = parse_args()
+    parser = make_parser(__doc__)
+    add = parser.add_argument
+    files = [str(HERE / "mnist_generator.pth")]
+    add("--generator", nargs="+", default=files, help="weights of the generators")
+    add("--n_samples", type=number(int, 200, 10_000), default=10_000, help="images in a draw")
+    add("--n_draws", type=number(int, 1, 100), default=5, help="draws of each generator")
+    add_run_flags(parser, seed=5000)  # no setting was tuned on these noises
+    args = parser.parse_args()
     begin(args)
     generators = {
         path: load_model(path, args.device, Generator.from_state_dict) for path in args.generator
     }
-    classifier = load_model(args.classifier, args.device, Classifier.from_state_dict)
-    judge = Judge(classifier, load_mnist(args.data_dir, True, args.device)[0])
-    real = load_mnist(args.data_dir, False, args.device)[0][: args.n_samples]
+    judge = Judge(load_classifier("judge", args.device), load_mnist(True, args.device)[0])
+    real = load_mnist(False, args.device)[0][: args.n_samples]
     rng = torch.Generator().manual_seed(args.seed)
     noise = torch.rand(args.n_samples, 1, 28, 28, generator=rng).to(args.device) * 2 - 1
 
@@ -129,7 +119,7 @@ def main():
 
     shown = args.generator[0]
     neighbours = judge.training_images[indices[shown][:20]]
-    path = Path(args.out_dir) / "evaluation.png"
+    path = args.out_dir / "evaluation.png"
     save(path, evaluation_figure(first[shown][:20], neighbours).savefig)
     print(f"\nfigure in {path}")
 

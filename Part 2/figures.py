@@ -48,28 +48,22 @@ def save_gif(path, grids, n_frames=60):
 def losses_figure(rows):
     """Return a Figure: losses and the discriminator's opinion over the epochs, of losses.csv."""
     figure = Figure(figsize=(10, 3.8), dpi=110, layout="constrained")
-    panels = [
-        (
-            "Losses (dashed: D guesses)",
-            "loss (nats)",
-            None,
-            [("d_loss", "discriminator", 2 * LOG_2), ("g_loss", "generator", LOG_2)],
-        ),
-        (
-            "Mean of D (dashed: D guesses)",
-            "mean probability of being real",
-            1,
-            [("d_real", "real images", 0.5), ("d_fake", "generated images", 0.5)],
-        ),
-    ]
+    losses, opinion = figure.subplots(1, 2)
     epochs = [row["epoch"] for row in rows]
-    for axes, (title, ylabel, top, curves) in zip(figure.subplots(1, 2), panels, strict=True):
-        for (column, label, guessing), color in zip(curves, (BLUE, ORANGE), strict=True):
-            values = [row[column] for row in rows]
-            axes.plot(epochs, values, color=color, label=label, marker=".", ms=3)
-            axes.axhline(guessing, color=color, ls="--", lw=1)
-        axes.set_title(title)
-        axes.set(xlabel="epoch", ylabel=ylabel, xlim=(0, None), ylim=(0, top))
+
+    def draw(axes, column, label, color, guessing):
+        axes.plot(epochs, [row[column] for row in rows], color=color, label=label, marker=".", ms=3)
+        axes.axhline(guessing, color=color, ls="--", lw=1)
+
+    draw(losses, "d_loss", "discriminator", BLUE, 2 * LOG_2)
+    draw(losses, "g_loss", "generator", ORANGE, LOG_2)
+    losses.set(title="Losses (dashed: D guesses)", ylabel="loss (nats)", ylim=(0, None))
+    draw(opinion, "d_real", "real images", BLUE, 0.5)
+    draw(opinion, "d_fake", "generated images", ORANGE, 0.5)
+    opinion.set(title="Mean of D (dashed: D guesses)", ylim=(0, 1))
+    opinion.set_ylabel("mean probability of being real")
+    for axes in losses, opinion:
+        axes.set(xlabel="epoch", xlim=(0, None))
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         axes.legend(loc="lower right")
         axes.grid(alpha=0.3)
@@ -84,14 +78,13 @@ def quality_figure(groups, real=None):
     """
     figure = Figure(figsize=(9, 4.5), dpi=110, layout="constrained")
     axes = figure.subplots()
-    last, labels = 0, []
+    last = max(rows[-1]["epoch"] for runs in groups.values() for rows in runs)
     for (name, runs), color in zip(groups.items(), (BLUE, ORANGE), strict=False):
         for rows in runs:
             epochs = [row["epoch"] for row in rows]
             distances = [row["frechet_distance"] for row in rows]
             width = 2.5 if len(runs) == 1 else 1.2
             axes.plot(epochs, distances, color=color, lw=width, marker="o", ms=width + 1)
-            last = max(last, epochs[-1])
         ends = [rows[-1]["frechet_distance"] for rows in runs]
         numbers = f"{min(ends):.2f}"
         if len(runs) > 1:
@@ -99,8 +92,6 @@ def quality_figure(groups, real=None):
         label = f"{name}:\n{numbers}"
         middle = statistics.geometric_mean(ends)  # the axis is logarithmic
         options = {"textcoords": "offset points", "color": color, "va": "center"}
-        labels.append((label, middle, options))
-    for label, middle, options in labels:
         axes.annotate(label, (last, middle), (9, 0), **options)
     if real is not None:
         axes.plot([0, last], [real, real], color=GREY, ls="--", lw=2)

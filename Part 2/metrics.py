@@ -39,11 +39,6 @@ def confident(logits, least=0.9):
     return (logits.cpu().softmax(1).amax(1) > least).double().mean().item()
 
 
-def digit_shares(logits):
-    """Return (10,), the share in 0..1 of each digit among the images of logits (N, 10)."""
-    return logits.argmax(1).cpu().bincount(minlength=10).double() / len(logits)
-
-
 def density_and_coverage(real, fake, k=5):
     """Return (density >= 0, coverage 0..1) of fake (M, D) around real (N, D) (Naeem et al. 2020).
 
@@ -83,7 +78,7 @@ class Judge:
         """Return {measure: number} of images (N, 1, 28, 28)."""
         features = in_batches(self.classifier.features, images)
         logits = in_batches(self.classifier.head, features)
-        shares = digit_shares(logits)
+        shares = logits.argmax(1).cpu().bincount(minlength=10).double() / len(logits)
         return {
             "frechet_distance": frechet_distance(features, self.training_features),
             "inception_score": inception_score(logits),

@@ -6,32 +6,23 @@
 The samples are in samples.png in out_dir.
 """
 
-from pathlib import Path
-
-from common import add_run_flags, begin, load_model, make_parser, number, run
+from common import HERE, add_run_flags, begin, load_model, make_parser, number, run
 from figures import save_grid
 from gan import Generator, in_batches, latent_points
-
-HERE = Path(__file__).parent
-
-
-def parse_args():
-    """Return the settings of the command line."""
-    parser = make_parser(__doc__)
-    add = parser.add_argument
-    add("--n", type=number(int, 1, 10_000), default=25, help="how many samples")
-    add("--generator", default=HERE / "mnist_generator.pth", help="weights of the generator")
-    add_run_flags(parser, HERE / "run")
-    return parser.parse_args()
 
 
 def main():
     """Draw the samples and save them."""
-    args = parse_args()
+    parser = make_parser(__doc__)
+    add = parser.add_argument
+    add("--n", type=number(int, 1, 10_000), default=25, help="how many samples")
+    add("--generator", default=HERE / "mnist_generator.pth", help="weights of the generator")
+    add_run_flags(parser)
+    args = parser.parse_args()
     begin(args)
     generator = load_model(args.generator, args.device, Generator.from_state_dict)
     z = latent_points(args.n, generator.latent_dim, args.seed, args.device)
-    path = Path(args.out_dir) / "samples.png"
+    path = args.out_dir / "samples.png"
     save_grid(path, in_batches(generator, z))
     print(f"samples in {path}")
 

@@ -11,7 +11,7 @@ import classifier
 import evaluate
 import interpolate
 import sample
-from classifier import Classifier
+from classifier import load_classifier
 from common import load_model
 from conftest import HERE
 from gan import Generator, in_batches
@@ -22,7 +22,7 @@ from mnist import load_mnist
 @pytest.fixture(scope="module")
 def judge():
     """Return the committed judge."""
-    return load_model(HERE / "mnist_judge.pth", "cpu", Classifier.from_state_dict)
+    return load_classifier("judge", "cpu")
 
 
 @pytest.fixture(scope="module")
@@ -41,18 +41,17 @@ def real_features(judge):
 def test_the_classifiers_read_digits(judge, real_features):
     features, labels = real_features
     assert (judge.head(features).argmax(1) == labels).double().mean() >= 0.994
-    eye = load_model(HERE / "mnist_classifier.pth", "cpu", Classifier.from_state_dict)
-    assert classifier.accuracy(eye, *load_mnist(train=False)) >= 0.993
+    assert classifier.accuracy(load_classifier("eye", "cpu"), *load_mnist(train=False)) >= 0.993
 
 
 def test_both_classifiers_are_trained_and_recognised(tmp_path, monkeypatch):
     few = {split: [of[:300] for of in load_mnist(train=split)] for split in (True, False)}
-    monkeypatch.setattr(classifier, "load_mnist", lambda data_dir, train, device: few[train])
+    monkeypatch.setattr(classifier, "load_mnist", lambda train, device: few[train])
     flags = ["--n_epochs", "1", "--out_dir", str(tmp_path)]
     monkeypatch.setattr(sys, "argv", ["classifier.py", *flags])
     classifier.main()
     for kind, file in classifier.FILES.items():
-        model = load_model(tmp_path / file, "cpu", Classifier.from_state_dict)
+        model = load_model(tmp_path / file, "cpu", classifier.Classifier.from_state_dict)
         assert model.head.in_features == classifier.N_FEATURES[kind]
 
 
@@ -65,7 +64,7 @@ def ends(generator, judge):
 
 def test_nine_distinct_images_from_each_digit_to_each_other(generator, judge, ends):
     for start, end in itertools.permutations(range(10), 2):
-        z = interpolate.line(ends[start], ends[end], torch.linspace(0, 1, 9))
+        z = torch.lerp(ends[start], ends[end], torch.linspace(0, 1, 9)[:, None])
         images = in_batches(generator, z)
         read = in_batches(judge, images).argmax(1).tolist()
         assert (read[0], read[-1]) == (start, end)
@@ -148,7 +147,7 @@ def test_a_copied_image_has_distance_zero():
 def test_evaluate_prints_a_row_for_each_kind_of_image(tmp_path, monkeypatch, capsys):
     splits = {split: load_mnist(train=split) for split in (True, False)}
 
-    def load_few(data_dir, train, device):
+    def load_few(train, device):
         images, labels = splits[train]
         return images[:1000], labels[:1000]
 

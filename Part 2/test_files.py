@@ -7,11 +7,12 @@ import socket
 import pytest
 import torch
 
+import mnist
 import sample
 from common import InputError, load_model
 from conftest import HERE
 from gan import Discriminator, Generator
-from mnist import DATA_DIR, FILES, load_mnist
+from mnist import RAW, load_mnist
 
 
 @pytest.fixture
@@ -34,12 +35,11 @@ def test_mnist_loads_offline(offline):
 
 
 @pytest.mark.parametrize("damage", ["missing", "cut short", "altered", "swapped"])
-def test_broken_data_is_named(tmp_path, offline, damage):
-    raw = tmp_path / "MNIST" / "raw"
-    raw.mkdir(parents=True)
-    for name in FILES:
-        shutil.copyfile(DATA_DIR / "MNIST" / "raw" / name, raw / name)
-    victim = raw / FILES[1]
+def test_broken_data_is_named(tmp_path, offline, monkeypatch, damage):
+    raw = tmp_path / "raw"
+    shutil.copytree(RAW, raw)
+    monkeypatch.setattr(mnist, "RAW", raw)
+    victim = raw / "train-labels-idx1-ubyte.gz"
     content = bytearray(victim.read_bytes())
     if damage == "missing":
         victim.unlink()
@@ -49,17 +49,17 @@ def test_broken_data_is_named(tmp_path, offline, damage):
         content[len(content) // 2] ^= 1
         victim.write_bytes(content)
     else:
-        shutil.copyfile(raw / FILES[3], victim)
-    with pytest.raises(InputError) as error:
-        load_mnist(tmp_path)
-    assert all(word in str(error.value) for word in [str(raw), *FILES])
+        shutil.copyfile(raw / "t10k-labels-idx1-ubyte.gz", victim)
+    with pytest.raises(InputError, match=rf"{raw}: needs MNIST's four original \.gz files"):
+        load_mnist()
 
 
-def test_unpacked_files_of_unknown_origin_are_not_trusted(tmp_path, offline):
-    raw = tmp_path / "MNIST" / "raw"
-    shutil.copytree(DATA_DIR / "MNIST" / "raw", raw)
+def test_unpacked_files_of_unknown_origin_are_not_trusted(tmp_path, offline, monkeypatch):
+    raw = tmp_path / "raw"
+    shutil.copytree(RAW, raw)
+    monkeypatch.setattr(mnist, "RAW", raw)
     (raw / "t10k-labels-idx1-ubyte").write_bytes(b"not labels")
-    assert load_mnist(tmp_path, train=False)[1].bincount()[0] == 980
+    assert load_mnist(train=False)[1].bincount()[0] == 980
 
 
 class Exploit:
@@ -81,6 +81,7 @@ def test_broken_weights_are_refused_and_run_no_code(tmp_path, refuse):
     writers = [
         lambda: bad.write_bytes(good[: len(good) // 2]),
         lambda: bad.write_bytes(good.replace(weight, weight[::-1])),
+        lambda: bad.write_bytes(good.replace(b"data.pkl", b"d\xff\xffa.pkl", 1)),
         lambda: bad.write_bytes(b""),
         lambda: bad.write_bytes(b"not weights"),
         lambda: bad.write_bytes(pickle.dumps(Exploit(str(hit)))),

@@ -12,7 +12,7 @@ import ablation
 import benchmark
 import compare
 import train
-from classifier import Classifier
+from classifier import load_classifier
 from common import load, load_model
 from conftest import HERE
 from figures import save_grid
@@ -46,7 +46,7 @@ def few_images(monkeypatch):
     """Let the scripts that are tested in this process see 500 images of MNIST only."""
     splits = {split: load_mnist(train=split) for split in (True, False)}
 
-    def load_few(data_dir=None, train=True, device="cpu"):
+    def load_few(train=True, device="cpu"):
         images, labels = splits[train]
         return images[:500], labels[:500]
 
@@ -88,8 +88,7 @@ def test_the_training_learns():
     discriminator does.
     """
     real_images = load_mnist()[0][:10_000]
-    eye = load_model(HERE / "mnist_classifier.pth", "cpu", Classifier.from_state_dict)
-    judge = Judge(eye, real_images[:2000])
+    judge = Judge(load_classifier("eye", "cpu"), real_images[:2000])
     game = new_game("--fakes", 64, "--n_images", 10_000)  # 157 batches in an epoch
 
     def distance():

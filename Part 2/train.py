@@ -10,21 +10,18 @@ mnist_generator.pth and checkpoint.pt.
 
 import copy
 import math
-import sys
 import time
-from pathlib import Path
 
 import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
 from tqdm import tqdm
 
 from checkpoint import resume, save_checkpoint
-from classifier import Classifier
+from classifier import load_classifier
 from common import (
     InputError,
     add_run_flags,
     begin,
-    load_model,
     make_folder,
     make_parser,
     number,
@@ -44,9 +41,8 @@ from gan import (
     latent_points,
 )
 from metrics import Judge
-from mnist import DATA_DIR, load_mnist
+from mnist import load_mnist
 
-HERE = Path(__file__).parent
 # Seeds of the noise for quality.csv and for BatchNorm's statistics; no setting was chosen on them.
 MEASURE_SEED, BATCHNORM_SEED = 4000, 4001
 STATISTICS = ["d_loss", "g_loss", "d_real", "d_fake"]  # d_real: mean of D over real images
@@ -70,13 +66,12 @@ def parse_args(argv=None):
     add("--r1_every", type=number(int, 1, 1000), default=16, help="batches between penalties")
     add("--ema", type=decay, default=0.9995, help="decay of the generator's averaged weights")
     add("--save_interval", type=number(int, 1), default=500, help="batches between sample grids")
-    every = "from epoch 11 on, measure every Nth epoch (the first ten always); 0: never"
+    every = "measure the first ten epochs, then every Nth and the last; 0: none"
     add("--measure_every", type=number(int, 0), default=5, help=every)
     measured = "samples behind a row of quality.csv"
     add("--n_measured", type=number(int, 200, 100_000), default=10_000, help=measured)
     add("--resume", action="store_true", help="continue from checkpoint.pt in out_dir")
-    add("--data_dir", default=DATA_DIR, help="folder that holds MNIST/raw/*.gz")
-    add_run_flags(parser, HERE / "run")
+    add_run_flags(parser)
     return parser.parse_args(argv)
 
 
@@ -213,7 +208,7 @@ def samples(game, n, seed):
 
 def save_samples(game):
     """Save images/<step>.png: what the averaged generator draws at 25 points that stay the same."""
-    path = Path(game.args.out_dir) / "images" / f"{game.step}.png"
+    path = game.args.out_dir / "images" / f"{game.step}.png"
     save_grid(path, samples(game, 25, game.args.seed))
 
 
@@ -221,16 +216,6 @@ def is_due(epoch, args):
     """Return whether to measure after this epoch: the first ten, every Nth and the last."""
     every = args.measure_every
     return every > 0 and (epoch <= 10 or epoch % every == 0 or epoch == args.n_epochs)
-
-
-def measure(game, judge):
-    """Add a row to game.quality: how good samples of the averaged generator are.
-
-    The noise has a seed of its own, so measuring does not change the training.
-    """
-    images = samples(game, game.args.n_measured, MEASURE_SEED)
-    quality = judge.quality(images)
-    game.quality.append({"batch": game.step, "epoch": game.epoch} | quality)
 
 
 def epoch_means(game):
@@ -251,21 +236,22 @@ def report(game):
     text = [f"{name} {value:.3f}" for name, value in numbers.items() if name not in skipped]
     head = f"epoch {game.epoch}/{game.args.n_epochs}  {game.seconds:.0f} s"
     tqdm.write("  ".join([head, *text]))
-    sys.stdout.flush()
 
 
-def save_measurements(game, out_dir):
+def save_measurements(game):
     """Save quality.csv and quality.png, unless nothing was measured."""
+    out_dir = game.args.out_dir
     if game.quality:
         save_csv(out_dir / "quality.csv", game.quality)
         save(out_dir / "quality.png", quality_figure({"this run": [game.quality]}).savefig)
 
 
-def save_results(game, out_dir):
+def save_results(game):
     """Save the generator, its last 25 samples, and the course of the training."""
+    out_dir = game.args.out_dir
     save_weights(out_dir / "mnist_generator.pth", averaged_generator(game))
     save_samples(game)
-    save_measurements(game, out_dir)
+    save_measurements(game)
     losses = epoch_means(game)
     save_csv(out_dir / "losses.csv", losses)
     save(out_dir / "losses.png", losses_figure(losses).savefig)
@@ -277,30 +263,30 @@ def save_results(game, out_dir):
 def train(args):
     """Load, train epoch by epoch, measure on the way, save."""
     begin(args)
-    out_dir = Path(args.out_dir)
-    checkpoint = out_dir / "checkpoint.pt"
+    checkpoint = args.out_dir / "checkpoint.pt"
     if checkpoint.exists() and not args.resume:
         ways_out = "add --resume to continue it, or choose another --out_dir"
         raise InputError(f"{checkpoint}: this folder holds a run already; {ways_out}")
-    real_images = load_mnist(args.data_dir, True, args.device)[0][: args.n_images]
-    judge_file = HERE / "mnist_judge.pth"
-    judge = Judge(load_model(judge_file, args.device, Classifier.from_state_dict), real_images)
+    real_images = load_mnist(True, args.device)[0][: args.n_images]
+    judge = Judge(load_classifier("judge", args.device), real_images)
     game = Game(args)
     if checkpoint.exists():
         resume(checkpoint, game)
-    make_folder(out_dir / "images")
+    make_folder(args.out_dir / "images")
     save_checkpoint(checkpoint, game)  # from now on the folder belongs to this run
 
     with tqdm(total=len(game.history), initial=game.step, unit="batch", disable=None) as bar:
         while game.epoch < args.n_epochs:
             train_epoch(game, real_images, bar)
             if is_due(game.epoch, args):
-                measure(game, judge)
-                save_measurements(game, out_dir)
+                # This noise has a seed of its own, so measuring does not change the training.
+                quality = judge.quality(samples(game, args.n_measured, MEASURE_SEED))
+                game.quality.append({"batch": game.step, "epoch": game.epoch} | quality)
+                save_measurements(game)
             save_checkpoint(checkpoint, game)
             report(game)
-    save_results(game, out_dir)
-    print(f"{game.step:,} batches; the generator, its samples and figures are in {out_dir}")
+    save_results(game)
+    print(f"{game.step:,} batches; the generator, its samples and figures are in {args.out_dir}")
 
 
 def main():
