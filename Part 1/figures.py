@@ -40,29 +40,33 @@ def training_figure(T, results, curve_size, solved):
         for step, *at_step in zip(steps, *shares, strict=True):
             if min(at_step) < 100 * solved:
                 unsolved = max(unsolved, step)
-
-        ranked = sorted(runs, key=lambda result: result["curve"][-1][1])
-        middle = ranked[(len(ranked) - 1) // 2]
-        panel = figure.add_subplot(grid[n, 1])
-        answers = middle["answers"] / middle["answers"].sum(dim=1, keepdim=True)
-        panel.imshow(answers.numpy(), cmap="Greys", vmin=0, vmax=1)
-        which = "median run" if len(runs) > 1 else f"seed {middle['seed']}"
-        title = f"{name.upper()}, {which}: {middle['curve'][-1][1]:.2%}"
-        panel.set_title(title, color=color, weight="bold", fontsize=11)
-        panel.set(xlabel="answer", ylabel="target digit", xticks=range(10), yticks=range(10))
-        panel.tick_params(labelsize=8, length=0)
+        draw_confusion(figure.add_subplot(grid[n, 1]), name, runs, color)
     last = steps[-1]
     # If all runs are solved in the first quarter, end at twice that step, or after six points.
     shown = last if unsolved > last / 4 else min(last, max(6 * steps[1], 2 * unsolved))
     axes.axhline(10, color=GREY, ls="--", zorder=1)
     axes.text(0.99 * shown, 8.5, "chance", color=GREY, ha="right", va="top", fontsize=10)
     axes.set(xlim=(0, shown), ylim=(0, 102), xlabel="training step")
-    axes.set_ylabel(f"accuracy on {min(curve_size, middle['sizes'][1]):,} unseen palindromes (%)")
+    tested_on = min(curve_size, runs[0]["sizes"][1])
+    axes.set_ylabel(f"accuracy on {tested_on:,} unseen palindromes (%)")
     axes.grid(alpha=0.3)
     axes.legend(loc="lower right", bbox_to_anchor=(1, 0.12), fontsize=11)
     seeds = f": {len(runs)} seeds thin, their median bold" if len(runs) > 1 else ""
     axes.set_title(f"T = {T}{seeds}", fontsize=12)
     return figure
+
+
+def draw_confusion(axes, name, runs, color):
+    """Draw the confusion matrix of the median of a network's runs."""
+    ranked = sorted(runs, key=lambda result: result["curve"][-1][1])
+    middle = ranked[(len(ranked) - 1) // 2]
+    answers = middle["answers"] / middle["answers"].sum(dim=1, keepdim=True)
+    axes.imshow(answers.numpy(), cmap="Greys", vmin=0, vmax=1)
+    which = "median run" if len(runs) > 1 else f"seed {middle['seed']}"
+    title = f"{name.upper()}, {which}: {middle['curve'][-1][1]:.2%}"
+    axes.set_title(title, color=color, weight="bold", fontsize=11)
+    axes.set(xlabel="answer", ylabel="target digit", xticks=range(10), yticks=range(10))
+    axes.tick_params(labelsize=8, length=0)
 
 
 def gradients_figure(rows):

@@ -89,10 +89,10 @@ def train(
 ):
     """Train the model in place and return its curve.
 
-    Every step draws one of train_sets, and from it a batch. The loss is the cross-entropy at the
-    last step (9); RMSprop minimises it. The learning rate rises over `warmup` steps, since
-    RMSprop's average of squared gradients starts at zero, which makes its first steps up to ten
-    times too large; and it falls linearly to zero, unless constant_rate.
+    Every step draws one of train_sets, and from it a batch. RMSprop minimises the cross-entropy at
+    the last step (9). The learning rate rises over `warmup` steps, as RMSprop's average of squared
+    gradients starts at zero, which makes its first steps up to ten times too large. Then it falls
+    linearly to zero, unless constant_rate.
 
     The curve is [(step, accuracy)] on the first CURVE_SIZE palindromes of test_set, every
     eval_every steps; empty without a test_set.
