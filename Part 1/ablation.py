@@ -7,8 +7,8 @@
 settings: our training of the LSTM at T = 20; then again with one setting changed back to the course
 template's. At T = 80: only ours, and ours with gradients clipped to norm 10. template: all settings
 changed back, at T = 5 and T = 20, with 500 and with 2,500 steps. gates: some gates held at a
-constant while the rest is trained, at T = 20 and T = 80. Trainings at T = 80 also draw shorter
-palindromes. All run on the CPU.
+constant while the rest is trained, and two trainings with only half of the chrono start; at T = 20
+and T = 80. Trainings at T = 80 also draw shorter palindromes. All run on the CPU.
 """
 
 import torch
@@ -46,6 +46,16 @@ HELD = {  # {row of the table: {held gate: its bias, or None for its initial one
     "input at its initial values": {"input": None},
     "input and output at 1": {"input": ALWAYS_1, "output": ALWAYS_1},
 }
+STARTS = {  # {row of the table: the gate whose half of the chrono start is undone, its biases}
+    "none; chrono bf, but bi = 0": ("input", 0.0),
+    "none; chrono bi, but bf = 1": ("forget", 1.0),
+}
+
+
+def rows_of(model, gate):
+    """Return the indices of the gate's rows in model.W and model.b."""
+    H = model.Wph.shape[1]
+    return torch.arange(H) + GATES.index(gate) * H
 
 
 def hold(model, gate, bias):
@@ -53,8 +63,7 @@ def hold(model, gate, bias):
 
     With None, the biases keep their initial values.
     """
-    H = model.Wph.shape[1]
-    rows = torch.arange(H) + GATES.index(gate) * H
+    rows = rows_of(model, gate)
     with torch.no_grad():
         model.W[rows] = 0
         if bias is not None:
@@ -63,14 +72,20 @@ def hold(model, gate, bias):
         parameter.register_hook(lambda gradient: gradient.index_fill(0, rows, 0))
 
 
-def run_seeds(T, flags, seeds, held=None):
-    """Train and test one LSTM for each seed; return the cells under HEADS."""
+def run_seeds(T, flags, seeds, held=None, start=None):
+    """Train and test one LSTM for each seed; return the cells under HEADS.
+
+    held and start are entries of HELD and STARTS.
+    """
     results = []
     args = parse_args(["--device", "cpu", *flags.split()])
     for seed in seeds:
         model = fresh_model("lstm", T, seed, args)
         for gate, bias in (held or {}).items():
             hold(model, gate, bias)
+        if start:
+            gate, bias = start
+            model.b.data[rows_of(model, gate)] = bias
         results.append(train_and_test(model, "lstm", T, seed, args))
     return summary(results)
 
@@ -98,13 +113,14 @@ def template_table(seeds, args):
 
 
 def gates_table(seeds, args):
-    """Print the accuracy with gates held, at T = 20 and, with fewer seeds, at T = 80."""
+    """Print the accuracy with gates held or started otherwise, at T = 20 and at T = 80."""
     always = f"--train_steps {args.steps} --learning_rate {args.learning_rate}"
     print_heads("held", "T", *HEADS)
     for T, flags, some in ((20, "", seeds), (80, TO_80, seeds[:AT_80])):
         for name, held in HELD.items():
-            row = run_seeds(T, f"{flags} {always}", some, held)
-            print_row(name, T, *row)
+            print_row(name, T, *run_seeds(T, f"{flags} {always}", some, held))
+        for name, start in STARTS.items():
+            print_row(name, T, *run_seeds(T, f"{flags} {always}", some, start=start))
 
 
 TABLES = {"settings": settings_table, "template": template_table, "gates": gates_table}

@@ -112,10 +112,9 @@ def memory_figure(curves):
                 steps = [point[0] for point in points]
                 shares = [[100 * share for share in point[1]] for point in points]
                 median = [statistics.median(share) for share in shares]
-                least, most = [min(share) for share in shares], [max(share) for share in shares]
-                look = {"color": COLORS[network], "lw": 2.5, "marker": "o", "clip_on": False}
-                axes.plot(steps, median, label=label, **look)
-                axes.fill_between(steps, least, most, color=COLORS[network], alpha=0.15, lw=0)
+                look = {"color": COLORS[network], "clip_on": False}
+                axes.plot(steps, shares, "o", ms=4, alpha=0.5, **look)
+                axes.plot(steps, median, label=label, lw=2.5, **look)
         axes.axhline(10, color=GREY, ls="--", zorder=1)
         axes.text(ticks[-1], 8.5, "chance", color=GREY, ha="right", va="top", fontsize=10)
         axes.set(xscale="log", xlabel="training steps", ylim=(0, 101), xticks=ticks)
@@ -123,7 +122,7 @@ def memory_figure(curves):
         axes.minorticks_off()
         axes.grid(alpha=0.3)
         axes.set_title(title, fontsize=11)
-    panels[0].set_ylabel("accuracy (%): median of the seeds, and range")
+    panels[0].set_ylabel("accuracy (%): seeds (dots) and their median (line)")
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=10)
     return figure
@@ -149,7 +148,7 @@ def proof_figure(proofs):
         least = [min(at) for at in zip(*found, strict=True)]
         axes.plot(T, [*proved, proved[-1]], color=GREEN, lw=3, label="proved, all first digits")
         found_at = range(5, 5 + len(least))
-        axes.plot(found_at, least, "o", color=ORANGE, ms=3, label="least found by a search")
+        axes.plot(found_at, least, "o", color=ORANGE, ms=2, label="least found by a search")
         axes.axvline(ever, color=GREY, ls=":")
         axes.set(xscale="log", xlim=(4.8, end), xticks=[5, 10, 20, 100, 1000, end])
         axes.set_xlabel("T, digits of the palindrome")
@@ -158,7 +157,7 @@ def proof_figure(proofs):
         axes.grid(alpha=0.3)
         bound = math.floor(100 * min(proved)) / 100  # rounded down: a lower bound
         axes.set_title(f"{title}: at least {bound:.2f} for every T")
-        axes.text(1.15 * ever, 1, f"from T = {ever} on: for ever", color=GREY)
+        axes.text(1.15 * ever, 1, f"T ≥ {ever}: closed boxes", color=GREY)
     panels[0].set_ylim(bottom=0)
     panels[0].set_ylabel("lead of the right logit (below 0: wrong)")
     panels[-1].legend(loc="center right", fontsize=9)

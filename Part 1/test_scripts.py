@@ -118,6 +118,19 @@ def test_a_held_gate_stays_what_it_is_and_the_rest_is_trained():
                 assert not torch.equal(model.W.chunk(4)[n], before.chunk(4)[n]), "not trained"
 
 
+def test_the_halves_of_the_chrono_start(monkeypatch):
+    seen = []
+    monkeypatch.setattr(ablation, "train_and_test", lambda model, *_: seen.append(model.b.data))
+    monkeypatch.setattr(ablation, "summary", lambda results: None)
+    for start in (None, *ablation.STARTS.values()):
+        ablation.run_seeds(20, "", [0], start=start)
+    (_, bi, bf, _), *others = (b.view(4, 128) for b in seen)
+    assert torch.equal(bi, -bf)
+    assert bf.std() > 0.1
+    for b, expected in zip(others, ((0 * bi, bf), (bi, 0 * bf + 1)), strict=True):
+        assert torch.equal(b[1:3], torch.stack(expected))
+
+
 def test_ablation_prints_its_tables(monkeypatch, capsys):
     def small(argv):
         return train.parse_args([*argv, "--data_size", "100"])
@@ -126,8 +139,9 @@ def test_ablation_prints_its_tables(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["ablation.py", "--steps", "1", "--seeds", "2"])
     ablation.main()
     rows = capsys.readouterr().out.splitlines()
-    at_80 = len(ablation.HELD) + 2
-    expected = len(ablation.SETTINGS) + 6 + len(ablation.HELD) + at_80
+    gates = len(ablation.HELD) + len(ablation.STARTS)
+    at_80 = gates + 2
+    expected = len(ablation.SETTINGS) + 6 + gates + at_80
     assert sum("of 2 |" in row for row in rows) == expected
     assert sum("| 80 |" in row for row in rows) == at_80
 
