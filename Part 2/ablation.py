@@ -4,13 +4,18 @@
     python ablation.py --only defaults-1 r1-0 --n_epochs 5  some of them, shorter
 
 The defaults are trained with three seeds, --seed and the next two; differences that are smaller
-than their scatter mean nothing. Then each setting alone takes the value of the course's template,
-and at last all of them do. The table shows means and ranges of five draws of 10,000 samples, seen
-by mnist_classifier.pth, the CNN by which the settings were tuned. Each training has a folder of its
-own in out_dir: one that was interrupted is continued, one that is finished is not repeated.
+than their scatter mean nothing. Then each setting alone takes the value of the course's template.
+At last all of them do, once in the loop of train.py and once in the textbook loop of benchmark.py.
+The table shows means and ranges of five draws of 10,000 samples, seen by mnist_classifier.pth, the
+CNN by which the settings were tuned. Each training has a folder of its own in out_dir: one that was
+interrupted is continued (the textbook loop begins again), one that is finished is not repeated.
 """
 
+import torch
+from tqdm import trange
+
 import train
+from benchmark import Textbook
 from classifier import load_classifier
 from common import (
     HERE,
@@ -22,6 +27,7 @@ from common import (
     print_heads,
     print_row,
     run,
+    save_weights,
 )
 from evaluate import COLUMNS, cells, draws
 from gan import Generator
@@ -35,6 +41,7 @@ TRAININGS = {  # name of the training: the settings that differ from train.py's 
     "defaults-3": {},
     **{f"{name}-{value}": {name: value} for name, value in TEMPLATE.items()},
     "template": TEMPLATE,
+    "textbook": TEMPLATE,  # in the loop of benchmark.py
 }
 SEEDS_AFTER = {"defaults-2": 1, "defaults-3": 2}  # added to --seed
 NOISE_SEED = 5000  # of the first draw
@@ -55,6 +62,22 @@ def train_args(name, args):
     return train.parse_args([*flags, "--resume"])
 
 
+def trained(name, args):
+    """Train as this name says, unless that is done; return the path of the generator's weights."""
+    if name != "textbook":
+        settings = train_args(name, args)
+        train.train(settings)
+        return settings.out_dir / "mnist_generator.pth"
+    path = args.out_dir / f"textbook-{args.seed}-{args.n_epochs}.pth"
+    if not path.exists():
+        torch.manual_seed(args.seed)
+        loop = Textbook(args.device)
+        for _ in trange(args.n_epochs, desc="textbook", unit="epoch", disable=None):
+            loop.epoch()
+        save_weights(path, loop.generator)
+    return path
+
+
 def main():
     """Train with each change, measure each generator, print the table."""
     parser = make_parser(__doc__)
@@ -73,10 +96,7 @@ def main():
     table = []
     for name in TRAININGS:
         if name in args.only:
-            settings = train_args(name, args)
-            train.train(settings)
-            file = settings.out_dir / "mnist_generator.pth"
-            generator = load_model(file, args.device, Generator.from_state_dict)
+            generator = load_model(trained(name, args), args.device, Generator.from_state_dict)
             rows = [judge.quality(images) for images in draws(generator, args, NOISE_SEED)]
             table.append([name, *cells(rows)])
 

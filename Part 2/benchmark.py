@@ -35,13 +35,14 @@ class Textbook:
 
     def __init__(self, device):
         self.device = device
+        self.generator, self.discriminator = Generator().to(device), Discriminator().to(device)
         self.steps = self.endless_steps()
 
     def endless_steps(self):
         """Yield after each step."""
         transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize([0.5], [0.5])])
         loader = DataLoader(open_mnist(transform=transform), batch_size=64, shuffle=True)
-        generator, discriminator = Generator().to(self.device), Discriminator().to(self.device)
+        generator, discriminator = self.generator, self.discriminator
         optimizer_g = torch.optim.Adam(generator.parameters(), 2e-4)
         optimizer_d = torch.optim.Adam(discriminator.parameters(), 2e-4)
         bce = nn.BCEWithLogitsLoss()

@@ -265,18 +265,20 @@ def test_the_benchmark_times_all_three_loops(monkeypatch, few_images, capsys):
 def test_the_ablation_changes_one_thing_and_repeats_nothing(
     tmp_path, monkeypatch, few_images, capsys
 ):
-    flags = ["ablation.py", "--only", "defaults-2", "r1-0", "r1-0", "--out_dir", str(tmp_path)]
+    monkeypatch.setattr(benchmark, "BATCHES", 3)
+    flags = ["ablation.py", "--only", "defaults-2", "r1-0", "textbook", "--out_dir", str(tmp_path)]
     flags += ["--n_epochs", "1", "--n_images", "200", "--n_samples", "200", "--n_draws", "2"]
     monkeypatch.setattr(sys, "argv", flags)
     ablation.main()
     first = capsys.readouterr().out
     table = [row for row in first.splitlines() if row.startswith("| ")]
-    assert [row.split()[1] for row in table[2:]] == ["defaults-2", "r1-0"]
+    assert [row.split()[1] for row in table[2:]] == ["defaults-2", "r1-0", "textbook"]
     settings = [row for row in first.splitlines() if row.startswith("n_epochs=1 n_images=200 b")]
     differences = zip(*(row.split() for row in settings), strict=True)
     changed = {a.split("=")[0] for a, b in differences if a != b}
     assert changed == {"r1", "seed", "out_dir"}
     monkeypatch.setattr(train, "train_step", None)  # a training would crash
+    monkeypatch.setattr(benchmark.Textbook, "epoch", None)
     ablation.main()
     again = capsys.readouterr().out
     assert [row for row in again.splitlines() if row.startswith("| ")] == table
