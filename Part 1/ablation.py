@@ -132,9 +132,9 @@ def main():
     add = parser.add_argument
     add("--only", choices=TABLES, nargs="+", default=[*TABLES], help="which tables")
     add("--steps", type=number(int, 1, 200_000), default=500, help="training steps")
-    add("--learning_rate", type=number(float, 1e-9, 10), default=0.01, help="for the gates")
+    add("--learning_rate", type=number(float, 1e-9, 10), default=0.01, help="of the table gates")
     add("--seed", type=number(int, 0, 2**31), default=300, help="the first seed")
-    add("--seeds", type=number(int, 1, 1000), default=10, help="runs: seed, seed + 1, ...")
+    add("--seeds", type=number(int, 1, 1000), default=10, help="how many runs: seed, seed + 1, ...")
     args = parser.parse_args()
     begin(args)
     for name, table in TABLES.items():

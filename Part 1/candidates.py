@@ -9,9 +9,9 @@ from lstm import LSTM
 def candidates(model, first):
     """Yield boxes that may be closed and contain the box `first`; prove_digit verifies each.
 
-    h starts as that of `first`. Where a step leaves it, that end moves out by `growth` times the
-    overshoot. Too small a growth may never reach a closed box, and too large a growth may jump past
-    it: so several are tried.
+    h starts as that of `first`. Where a step leaves it, that end moves outwards by `growth` times
+    the overshoot. Too small a growth may never reach a closed box, and too large a growth may jump
+    past it: so several are tried.
     """
     for growth, tries in ((1.5, 50), (3, 30), (1.1, 100), (10, 30)):
         h = first[0]

@@ -19,10 +19,8 @@ import torch
 HERE = Path(__file__).parent
 
 # What the loading of a damaged or foreign file raises.
-DAMAGE = (
-    *(OSError, EOFError, RuntimeError, ValueError),
-    *(zipfile.BadZipFile, zlib.error, pickle.UnpicklingError),
-)
+FOREIGN = zipfile.BadZipFile, zlib.error, pickle.UnpicklingError
+DAMAGE = OSError, EOFError, RuntimeError, ValueError, *FOREIGN
 
 # Okabe and Ito's colour-blind-safe palette.
 BLUE, ORANGE, GREEN, PINK, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#777777"
@@ -87,7 +85,8 @@ def add_run_flags(parser, out_dir=HERE / "run", seed=0):
 
 def begin(args):
     """Print every setting, PyTorch's version and the number of threads; create args.out_dir."""
-    sys.stdout.reconfigure(line_buffering=True)  # a log file shows each line at once
+    if hasattr(sys.stdout, "reconfigure"):  # not in a notebook
+        sys.stdout.reconfigure(line_buffering=True)  # a log file shows each line at once
     if "out_dir" in args:
         make_folder(args.out_dir)
     print(" ".join(f"{name}={value}" for name, value in vars(args).items()))
@@ -171,8 +170,8 @@ def load(path, device):
 def load_model(path, device, build):
     """Return build(weights), a model made of the weights {name: tensor} in the file at path.
 
-    Raises InputError as load does, and when the weights are another model's: a name is missing
-    (KeyError), a tensor has too few dimensions (IndexError) or a wrong shape (RuntimeError).
+    Raises InputError as load does, and when the weights are another model's, of which build raises
+    KeyError, IndexError or RuntimeError.
     """
     weights = load(path, device)
     if not isinstance(weights, dict) or not all(map(torch.is_tensor, weights.values())):

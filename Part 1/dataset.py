@@ -25,8 +25,9 @@ class PalindromeDataset(Dataset):
     It holds total_len of them, or all that exist if these are fewer (T = 5 has 1,000). The same
     seed and T give the same palindromes; those of another T are drawn independently.
 
-    An item is `(inputs, target)`: float32 (input_length, 10) if one_hot, else (input_length, 1);
-    and int64 (), the last digit. All digits lie in `digits`, uint8 (len, T).
+    An item is `(inputs, target)`. The inputs are float32 (input_length, 10) if one_hot, else
+    (input_length, 1); the target is int64 (), the last digit. Palindromes may begin with 0. All
+    digits lie in `digits`, uint8 (len, T).
     """
 
     def __init__(self, input_length, total_len, one_hot=False, seed=0):
@@ -37,7 +38,7 @@ class PalindromeDataset(Dataset):
         total_len = min(total_len, count_palindromes(T))
         rng = np.random.default_rng([seed, T])  # without T all lengths would begin alike
         # Distinct numbers make distinct palindromes. 10**half overflows int64 from T = 37 on, so
-        # the number gives the first 18 digits; they are distinct, so the others may be anything.
+        # the number gives the first 18 digits. They already differ, so the others are drawn freely.
         known = min(half, 18)
         numbers = rng.choice(10**known, total_len, replace=False)
         powers = 10 ** np.arange(known, dtype=np.int64)[::-1]

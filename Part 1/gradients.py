@@ -24,7 +24,7 @@ def gradient_ratio(network, T, seed, device):
     torch.manual_seed(seed)
     model = make_model(*NETWORKS[network], T).to(device)
     x, targets = (tensor.to(device) for tensor in dataset[:])
-    x = x.double()  # the RNN's ratio is about 1e-23 at T = 100: its square underflows in float32
+    x = x.double()  # at T = 100 the RNN's gradient is so small that float32 squares it to 0
     logits, _ = model.double()(x.requires_grad_())
     (dx,) = torch.autograd.grad(F.cross_entropy(logits, targets), x)
     return (dx[:, 0].norm() / dx[:, -1].norm()).item()
@@ -33,10 +33,11 @@ def gradient_ratio(network, T, seed, device):
 def main():
     """Measure each network at each length, print a line for each, draw the figure."""
     parser = make_parser(__doc__)
+    add = parser.add_argument
     lengths = {"type": number(int, 3, 500), "nargs": "+", "default": [5, 10, 20, 40, 70, 100]}
-    parser.add_argument("--lengths", **lengths, help="palindrome lengths T")
-    seeds = {"type": number(int, 1, 1000), "default": 10}
-    parser.add_argument("--seeds", **seeds, help="networks: seed, seed + 1, ...")
+    add("--lengths", **lengths, help="palindrome lengths T")
+    networks_help = "how many networks: seed, seed + 1, ..."
+    add("--seeds", type=number(int, 1, 1000), default=10, help=networks_help)
     add_run_flags(parser)
     args = parser.parse_args()
     begin(args)

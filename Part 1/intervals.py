@@ -10,7 +10,7 @@ import torch
 from lstm import LSTM
 
 U = 2.0**-24  # unit roundoff of float32: its largest relative error
-SLACK = 1e-6  # widens tanh and sigm: half for their error, half (of gates) for lstm_step
+SLACK = 1e-6  # widens tanh and sigm: half for their error, half for the rounding in lstm_step
 TINY = 1e-12  # far more than what underflow loses
 FAR = 10.0  # tanh(10) is 1 - 4e-9: beyond, the size of c makes no difference
 
@@ -18,8 +18,8 @@ FAR = 10.0  # tanh(10) is 1 - 4e-9: beyond, the size of c makes no difference
 def affine(W, b, x, error):
     """Return the interval (..., m) of W x + b, x in an interval (..., n), widened by error (m)."""
     low, high = x
-    centre = (low + high) / 2 @ W.T + b
-    radius = (high - low) / 2 @ W.abs().T + error
+    centre = ((low + high) / 2) @ W.T + b
+    radius = ((high - low) / 2) @ W.abs().T + error
     return centre - radius, centre + radius
 
 
@@ -42,7 +42,7 @@ def tanh(z):
 def inputs_of(Wx, Wh, b, h):
     """Return the interval (..., 10, m) of Wx x + Wh h + b for h (..., H) and the ten digits x."""
     low, high = affine(Wh, b, h, rounding(torch.cat([Wx, Wh], dim=1), b))
-    return low.unsqueeze(-2) + Wx.T, high.unsqueeze(-2) + Wx.T  # of a one-hot x: a column of Wx
+    return low.unsqueeze(-2) + Wx.T, high.unsqueeze(-2) + Wx.T  # one-hot x: Wx x is a column
 
 
 # The RNN
@@ -57,13 +57,16 @@ def rnn_step(model, box):
 
 
 def sigm(z):
-    """Return the interval of sigm. It may exceed 1, as half the slack is rounding in lstm_step."""
+    """Return the interval of sigm. It may exceed 1: half the slack is for lstm_step's rounding."""
     low, high = z
     return (low.sigmoid() - SLACK).clamp(min=0), high.sigmoid() + SLACK
 
 
 def product(x, gate):
-    """Return the interval of x * gate, gate >= 0: a negative low is least times the most gate."""
+    """Return the interval of x * gate, gate >= 0.
+
+    A negative low is least times the greatest gate, another one times the least; high likewise.
+    """
     low, high = x
     least, most = gate
     return low * torch.where(low < 0, most, least), high * torch.where(high < 0, least, most)
@@ -112,7 +115,8 @@ def step(model, box):
 def start(model):
     """Return the box of the state before the first digit: zeros."""
     zero = model.Wph.new_zeros(model.Wph.shape[1])
-    return ((zero, zero),) * (2 if isinstance(model, LSTM) else 1)
+    h = c = zero, zero
+    return (h, c) if isinstance(model, LSTM) else (h,)
 
 
 def lead(model, box, d):
@@ -125,7 +129,7 @@ def lead(model, box, d):
 
 
 def merge(box, dim=0):
-    """Return the boxes around the boxes, over one of their indices."""
+    """Return the smallest boxes that contain the boxes along dim."""
     return tuple((low.amin(dim), high.amax(dim)) for low, high in box)
 
 

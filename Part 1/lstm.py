@@ -19,14 +19,14 @@ class LSTM(nn.Module):
         p    = Wph h + bp                          (7)  logits, after the last step only
         y    = softmax(p)                          (8)  probabilities
 
-    The eight matrices of (1)-(4) are stacked in one matrix W, so that a step needs one product: its
-    rows are those of g, i, f, o, its columns those of x, h. Equation (8) is part of the loss:
+    The eight matrices of (1)-(4) are stacked in one matrix W, so that a step needs one product. The
+    rows of W are those of g, i, f, o, its columns those of x, h. Equation (8) is part of the loss:
     `cross_entropy` applies softmax itself; a second one would flatten the gradient.
 
-    Weights start uniform in +-1/sqrt(hidden_dim), and the other biases at 0. A cell remembers for
-    about 1 / (1 - f) steps: an untrained one for 2 with bf = 0, and for 3.7 with bf = 1 (Jozefowicz
-    et al. 2015), which is the default. If max_lag is given, bf = log U(1, max_lag) and bi = -bf
-    (Tallec & Ollivier 2018, chrono): these cells remember for 2 to max_lag + 1 steps.
+    Weights start uniform in +-1/sqrt(hidden_dim), biases at 0 except those named here. A cell
+    remembers for about 1 / (1 - f) steps: an untrained one for 2 with bf = 0, and for 3.7 with
+    bf = 1 (Jozefowicz et al. 2015), which is the default. If max_lag is given, bf = log U(1,
+    max_lag) and bi = -bf (Tallec & Ollivier 2018, chrono): for 2 to max_lag + 1 steps.
     """
 
     def __init__(self, input_dim, hidden_dim, output_dim, max_lag=None):
@@ -69,7 +69,7 @@ class LSTM(nn.Module):
         D = self.W.shape[1] - H
         if x.dim() != 3 or x.shape[1] < 1 or x.shape[2] != D:
             raise ValueError(f"x must be (B, T, {D}) with T >= 1, got {tuple(x.shape)}")
-        h, c = x.new_zeros(2, len(x), H) if state is None else state
+        h, c = (x.new_zeros(len(x), H),) * 2 if state is None else state
         if not h.shape == c.shape == (len(x), H):
             raise ValueError(f"h and c must be {(len(x), H)}, got {[*h.shape]}, {[*c.shape]}")
         return h, c

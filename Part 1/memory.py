@@ -105,7 +105,7 @@ class Trainings:
         found = []
         for seed in seeds:
             key = {"way": way, "learning_rate": learning_rate, "steps": steps, "seed": seed}
-            rows = [row for row in self.rows if key.items() <= row.items()]
+            rows = [row for row in self.rows if all(row[k] == key[k] for k in key)]
             if not rows:
                 rows = [key | measure(self.network, **key, device=self.device)]
                 self.rows += rows
@@ -130,7 +130,7 @@ def print_grid(trainings):
 
 
 def curve(table, way):
-    """Return [(steps, accuracies of the seeds, mean seconds)] of the network of a Trainings."""
+    """Return [(steps, accuracies of the seeds, mean seconds)] of the table's network."""
     points, solved = [], 0
     for steps in STEPS:
         if solved == 2:
@@ -155,10 +155,12 @@ def print_curves(curves):
     until = "steps until all seeds >= 99.9 %"
     print_heads("trained", "network", "learning rate", until, "seconds")
     for (way, network), points in curves.items():
-        cells = f"more than {STEPS[-1]:,}", ""
-        for steps, shares, seconds in reversed(points):
-            if min(shares) >= SOLVED:
-                cells = f"{steps:,}", f"{seconds:.0f}"
+        solved = [point for point in points if min(point[1]) >= SOLVED]
+        if solved:
+            steps, _, seconds = solved[0]
+            cells = f"{steps:,}", f"{seconds:.0f}"
+        else:
+            cells = f"more than {STEPS[-1]:,}", ""
         print_row(way, network, f"{LEARNING_RATES[way][network]:g}", *cells)
 
 

@@ -15,8 +15,8 @@ ten boxes, one for each digit that may be read next; they contain every state th
 box can become. Then, for each first digit d:
 
 1. The first digits. From h = c = 0, read d, then every continuation, up to 40 digits. After each
-   digit some boxes contain all states, and from the fourth digit on the lead of d is positive in
-   each. Then they are merged, to a few for each pair of last digits.
+   digit, the boxes together contain all states. They are merged, to a few for each pair of last
+   digits. From the fourth digit on, the lead of d is positive in each.
 2. For ever. Find a box per pair of last digits that contains stage 1's and is closed under a step:
    whatever digit is read, the state stays in these boxes. In them, too, the lead is positive.
 
@@ -42,7 +42,7 @@ from lstm import LSTM
 from rnn import VanillaRNN
 
 READ = 40  # digits of stage 1
-FINE_UNTIL = 6  # digits: so long each pair of last digits keeps ten boxes, then one
+FINE_UNTIL = 6  # digits; up to here each pair of last digits keeps ten boxes, then one
 
 # 1. The proof.
 
@@ -82,14 +82,14 @@ def prove_digit(model, d):
     """
     model = copy.deepcopy(model).double()  # so that this program's own rounding is negligible
     leads = []
-    for box, least in first_boxes(model, d):  # noqa: B007, the last box is used below
+    for read, (box, least) in enumerate(first_boxes(model, d), 4):  # noqa: B007, used below
         leads.append(least)
         if not least > 0:  # not "<= 0", since NaN must fail
-            words = f"after {len(leads) + 3} digits the proved lead is only {down(least)}"
+            words = f"after {read} digits the proved lead is only {down(least)}"
             return Outcome(False, leads, words)
     box = tuple((low.squeeze(2), high.squeeze(2)) for low, high in box)  # (10, 10, H)
     for tries, closed in enumerate(candidates(model, box), 1):
-        after = merge(step(model, closed))  # over the oldest digit: again a box for each last two
+        after = merge(step(model, closed))  # over the older digit: one box for each new pair
         if inside(box, closed) and inside(after, closed):
             ever = lead(model, closed, d)
             if ever > 0:
@@ -135,7 +135,8 @@ def read_network(path):
         if any(w.dtype != torch.float32 or not (w.abs() < 1e9).all() for w in weights.values()):
             raise InputError(f"{path}: holds numbers other than float32 below 1e9")
         network = VanillaRNN if "Whh" in weights else LSTM
-        model = network(10, max(1, weights["Wph"].shape[1]), 10)
+        hidden = max(1, weights["Wph"].shape[1])  # load_state_dict refuses weights of 0 units
+        model = network(10, hidden, 10)
         model.load_state_dict(weights)
         return model
 

@@ -89,10 +89,10 @@ def train(
 ):
     """Train the model in place and return its curve.
 
-    Every step draws one of train_sets, and from it a batch. RMSprop minimises the cross-entropy at
-    the last step (9). The learning rate rises over `warmup` steps, as RMSprop's average of squared
-    gradients starts at zero, which makes its first steps up to ten times too large. Then it falls
-    linearly to zero, unless constant_rate.
+    Every step draws one of train_sets, and from it a batch. RMSprop minimises the cross-entropy
+    after the last digit read. The learning rate rises over `warmup` steps, as RMSprop's average of
+    squared gradients starts at zero, which makes its first steps up to ten times too large. Unless
+    constant_rate, it is multiplied by a factor that falls linearly from 1 to 0.
 
     The curve is [(step, accuracy)] on the first CURVE_SIZE palindromes of test_set, every
     eval_every steps; empty without a test_set.
@@ -145,7 +145,7 @@ def parse_args(argv=None):
     add("--model", **models, help="one network or both")
     add("--input_dim", type=int, choices=(1, 10), default=10, help="a digit as 1 number or one-hot")
     add("--num_hidden", type=number(int, 1, 4096), default=128, help="hidden units")
-    init_help = "the LSTM's gate biases: bf = 1, or spread for lags up to T - 1"
+    init_help = "start of the LSTM's gates; forget: bf = 1; chrono: spread for lags up to T - 1"
     add("--init", choices=("forget", "chrono"), default="chrono", help=init_help)
     kinds = ("uniform", "orthogonal")
     add("--rnn_init", choices=kinds, default="uniform", help="how the RNN's Whh starts")
@@ -165,7 +165,7 @@ def parse_args(argv=None):
     norm = number(float, 1e-9, 1e9)
     add("--max_norm", type=norm, default=1.0, help="largest norm of the gradient")
     add("--eval_every", type=number(int, 1, 1_000_000), default=10, help="steps between tests")
-    add("--seeds", type=number(int, 1, 1000), default=1, help="runs: seed, seed + 1, ...")
+    add("--seeds", type=number(int, 1, 1000), default=1, help="how many runs: seed, seed + 1, ...")
     add_run_flags(parser)
     args = parser.parse_args(argv)
     for n in args.input_length:

@@ -1,14 +1,15 @@
 """What is each setting of train.py good for? One thing is changed at a time.
 
     python ablation.py                                      all trainings, one after the other
-    python ablation.py --only defaults-1 r1-0 --n_epochs 5  some of them, shorter
+    python ablation.py --only defaults-1 r1-0               some of them
 
 The defaults are trained with three seeds, --seed and the next two; differences that are smaller
 than their scatter mean nothing. Then each setting alone takes the value of the course's template.
-At last all of them do, once in the loop of train.py and once in the textbook loop of benchmark.py.
+Finally, all of them do, once in the loop of train.py and once in the textbook loop of benchmark.py.
 The table shows means and ranges of five draws of 10,000 samples, seen by mnist_classifier.pth, the
 CNN by which the settings were tuned. Each training has a folder of its own in out_dir: one that was
-interrupted is continued (the textbook loop begins again), one that is finished is not repeated.
+interrupted is continued, one that is finished is not repeated. The textbook loop leaves only its
+generator; it always sees all images.
 """
 
 import torch
@@ -31,7 +32,7 @@ from common import (
 )
 from evaluate import COLUMNS, cells, draws
 from gan import Generator
-from metrics import Judge
+from metrics import Comparison
 from mnist import load_mnist
 
 TEMPLATE = {"fakes": 64, "lr": 2e-4, "lr_d": 2e-4, "b1": 0.9, "r1": 0, "ema": 0}
@@ -41,7 +42,7 @@ TRAININGS = {  # name of the training: the settings that differ from train.py's 
     "defaults-3": {},
     **{f"{name}-{value}": {name: value} for name, value in TEMPLATE.items()},
     "template": TEMPLATE,
-    "textbook": TEMPLATE,  # in the loop of benchmark.py
+    "textbook": None,  # has the template's settings by itself
 }
 SEEDS_AFTER = {"defaults-2": 1, "defaults-3": 2}  # added to --seed
 NOISE_SEED = 5000  # of the first draw
@@ -91,13 +92,13 @@ def main():
     add_run_flags(parser, HERE / "run" / "ablation", seed=10)
     args = parser.parse_args()
     begin(args)
-    judge = Judge(load_classifier("eye", args.device), load_mnist(True, args.device)[0])
+    comparison = Comparison(load_classifier("eye", args.device), load_mnist(True, args.device)[0])
 
     table = []
     for name in TRAININGS:
         if name in args.only:
             generator = load_model(trained(name, args), args.device, Generator.from_state_dict)
-            rows = [judge.quality(images) for images in draws(generator, args, NOISE_SEED)]
+            rows = [comparison.quality(images) for images in draws(generator, args, NOISE_SEED)]
             table.append([name, *cells(rows)])
 
     defaults = train.parse_args([])

@@ -133,9 +133,9 @@ def main():
                 for loop in loops:
                     times[loop.name].append(seconds(getattr(loop, unit), n, args.device) / n)
             textbook = times[Textbook.name]
-            for name, ours in times.items():
-                ratio = statistics.median(a / b for a, b in zip(ours, textbook, strict=True))
-                milliseconds = 1000 * statistics.median(ours)
+            for name, values in times.items():
+                ratio = statistics.median(a / b for a, b in zip(values, textbook, strict=True))
+                milliseconds = 1000 * statistics.median(values)
                 print(f"{unit:5s}  {name:20s} {milliseconds:9.1f} ms  {ratio:.2f} x textbook")
 
 

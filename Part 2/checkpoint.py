@@ -18,7 +18,7 @@ def save_checkpoint(path, game):
 
 
 def resume(path, game):
-    """Put the state that save_checkpoint wrote to path back into the game.
+    """Restore the game from the checkpoint at path.
 
     Raises InputError when the file cannot be read, is no such checkpoint, or has other settings.
     """

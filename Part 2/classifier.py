@@ -21,7 +21,7 @@ from mnist import load_mnist
 
 FILES = {"eye": "mnist_classifier.pth", "judge": "mnist_judge.pth"}
 N_FEATURES = {"eye": 128, "judge": 96}  # by which a file's model is recognised
-BATCH_SIZE, LEARNING_RATE = 100, 4e-3  # of the training; the rate is the highest one
+BATCH_SIZE, LEARNING_RATE = 100, 4e-3  # the peak of a one-cycle schedule
 
 
 def strided(inputs, outputs, size):
@@ -94,7 +94,7 @@ def accuracy(model, images, labels):
 
 
 def shifted(images, rng, most=2):
-    """Return the batch moved by up to most pixels, the same way for all its images."""
+    """Return the batch shifted by at most `most` pixels, all its images alike."""
     dx, dy = torch.randint(-most, most + 1, (2,), generator=rng).tolist()
     return torch.roll(images, (dy, dx), (2, 3))  # the border that rolls round is background
 

@@ -1,4 +1,4 @@
-"""Runs of train.py, and beside them, if they are given, runs with the template's settings.
+"""Compare runs of train.py with one another, and with runs that have the template's settings.
 
     python train.py --out_dir run/seed0
     python train.py --out_dir run/template --fakes 64 --lr 2e-4 --lr_d 2e-4 --b1 0.9 --r1 0 --ema 0
@@ -23,7 +23,7 @@ from classifier import load_classifier
 from common import InputError, add_run_flags, begin, make_parser, run, save
 from figures import moments_figure, quality_figure
 from gan import in_batches
-from metrics import Judge, confident
+from metrics import Comparison, confident
 from mnist import load_mnist
 
 NEEDED = "epoch", "frechet_distance"  # the columns of quality.csv that are drawn
@@ -95,7 +95,7 @@ def print_first_closer(groups):
 
 
 def print_unclear(rows, classifier, device):
-    """Print how many samples at the end of each run the classifier reads with doubt."""
+    """Print how many of the last 25 samples of each row the classifier reads with doubt."""
     for name, cells in rows.items():
         end = images_of(cells[-1][1]).to(device)
         unclear = round(25 * (1 - confident(in_batches(classifier, end))))
@@ -116,8 +116,8 @@ def main():
     train_images, _ = load_mnist(True, args.device)
     test_images, _ = load_mnist(False, args.device)
 
-    judge = Judge(classifier, train_images)
-    real = judge.quality(test_images)["frechet_distance"]
+    comparison = Comparison(classifier, train_images)
+    real = comparison.quality(test_images)["frechet_distance"]
     print(f"Frechet distance of real test images: {real:.2f}")
     groups = {name: [rows for rows, _ in its] for name, its in runs.items()}
     for name, tables in groups.items():

@@ -26,7 +26,7 @@ from common import (
 )
 from figures import evaluation_figure
 from gan import Generator, in_batches, latent_points
-from metrics import Judge, density_and_coverage, nearest
+from metrics import Comparison, density_and_coverage, nearest
 from mnist import load_mnist
 
 # The columns of the table with a spread: {title: (measure, format)}.
@@ -59,7 +59,7 @@ def cells(rows):
     return texts
 
 
-def print_quality(judge, kinds):
+def print_quality(comparison, kinds):
     """Print the first table, a row for each of {name: draws}; return {name: its first draw}."""
     print_heads("images", *COLUMNS)
     first = {}
@@ -67,12 +67,12 @@ def print_quality(judge, kinds):
         rows = []
         for images in its_draws:
             first.setdefault(name, images)
-            rows.append(judge.quality(images))
+            rows.append(comparison.quality(images))
         print_row(name, *cells(rows))
     return first
 
 
-def print_neighbours(judge, first):
+def print_neighbours(comparison, first):
     """Print the second table, of {name: images}.
 
     Returns {name: indices (N,) of the training images nearest to the N images}.
@@ -80,9 +80,10 @@ def print_neighbours(judge, first):
     print_heads("images, first draw", *OTHERS)
     indices = {}
     for name, images in first.items():
-        features = in_batches(judge.classifier.features, images)
-        density, coverage = density_and_coverage(judge.training_features[: len(images)], features)
-        distances, indices[name] = nearest(images, judge.training_images)
+        features = in_batches(comparison.classifier.features, images)
+        real = comparison.training_features[: len(images)]
+        density, coverage = density_and_coverage(real, features)
+        distances, indices[name] = nearest(images, comparison.training_images)
         median, least = distances.median(), distances.min()
         print_row(name, f"{density:.2f}", f"{coverage:.1%}", f"{median:.2f}", f"{least:.2f}")
     return indices
@@ -102,7 +103,7 @@ def main():
     generators = {
         path: load_model(path, args.device, Generator.from_state_dict) for path in args.generator
     }
-    judge = Judge(load_classifier("judge", args.device), load_mnist(True, args.device)[0])
+    comparison = Comparison(load_classifier("judge", args.device), load_mnist(True, args.device)[0])
     real = load_mnist(False, args.device)[0][: args.n_samples]
     rng = torch.Generator().manual_seed(args.seed)
     noise = torch.rand(args.n_samples, 1, 28, 28, generator=rng).to(args.device) * 2 - 1
@@ -113,12 +114,12 @@ def main():
     kinds["uniform noise"] = [noise]
     last = args.seed + args.n_draws - 1
     print(f"noise seeds {args.seed} to {last}, {args.n_samples:,} images in a draw\n")
-    first = print_quality(judge, kinds)
+    first = print_quality(comparison, kinds)
     print()
-    indices = print_neighbours(judge, first)
+    indices = print_neighbours(comparison, first)
 
     shown = args.generator[0]
-    neighbours = judge.training_images[indices[shown][:20]]
+    neighbours = comparison.training_images[indices[shown][:20]]
     path = args.out_dir / "evaluation.png"
     save(path, evaluation_figure(first[shown][:20], neighbours).savefig)
     print(f"\nfigure in {path}")

@@ -85,7 +85,7 @@ def generator_loss(fake_logits):
     """Return -E log D(G(z)): the non-saturating loss, >= 0 (Goodfellow et al. 2014, section 3).
 
     Equation (10) would have the generator minimise E log(1 - D(G(z))), whose gradient vanishes
-    when the discriminator sees through every fake; that of this one is largest then.
+    when the discriminator sees through every fake; the gradient of this loss is largest then.
     """
     return F.softplus(-fake_logits).mean()
 

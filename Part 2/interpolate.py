@@ -27,7 +27,7 @@ from mnist import load_mnist
 PAIRS = [(0, 1), (2, 3), (4, 5), (6, 7), (8, 9)]
 N_IMAGES = 9  # in a row, both ends included
 LEAST_CONFIDENCE = 0.99  # of an end
-TRIES = 5_000  # samples among which the ends are found; as many training images
+TRIES = 5_000  # samples among which the ends are found, and training images that define "typical"
 
 
 def parse_args():
@@ -49,7 +49,7 @@ def typical_points(generator, classifier, images, labels, digits, seed):
 
     A sample (of TRIES) is clear if the classifier gives the digit at least LEAST_CONFIDENCE. The
     most typical clear one has features nearest to the mean of the digit's training images
-    (images, labels). Raises InputError when no sample is clear.
+    (images, labels). Raises InputError when no sample of a digit is clear.
     """
     z = latent_points(TRIES, generator.latent_dim, seed, images.device)
     features = in_batches(classifier.features, in_batches(generator, z))

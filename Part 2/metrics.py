@@ -1,6 +1,7 @@
 """Quality measures of generated images.
 
-All but `nearest` work on what a CNN of classifier.py sees: features (N, D) and logits (N, 10).
+The functions, except `nearest`, take what a CNN of classifier.py sees in the images: features
+(N, D) or logits (N, 10).
 """
 
 import functools
@@ -14,11 +15,15 @@ from gan import in_batches
 def frechet_distance(x, y):
     """Return the squared Frechet distance, >= 0, of two Gaussians fitted to x (N, D) and y (M, D).
 
+    It is infinite when a feature is not finite.
+
     ||mx - my||^2 + tr(Cx + Cy - 2 (Cx Cy)^(1/2)) in float64 (Heusel et al. 2017, equation 6). The
     trace of the root is the sum of the roots of the eigenvalues of Cx Cy, which are those of
     the symmetric Cx^(1/2) Cy Cx^(1/2).
     """
     x, y = x.cpu().double(), y.cpu().double()
+    if not (x.isfinite().all() and y.isfinite().all()):
+        return math.inf
     cx, cy = torch.cov(x.T), torch.cov(y.T)
     values, vectors = torch.linalg.eigh(cx)
     root = vectors * values.clamp(min=0).sqrt() @ vectors.T
@@ -46,7 +51,8 @@ def density_and_coverage(real, fake, k=5):
     balls that a fake lies in, divided by k: low when fakes lie off the data. Coverage is the share
     of balls that hold any fake: low when kinds of data are missing.
     """
-    radii = in_batches(lambda x: torch.cdist(x, real).kthvalue(k + 1).values, real)  # 1: itself
+    # k + 1, since the nearest to each point is itself.
+    radii = in_batches(lambda x: torch.cdist(x, real).kthvalue(k + 1).values, real)
     inside = [torch.cdist(batch, real) < radii for batch in fake.split(500)]
     density = sum(hits.sum() for hits in inside) / (k * len(fake))
     coverage = torch.stack([hits.any(0) for hits in inside]).any(0).float().mean()
@@ -63,7 +69,7 @@ def nearest(images, references):
     return torch.cat([f.values for f in found]), torch.cat([f.indices for f in found])
 
 
-class Judge:
+class Comparison:
     """A comparison of generated images with training images, as a classifier sees them."""
 
     def __init__(self, classifier, training_images):

@@ -22,7 +22,7 @@ def read(path):
 
 
 def anchors(path):
-    """Return what links to the headings of a report, as web pages of repositories name them."""
+    """Return the anchors of a report's headings, as repository pages name them."""
     headings = re.findall(r"^#+ (.*)$", path.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 

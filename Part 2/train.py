@@ -40,7 +40,7 @@ from gan import (
     in_batches,
     latent_points,
 )
-from metrics import Judge
+from metrics import Comparison
 from mnist import load_mnist
 
 # Seeds of the noise for quality.csv and for BatchNorm's statistics; no setting was chosen on them.
@@ -70,7 +70,7 @@ def parse_args(argv=None):
     add("--measure_every", type=number(int, 0), default=5, help=every)
     measured = "samples behind a row of quality.csv"
     add("--n_measured", type=number(int, 200, 100_000), default=10_000, help=measured)
-    add("--resume", action="store_true", help="continue from checkpoint.pt in out_dir")
+    add("--resume", action="store_true", help="continue from out_dir's checkpoint.pt, if any")
     add_run_flags(parser)
     return parser.parse_args(argv)
 
@@ -268,7 +268,7 @@ def train(args):
         ways_out = "add --resume to continue it, or choose another --out_dir"
         raise InputError(f"{checkpoint}: this folder holds a run already; {ways_out}")
     real_images = load_mnist(True, args.device)[0][: args.n_images]
-    judge = Judge(load_classifier("judge", args.device), real_images)
+    comparison = Comparison(load_classifier("judge", args.device), real_images)
     game = Game(args)
     if checkpoint.exists():
         resume(checkpoint, game)
@@ -280,7 +280,7 @@ def train(args):
             train_epoch(game, real_images, bar)
             if is_due(game.epoch, args):
                 # This noise has a seed of its own, so measuring does not change the training.
-                quality = judge.quality(samples(game, args.n_measured, MEASURE_SEED))
+                quality = comparison.quality(samples(game, args.n_measured, MEASURE_SEED))
                 game.quality.append({"batch": game.step, "epoch": game.epoch} | quality)
                 save_measurements(game)
             save_checkpoint(checkpoint, game)
