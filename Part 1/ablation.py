@@ -1,6 +1,6 @@
 """What is each setting, and each gate, of the LSTM good for? One thing changed at a time.
 
-    python ablation.py                    all three tables; some 70 minutes of one core
+    python ablation.py                    all three tables; some 75 minutes of one core
     python ablation.py --only settings    one of them
     python ablation.py --only gates --learning_rate 0.003
 
