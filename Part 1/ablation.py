@@ -7,8 +7,8 @@
 settings: our training of the LSTM at T = 20; then again with one setting changed back to the course
 template's. At T = 80: only ours, and ours with gradients clipped to norm 10. template: all settings
 changed back, at T = 5 and T = 20, with 500 and with 2,500 steps. gates: some gates held at a
-constant while the rest is trained, and two trainings with only half of the chrono start; at T = 20
-and T = 80. Trainings at T = 80 also draw shorter palindromes. All run on the CPU.
+constant while the rest is trained, and other starts of the biases bf and bi; at T = 20 and T = 80.
+Trainings at T = 80 also draw shorter palindromes. All run on the CPU.
 """
 
 import torch
@@ -20,7 +20,7 @@ OURS = ""
 TEMPLATE = "--input_dim 1 --init forget --learning_rate 0.001 --warmup 0 --constant_rate "
 TEMPLATE += "--max_norm 10"
 AT_80 = 3  # seeds at T = 80, which takes long
-TO_80 = "--curriculum --eval_every 50"  # T = 80 needs shorter palindromes on the way
+TO_80 = "--curriculum --eval_every 50"  # T = 80 is learnt with shorter palindromes
 NORM_10 = "gradients clipped to norm 10, not 1"
 SETTINGS = {
     "ours": OURS,
@@ -46,9 +46,10 @@ HELD = {  # {row of the table: {held gate: its bias, or None for its initial one
     "input at its initial values": {"input": None},
     "input and output at 1": {"input": ALWAYS_1, "output": ALWAYS_1},
 }
-STARTS = {  # {row of the table: the gate whose half of the chrono start is undone, its biases}
-    "none; chrono bf, but bi = 0": ("input", 0.0),
-    "none; chrono bi, but bf = 1": ("forget", 1.0),
+STARTS = {  # {row of the table: {gate: its biases at the start, instead of chrono's}}
+    "none; chrono bf, bi = 0": {"input": 0.0},
+    "none; bf = 1, chrono bi": {"forget": 1.0},
+    "none; bf = 1, bi = 0": {"forget": 1.0, "input": 0.0},
 }
 
 
@@ -75,7 +76,7 @@ def hold(model, gate, bias):
 def run_seeds(T, flags, seeds, held=None, start=None):
     """Train and test one LSTM for each seed; return the cells under HEADS.
 
-    held and start are entries of HELD and STARTS.
+    held and start are values of HELD and STARTS.
     """
     results = []
     args = parse_args(["--device", "cpu", *flags.split()])
@@ -83,8 +84,7 @@ def run_seeds(T, flags, seeds, held=None, start=None):
         model = fresh_model("lstm", T, seed, args)
         for gate, bias in (held or {}).items():
             hold(model, gate, bias)
-        if start:
-            gate, bias = start
+        for gate, bias in (start or {}).items():
             model.b.data[rows_of(model, gate)] = bias
         results.append(train_and_test(model, "lstm", T, seed, args))
     return summary(results)
@@ -132,7 +132,7 @@ def main():
     add = parser.add_argument
     add("--only", choices=TABLES, nargs="+", default=[*TABLES], help="which tables")
     add("--steps", type=number(int, 1, 200_000), default=500, help="training steps")
-    add("--learning_rate", type=number(float, 1e-9, 10), default=0.01, help="of the table gates")
+    add("--learning_rate", type=number(float, 1e-9, 10), default=0.01, help="of the gates' table")
     add("--seed", type=number(int, 0, 2**31), default=300, help="the first seed")
     add("--seeds", type=number(int, 1, 1000), default=10, help="how many runs: seed, seed + 1, ...")
     args = parser.parse_args()

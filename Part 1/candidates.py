@@ -1,4 +1,4 @@
-"""Boxes that may be closed. prove.py checks each, so no mistake made here can pass for a proof."""
+"""Boxes that may be closed. prove.py checks each, so a mistake here cannot make a proof wrong."""
 
 import torch
 
@@ -7,11 +7,11 @@ from lstm import LSTM
 
 
 def candidates(model, first):
-    """Yield boxes that may be closed and contain the box `first`; prove_digit verifies each.
+    """Yield boxes (10, 10, H) that contain the box `first` and may be closed.
 
-    h starts as that of `first`. Where a step leaves it, that end moves outwards by `growth` times
-    the overshoot. Too small a growth may never reach a closed box, and too large a growth may jump
-    past it: so several are tried.
+    The interval of h starts as that of `first`. Where a step leads out of it, the end that was
+    crossed moves outwards by `growth` times the overshoot. With too small a growth the box may
+    never become closed, and too large a growth may jump past a closed box: so four are tried.
     """
     for growth, tries in ((1.5, 50), (3, 30), (1.1, 100), (10, 30)):
         h = first[0]
@@ -30,7 +30,7 @@ class Cells:
     """The candidates for c, one interval for each cell, whatever the last digits are.
 
     For fixed gates, c = g i + c f has the fixed point g i / (1 - f). The interval spans these fixed
-    points and stage 1's c, plus a margin; let_go makes an end infinite.
+    points and the c of prove.py's stage 1, plus a margin; let_go makes an end infinite.
     """
 
     def __init__(self, model, c):

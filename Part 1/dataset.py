@@ -23,7 +23,8 @@ class PalindromeDataset(Dataset):
     """Distinct random palindromes of T = input_length + 1 digits, in random order.
 
     It holds total_len of them, or all that exist if these are fewer (T = 5 has 1,000). The same
-    seed and T give the same palindromes; those of another T are drawn independently.
+    input_length, total_len and seed give the same palindromes; those of different lengths are drawn
+    independently. Raises ValueError when input_length or total_len is below 1.
 
     An item is `(inputs, target)`. The inputs are float32 (input_length, 10) if one_hot, else
     (input_length, 1); the target is int64 (), the last digit. Palindromes may begin with 0. All

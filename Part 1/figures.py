@@ -17,11 +17,11 @@ COLORS = {"rnn": ORANGE, "rnn_orthogonal": PINK, "lstm": GREEN, "lstm_chrono": B
 
 
 def training_figure(T, results, curve_size, solved):
-    """Return a Figure: accuracy over the steps for each network, and the answers of its median run.
+    """Return a Figure: accuracy over the steps for each network, and the answers of its middle run.
 
     results is {network: [a result of train.train_and_test for each seed]}. The curves are measured
-    on curve_size test palindromes, their last point on all. Runs are thin, their median bold. The
-    axis ends well after the last run is solved.
+    on curve_size test palindromes, their last point on all. Runs are thin, their median bold. If
+    all runs are solved in the first quarter, the axis ends early.
     """
     figure = Figure(figsize=(8.8, 4.4), dpi=110, layout="constrained")
     grid = figure.add_gridspec(len(results), 2, width_ratios=[2.3, 1])
@@ -57,12 +57,12 @@ def training_figure(T, results, curve_size, solved):
 
 
 def draw_confusion(axes, name, runs, color):
-    """Draw the confusion matrix of the median of a network's runs."""
+    """Draw the confusion matrix of the middle run, or of the worse of the two in the middle."""
     ranked = sorted(runs, key=lambda result: result["curve"][-1][1])
     middle = ranked[(len(ranked) - 1) // 2]
     answers = middle["answers"] / middle["answers"].sum(dim=1, keepdim=True)
     axes.imshow(answers.numpy(), cmap="Greys", vmin=0, vmax=1)
-    which = "median run" if len(runs) > 1 else f"seed {middle['seed']}"
+    which = "middle run" if len(runs) > 1 else f"seed {middle['seed']}"
     title = f"{name.upper()}, {which}: {middle['curve'][-1][1]:.2%}"
     axes.set_title(title, color=color, weight="bold", fontsize=11)
     axes.set(xlabel="answer", ylabel="target digit", xticks=range(10), yticks=range(10))

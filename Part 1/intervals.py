@@ -12,7 +12,7 @@ from lstm import LSTM
 U = 2.0**-24  # unit roundoff of float32: its largest relative error
 SLACK = 1e-6  # widens tanh and sigm: half for their error, half for the rounding in lstm_step
 TINY = 1e-12  # far more than what underflow loses
-FAR = 10.0  # tanh(10) is 1 - 4e-9: beyond, the size of c makes no difference
+FAR = 10.0  # tanh(10) is 1 - 4e-9, so larger c hardly change h
 
 
 def affine(W, b, x, error):
@@ -24,10 +24,10 @@ def affine(W, b, x, error):
 
 
 def rounding(W, b):
-    """Return how far the computed W x + b can be from the exact one, |x| <= 1, for each row.
+    """Return the largest error (m) of W x + b in float32, W (m, n), for any x in [-1, 1]^n.
 
     In a sum of n products and b, in any order, each term is rounded at most n + 1 times (Higham
-    2002, section 3.1). We count n + 2, to cover this file's own float64.
+    2002, section 3.1). We count n + 2, to cover the rounding of this file, in float64.
     """
     nu = (W.shape[1] + 2) * U
     return nu / (1 - nu) * (W.abs().sum(dim=1) + b.abs()) + TINY
@@ -65,7 +65,8 @@ def sigm(z):
 def product(x, gate):
     """Return the interval of x * gate, gate >= 0.
 
-    A negative low is least times the greatest gate, another one times the least; high likewise.
+    A negative low end of x is multiplied by the greatest gate, any other low end by the least one.
+    A negative high end is multiplied by the least gate, any other high end by the greatest one.
     """
     low, high = x
     least, most = gate
@@ -73,7 +74,10 @@ def product(x, gate):
 
 
 def saturate(c):
-    """Return a larger interval: ends beyond +-10 go out to infinity or back to +-10."""
+    """Return a larger interval, whose ends lie in [-10, 10] or are infinite.
+
+    An end beyond +-10 moves outwards: to infinity, or to +-10 if that is on its way.
+    """
     low, high = c
     low = torch.where(low < -FAR, -torch.inf, low.clamp(max=FAR))
     high = torch.where(high > FAR, torch.inf, high.clamp(min=-FAR))

@@ -6,14 +6,14 @@ from torch import nn
 
 
 class LSTM(nn.Module):
-    """Long short-term memory (Hochreiter & Schmidhuber 1997).
+    """Long short-term memory (Hochreiter & Schmidhuber 1997; forget gate: Gers et al. 2000).
 
     ::
 
-        g(t) = tanh(Wgx x(t) + Wgh h(t-1) + bg)    (1)  input modulation: what may enter
-        i(t) = sigm(Wix x(t) + Wih h(t-1) + bi)    (2)  input gate: how much of it does
-        f(t) = sigm(Wfx x(t) + Wfh h(t-1) + bf)    (3)  forget gate: how much of c stays
-        o(t) = sigm(Wox x(t) + Woh h(t-1) + bo)    (4)  output gate: how much of c shows
+        g(t) = tanh(Wgx x(t) + Wgh h(t-1) + bg)    (1)  input modulation: what may enter c
+        i(t) = sigm(Wix x(t) + Wih h(t-1) + bi)    (2)  input gate: the share of g that enters
+        f(t) = sigm(Wfx x(t) + Wfh h(t-1) + bf)    (3)  forget gate: the share of c that stays
+        o(t) = sigm(Wox x(t) + Woh h(t-1) + bo)    (4)  output gate: the share of tanh(c) in h
         c(t) = g(t) * i(t) + c(t-1) * f(t)         (5)  cell: the memory
         h(t) = tanh(c(t)) * o(t)                   (6)  hidden state
         p    = Wph h + bp                          (7)  logits, after the last step only
@@ -21,12 +21,12 @@ class LSTM(nn.Module):
 
     The eight matrices of (1)-(4) are stacked in one matrix W, so that a step needs one product. The
     rows of W are those of g, i, f, o, its columns those of x, h. Equation (8) is part of the loss:
-    `cross_entropy` applies softmax itself; a second one would flatten the gradient.
+    `cross_entropy` applies softmax itself; a second softmax would flatten the gradient.
 
     Weights start uniform in +-1/sqrt(hidden_dim), biases at 0 except those named here. A cell
-    remembers for about 1 / (1 - f) steps: an untrained one for 2 with bf = 0, and for 3.7 with
-    bf = 1 (Jozefowicz et al. 2015), which is the default. If max_lag is given, bf = log U(1,
-    max_lag) and bi = -bf (Tallec & Ollivier 2018, chrono): for 2 to max_lag + 1 steps.
+    remembers for about 1 / (1 - f) steps: before the training for 2 steps with bf = 0, and for 3.7
+    with bf = 1 (Jozefowicz et al. 2015), the default. If max_lag >= 1 is given, bf = log U(1,
+    max_lag) and bi = -bf (Tallec & Ollivier 2018, "chrono"): for 2 to max_lag + 1 steps.
     """
 
     def __init__(self, input_dim, hidden_dim, output_dim, max_lag=None):

@@ -194,13 +194,15 @@ def parse_args():
     instead(
         "--save_dir", type=Path, help="train the networks of the proof instead, into this folder"
     )
-    add("--steps", type=number(int, 1, 1_000_000), default=4000, help="with --save_dir: its steps")
+    only = "with --save_dir: "
+    add("--steps", type=number(int, 1, 1_000_000), default=4000, help=only + "training steps")
     lengths = {"type": number(int, 5, 10_000_000), "nargs": "*", "default": TEST_LENGTHS}
-    add("--lengths", **lengths, help="with --save_dir: test lengths T")
+    add("--lengths", **lengths, help=only + "test lengths T")
     add_run_flags(parser)
     args = parser.parse_args()
-    if args.seed and not args.save_dir:
-        parser.error(f"argument --seed: {args.seed} needs --save_dir; otherwise seeds are fixed")
+    for flag in ("seed", "steps", "lengths"):
+        if getattr(args, flag) != parser.get_default(flag) and not args.save_dir:
+            parser.error(f"argument --{flag}: needs --save_dir; otherwise it is fixed")
     return args
 
 

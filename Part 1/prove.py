@@ -1,14 +1,14 @@
 """A proof: these networks predict the last digit of every palindrome of every length T >= 5.
 
-    python prove.py                  of palindrome_rnn.pth and palindrome_lstm.pth
-    python prove.py --weights FILE   of another network, from memory.py --save_dir
+    python prove.py                  for palindrome_rnn.pth and palindrome_lstm.pth
+    python prove.py --weights FILE   for another network, from memory.py --save_dir
 
 The theorem. After any first digit d and any three or more further digits, however many, the largest
 logit is that of d. A palindrome ends with its first digit, and T >= 5 means that four digits or
-more are read. It holds for the equations of rnn.py and lstm.py in real arithmetic and for each way
-to compute them in float32: sums in any order, with or without fused multiply-add, with or without
-subnormal numbers, as long as tanh and sigm are right to 5e-7 and stay in [-1, 1] and [0, 1] (a test
-measures 2e-7 for PyTorch's). TF32 and bfloat16 are too coarse for it.
+more are read. The theorem holds for the equations of rnn.py and lstm.py in real arithmetic and for
+each way to compute them in float32: sums in any order, with or without fused multiply-add, with or
+without subnormal numbers, as long as tanh and sigm are right to 5e-7 and stay in [-1, 1] and [0, 1]
+(a test measures 2e-7 for PyTorch's). TF32 and bfloat16 are too coarse for it.
 
 The proof. A box is an interval for each entry of the state. `step` of intervals.py takes a box to
 ten boxes, one for each digit that may be read next; they contain every state that a state in the
@@ -17,11 +17,12 @@ box can become. Then, for each first digit d:
 1. The first digits. From h = c = 0, read d, then every continuation, up to 40 digits. After each
    digit, the boxes together contain all states. They are merged, to a few for each pair of last
    digits. From the fourth digit on, the lead of d is positive in each.
-2. For ever. Find a box per pair of last digits that contains stage 1's and is closed under a step:
-   whatever digit is read, the state stays in these boxes. In them, too, the lead is positive.
+2. For ever. Find closed boxes, one for each pair of last digits: each contains stage 1's box of
+   this pair, and a step from any of them, with any digit, ends inside the box of the new pair. So
+   the state stays in these boxes for ever. In each of them, the lead of d is positive.
 
 Exit code 0: all is proved, 1: not all. As a check, a search looks for the continuations with the
-least lead: none may lie below what is proved. If all is proved, draws run/proof.png. The first
+least lead: none may lie below what is proved. If all is proved, proof.png is drawn. The first
 command proves both networks, with leads of at least 6.31 and 14.63, in half a minute on one core.
 """
 
@@ -57,9 +58,9 @@ def first_boxes(model, d):
     box = step(model, step(model, box))  # 3 digits read: (10, 10, H)
     box = tuple((low.unsqueeze(2), high.unsqueeze(2)) for low, high in box)
     for read in range(4, READ + 1):
-        new = step(model, box)  # (a, b, box, c, H): digits a and b were read last, now c is
+        new = step(model, box)  # (a, b, box, e, H): after a and b, e is read
         least = lead(model, new, d)
-        # One group of boxes for each b, c: (b, c, a and box, H).
+        # One group of boxes for each b, e: (b, e, a and box, H).
         new = [[end.permute(1, 3, 0, 2, 4).flatten(2, 3) for end in ends] for ends in new]
         box = condense(new, 10 if read <= FINE_UNTIL else 1)
         yield box, least
@@ -75,10 +76,10 @@ class Outcome(NamedTuple):
 
 @torch.no_grad()
 def prove_digit(model, d):
-    """Try to prove the theorem of a model of ten digits, for the first digit d.
+    """Try to prove the theorem for the first digit d; return the Outcome of both stages.
 
-    Stage 2 is an induction: the state lies in the closed box of the two digits read last, so that
-    after the next digit it lies in the closed box of the next two.
+    Stage 2 is an induction: one more digit takes a state from the closed box of the last two digits
+    into the closed box of those that are then the last two.
     """
     model = copy.deepcopy(model).double()  # so that this program's own rounding is negligible
     leads = []
@@ -106,8 +107,8 @@ def prove_digit(model, d):
 def search(model, d, read=99, beam=100):
     """Return the least leads of the float32 network that are found after 4, 5, ..., `read` digits.
 
-    The first digit is d. A beam search: of all continuations, those with the least leads go on.
-    With 4 digits it tries all, and so finds the least there is.
+    The first digit is d. This is a beam search: after each digit, only the `beam` continuations
+    with the least leads go on. With a beam of 100, all 1,000 continuations of 4 digits are tried.
     """
     digits = torch.eye(10)
     _, state = model(digits[d].view(1, 1, 10))
@@ -172,7 +173,7 @@ def prove_network(model):
 
 
 def main():
-    """Prove it for one network after another, search for a counterexample, draw the figure."""
+    """Prove the theorem for each network, search for counterexamples, draw the figure."""
     parser = make_parser(__doc__)
     add = parser.add_argument
     files = [str(HERE / f"palindrome_{network}.pth") for network in ("rnn", "lstm")]

@@ -118,7 +118,7 @@ def test_a_held_gate_stays_what_it_is_and_the_rest_is_trained():
                 assert not torch.equal(model.W.chunk(4)[n], before.chunk(4)[n]), "not trained"
 
 
-def test_the_halves_of_the_chrono_start(monkeypatch):
+def test_the_starts_of_the_biases(monkeypatch):
     seen = []
     monkeypatch.setattr(ablation, "train_and_test", lambda model, *_: seen.append(model.b.data))
     monkeypatch.setattr(ablation, "summary", lambda results: None)
@@ -127,8 +127,10 @@ def test_the_halves_of_the_chrono_start(monkeypatch):
     (_, bi, bf, _), *others = (b.view(4, 128) for b in seen)
     assert torch.equal(bi, -bf)
     assert bf.std() > 0.1
-    for b, expected in zip(others, ((0 * bi, bf), (bi, 0 * bf + 1)), strict=True):
-        assert torch.equal(b[1:3], torch.stack(expected))
+    no, one = 0 * bi, 0 * bf + 1
+    expected = (no, bf), (bi, one), (no, one)
+    for b, both in zip(others, expected, strict=True):
+        assert torch.equal(b[1:3], torch.stack(both))
 
 
 def test_ablation_prints_its_tables(monkeypatch, capsys):

@@ -2,7 +2,7 @@
 
     python train.py                                     T = 5 and T = 20
     python train.py --model lstm --seed 300 --seeds 20  the LSTM alone, seeds 300 to 319
-    python train.py --input_length 39 --curriculum      T = 40, with shorter palindromes on the way
+    python train.py --input_length 39 --curriculum      T = 40, trained on shorter palindromes, too
 
 Prints a table and writes, for each length T, run/t<T>.png and run/t<T>.csv. The first command takes
 20 s on two cores of an AMD EPYC.
@@ -92,7 +92,8 @@ def train(
     Every step draws one of train_sets, and from it a batch. RMSprop minimises the cross-entropy
     after the last digit read. The learning rate rises over `warmup` steps, as RMSprop's average of
     squared gradients starts at zero, which makes its first steps up to ten times too large. Unless
-    constant_rate, it is multiplied by a factor that falls linearly from 1 to 0.
+    constant_rate is set, the rate also has a factor that falls linearly from 1 to 0. Gradients are
+    clipped to max_norm.
 
     The curve is [(step, accuracy)] on the first CURVE_SIZE palindromes of test_set, every
     eval_every steps; empty without a test_set.
@@ -121,7 +122,10 @@ def train(
 
 
 def make_data(T, seed, args):
-    """Return the training sets and the test set for length T; no palindrome is in both."""
+    """Return the training sets and the test set for length T; no palindrome is in both.
+
+    With args.curriculum, each length from 5 to T - 1 has a training set of its own, too.
+    """
     one_hot = args.input_dim == 10
     dataset = PalindromeDataset(T - 1, args.data_size, one_hot, seed)
     train_set, test_set = dataset.split(args.portion_train)
@@ -151,7 +155,8 @@ def parse_args(argv=None):
     add("--rnn_init", choices=kinds, default="uniform", help="how the RNN's Whh starts")
     add("--data_size", type=number(int, 2, 1_000_000), default=100_000, help="how many palindromes")
     portion = number(float, 1e-6, 0.999999)
-    add("--portion_train", type=portion, default=0.8, help="training share; the rest tests")
+    portion_help = "share for the training; the rest is the test set"
+    add("--portion_train", type=portion, default=0.8, help=portion_help)
     curriculum_help = "train on lengths drawn from 5 to T, each batch of one length; test on T"
     add("--curriculum", action="store_true", help=curriculum_help)
     add("--train_steps", type=number(int, 1, 1_000_000), default=500, help="training steps")
@@ -163,7 +168,7 @@ def parse_args(argv=None):
     constant_help = "do not let the learning rate fall; otherwise it falls linearly to zero"
     add("--constant_rate", action="store_true", help=constant_help)
     norm = number(float, 1e-9, 1e9)
-    add("--max_norm", type=norm, default=1.0, help="largest norm of the gradient")
+    add("--max_norm", type=norm, default=1.0, help="the gradient is clipped to this norm")
     add("--eval_every", type=number(int, 1, 1_000_000), default=10, help="steps between tests")
     add("--seeds", type=number(int, 1, 1000), default=1, help="how many runs: seed, seed + 1, ...")
     add_run_flags(parser)
@@ -214,8 +219,8 @@ def first_solved(result):
 
 
 def summary(results):
-    """Return four texts about the results: worst and median accuracy, how many are solved, and the
-    median first step."""
+    """Return four texts: worst and median accuracy at the end, how many runs reached SOLVED, and
+    the median of first_solved."""
     last = [result["curve"][-1][1] for result in results]
     solved = f"{sum(share >= SOLVED for share in last)} of {len(last)}"
     first = statistics.median(map(first_solved, results))

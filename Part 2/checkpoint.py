@@ -6,7 +6,7 @@ from common import InputError, load, save
 
 
 def settings_of(args):
-    """Return the settings that decide the result, {name: text}."""
+    """Return all settings but out_dir and resume, {name: text}: those that decide the result."""
     others = ("out_dir", "resume")
     return {name: str(value) for name, value in vars(args).items() if name not in others}
 
@@ -20,7 +20,8 @@ def save_checkpoint(path, game):
 def resume(path, game):
     """Restore the game from the checkpoint at path.
 
-    Raises InputError when the file cannot be read, is no such checkpoint, or has other settings.
+    Raises InputError when the file cannot be read, is no checkpoint of this code, or has other
+    settings.
     """
     state = load(path, game.args.device)
     if not isinstance(state, dict) or state.keys() != {"settings", "game"}:
@@ -30,4 +31,7 @@ def resume(path, game):
         names = [name for name in ours | theirs if ours.get(name) != theirs.get(name)]
         there = ", ".join(f"--{name} {theirs.get(name)}, now {ours.get(name)}" for name in names)
         raise InputError(f"{path}: made with {there}; --resume needs the same settings")
-    game.load_state_dict(state["game"])
+    try:
+        game.load_state_dict(state["game"])
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"{path}: made by another version of train.py") from error

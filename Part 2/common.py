@@ -66,7 +66,7 @@ def device(text):
     try:
         torch.zeros(1, device=text).item()
     except Exception as error:  # torch raises many kinds
-        message = f"{text!r} is not a device of this machine; cpu always is"
+        message = f"{text!r} is not a device of this machine; cpu always works"
         raise argparse.ArgumentTypeError(message) from error
     return torch.device(text)
 
@@ -136,7 +136,7 @@ def save_csv(path, rows):
 
 
 def save_weights(path, model):
-    """Save the model's weights, on the CPU."""
+    """Save the model's weights, moved to the CPU."""
     weights = {name: w.cpu() for name, w in model.state_dict().items()}
     save(path, lambda file: torch.save(weights, file))
 
@@ -150,15 +150,15 @@ def is_out_of_memory(error):
 def load(path, device):
     """Return what torch.save wrote to path, its tensors on device.
 
-    Raises InputError when the file is missing or damaged, or holds more than plain data. torch.load
-    alone would not notice a wrong bit; the zip file's checksums do.
+    Raises InputError when the file is missing or damaged, or holds more than tensors and plain
+    data. torch.load alone would not notice a flipped bit; the checksums of the zip file do.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
         if damaged:
             raise InputError(f"{path}: damaged at {damaged!r}")
-        with warnings.catch_warnings(action="ignore"):  # an error says it all
+        with warnings.catch_warnings(action="ignore"):  # the error is enough
             return torch.load(path, map_location=device, weights_only=True)
     except DAMAGE as error:
         if is_out_of_memory(error):
@@ -170,8 +170,8 @@ def load(path, device):
 def load_model(path, device, build):
     """Return build(weights), a model made of the weights {name: tensor} in the file at path.
 
-    Raises InputError as load does, and when the weights are another model's, of which build raises
-    KeyError, IndexError or RuntimeError.
+    Raises InputError as load does, when the file holds no weights, and when build raises KeyError,
+    IndexError or RuntimeError, as it does for another model's weights.
     """
     weights = load(path, device)
     if not isinstance(weights, dict) or not all(map(torch.is_tensor, weights.values())):

@@ -2,13 +2,14 @@
 
     python train.py --out_dir run/seed0
     python train.py --out_dir run/template --fakes 64 --lr 2e-4 --lr_d 2e-4 --b1 0.9 --r1 0 --ema 0
-    python compare.py run/seed0 --template run/template
+    python compare.py run/seed0 --template run/template --textbook mnist_generator_textbook.pth
 
-Into out_dir go quality.png, the Frechet distance of all runs during the training, and moments.png.
-The latter has a row for the first of our runs and one for the template's; its columns are samples
-at the start, soon after it, half-way and at the end, and real images. The template's settings are
-those of the course's own train.py; the loop is ours, so the loss of the generator is the
-non-saturating one and both players move at the same time.
+Two figures go into out_dir. quality.png shows the Frechet distance of all runs during the training.
+moments.png shows samples of the first run with our settings and of the first with the template's:
+at the start, after 1/200 of the training, half-way and at the end. Real images stand beside ours.
+The template's settings are those of the course's own train.py, but in our loop, which updates both
+networks at the same time. --textbook adds a generator that was trained by the textbook loop of
+benchmark.py, which updates the networks in turn.
 """
 
 import csv
@@ -20,14 +21,16 @@ from torchvision.transforms.functional import pil_to_tensor
 from torchvision.utils import make_grid
 
 from classifier import load_classifier
-from common import InputError, add_run_flags, begin, make_parser, run, save
+from common import InputError, add_run_flags, begin, load_model, make_parser, run, save
 from figures import moments_figure, quality_figure
-from gan import in_batches
+from gan import Generator, in_batches, latent_points
 from metrics import Comparison, confident
 from mnist import load_mnist
+from train import MEASURE_SEED
 
 NEEDED = "epoch", "frechet_distance"  # the columns of quality.csv that are drawn
-OURS, TEMPLATE = "our settings", "template's settings"
+OURS, TEMPLATE = "our settings", "template's settings, our loop"
+TEXTBOOK = "template's settings, textbook loop"
 
 
 def parse_args():
@@ -37,8 +40,13 @@ def parse_args():
     add("runs", metavar="RUN", nargs="+", help="folders of runs of train.py with our settings")
     template_help = "folders of runs with the template's settings"
     add("--template", metavar="RUN", nargs="+", default=[], help=template_help)
+    textbook_help = "generator of the textbook loop, as ablation.py saves it; needs --template"
+    add("--textbook", metavar="FILE", help=textbook_help)
     add_run_flags(parser, seed=None)
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.textbook and not args.template:
+        parser.error("argument --textbook: needs --template, in whose row its samples stand")
+    return args
 
 
 def read_run(folder):
@@ -78,6 +86,12 @@ def moments(grids):
     return chosen
 
 
+def grid_of(images):
+    """Return the grid, a grey image, of 25 images (25, 1, 28, 28) in [-1, 1]."""
+    pixels = ((images.cpu() + 1) * 127.5).round().to(torch.uint8)
+    return Image.fromarray(make_grid(pixels, 5)[0].numpy())
+
+
 def images_of(grid):
     """Return the 25 images (25, 1, 28, 28), in [-1, 1], of a grid that save_grid wrote."""
     pixels = pil_to_tensor(grid)[0, 2:, 2:]  # (150, 150): each image has a border of two pixels
@@ -85,13 +99,23 @@ def images_of(grid):
     return tiles.reshape(25, 1, 28, 28) / 127.5 - 1
 
 
-def print_first_closer(groups):
-    """Print the first epoch at which each of our runs is below the end of every template's run."""
-    goal = min(rows[-1]["frechet_distance"] for rows in groups[TEMPLATE])
+def textbook_end(path, comparison, device):
+    """Return (Frechet distance, grid of 25 samples) of the generator in the file at path."""
+    generator = load_model(path, device, Generator.from_state_dict)
+    z = latent_points(10_000, generator.latent_dim, MEASURE_SEED, device)
+    distance = comparison.quality(in_batches(generator, z))["frechet_distance"]
+    z = latent_points(25, generator.latent_dim, 0, device)  # as in a run with seed 0
+    return distance, grid_of(in_batches(generator, z))
+
+
+def print_first_better(groups, others):
+    """Print the first epoch at which each of our runs is below all distances of the template."""
+    ends = [rows[-1]["frechet_distance"] for rows in groups[TEMPLATE]]
+    goal = min([*ends, *others.values()])
     for rows in groups[OURS]:
         epochs = [f"{row['epoch']:g}" for row in rows if row["frechet_distance"] < goal]
         first = epochs[0] if epochs else "none"
-        print(f"ours is closer than the template's best end after epoch {first}")
+        print(f"first epoch of ours below {goal:.2f}, the template's best: {first}")
 
 
 def print_unclear(rows, classifier, device):
@@ -123,16 +147,17 @@ def main():
     for name, tables in groups.items():
         ends = " ".join(f"{rows[-1]['frechet_distance']:.2f}" for rows in tables)
         print(f"at the end, {name}: {ends}")
-    if args.template:
-        print_first_closer(groups)
-    save(args.out_dir / "quality.png", quality_figure(groups, real).savefig)
-
     rows = {name: moments(its[0][1]) for name, its in runs.items()}
     print_unclear(rows, classifier, args.device)
-    # Other real images in each row.
-    for cells, real_images in zip(rows.values(), train_images.split(25), strict=False):
-        pixels = ((real_images.cpu() + 1) * 127.5).round().to(torch.uint8)
-        cells.append(("real images", make_grid(pixels, 5)[0].numpy()))
+    rows[OURS].append(("real images", grid_of(train_images[:25])))
+    others = {}
+    if args.textbook:
+        others[TEXTBOOK], grid = textbook_end(args.textbook, comparison, args.device)
+        print(f"at the end, {TEXTBOOK}: {others[TEXTBOOK]:.2f}")
+        rows[TEMPLATE].append(("end, textbook loop", grid))
+    if args.template:
+        print_first_better(groups, others)
+    save(args.out_dir / "quality.png", quality_figure(groups, real, others).savefig)
     save(args.out_dir / "moments.png", moments_figure(rows).savefig)
     print(f"quality.png and moments.png in {args.out_dir}")
 

@@ -48,7 +48,7 @@ def draws(generator, args, first_seed):
 
 
 def cells(rows):
-    """Return mean and range of each measure as texts; rows are {measure: number}, one per draw."""
+    """Return mean and range of each measure as texts; rows, one per draw, are {measure: number}."""
     texts = []
     for measure, form in COLUMNS.values():
         values = [row[measure] for row in rows]
@@ -75,7 +75,8 @@ def print_quality(comparison, kinds):
 def print_neighbours(comparison, first):
     """Print the second table, of {name: images}.
 
-    Returns {name: indices (N,) of the training images nearest to the N images}.
+    Density and coverage compare N images with the first N training images. Returns {name: indices
+    (N,) of the training images nearest to the N images}.
     """
     print_heads("images, first draw", *OTHERS)
     indices = {}

@@ -17,17 +17,17 @@ LOG_2 = math.log(2)
 
 
 def save_grid(path, images):
-    """Save N images (N, 1, 28, 28) in [-1, 1] as a grid of sqrt(N) columns: 5 x 5 for N = 25."""
+    """Save N images (N, 1, 28, 28) in [-1, 1] as a grid, about as wide as high: 5 x 5 for 25."""
     nrow = math.ceil(math.sqrt(len(images)))
     options = {"format": "png", "nrow": nrow, "normalize": True, "value_range": (-1, 1)}
     save(path, lambda file: save_image(images, file, **options))
 
 
 def save_gif(path, grids, n_frames=60):
-    """Save an animation of the grids, <batch>.png in the order of training.
+    """Save a GIF of the grids, paths <batch>.png in the order of training.
 
-    Each frame shows its batch. Most changes come early, so most frames do: frame k of 0..n-1 shows
-    the grid at (k / (n - 1))^2 of the training, and no grid is shown twice.
+    It has at most n_frames frames, each with the number of its batch. Early grids differ most, so
+    frame k shows the grid at (k / (n_frames - 1))^2 of the training; no grid is shown twice.
     """
     way = torch.linspace(0, 1, n_frames).square()
     picks = (way * (len(grids) - 1)).round().int().unique()
@@ -46,23 +46,23 @@ def save_gif(path, grids, n_frames=60):
 
 
 def losses_figure(rows):
-    """Return a Figure: losses and the discriminator's opinion over the epochs, of losses.csv."""
+    """Return a Figure: the losses and the means of D over the epochs, from rows of losses.csv."""
     figure = Figure(figsize=(10, 3.8), dpi=110, layout="constrained")
-    losses, opinion = figure.subplots(1, 2)
+    losses, outputs = figure.subplots(1, 2)
     epochs = [row["epoch"] for row in rows]
 
-    def draw(axes, column, label, color, guessing):
+    def draw(axes, column, label, color, at_half):
         axes.plot(epochs, [row[column] for row in rows], color=color, label=label, marker=".", ms=3)
-        axes.axhline(guessing, color=color, ls="--", lw=1)
+        axes.axhline(at_half, color=color, ls="--", lw=1)
 
     draw(losses, "d_loss", "discriminator", BLUE, 2 * LOG_2)
     draw(losses, "g_loss", "generator", ORANGE, LOG_2)
-    losses.set(title="Losses (dashed: D guesses)", ylabel="loss (nats)", ylim=(0, None))
-    draw(opinion, "d_real", "real images", BLUE, 0.5)
-    draw(opinion, "d_fake", "generated images", ORANGE, 0.5)
-    opinion.set(title="Mean of D (dashed: D guesses)", ylim=(0, 1))
-    opinion.set_ylabel("mean probability of being real")
-    for axes in losses, opinion:
+    losses.set(title="Losses (dashed: D is 0.5 everywhere)", ylabel="loss (nats)", ylim=(0, None))
+    draw(outputs, "d_real", "real images", BLUE, 0.5)
+    draw(outputs, "d_fake", "generated images", ORANGE, 0.5)
+    outputs.set(title="Mean of D (dashed: 0.5)", ylim=(0, 1))
+    outputs.set_ylabel("mean probability of being real")
+    for axes in losses, outputs:
         axes.set(xlabel="epoch", xlim=(0, None))
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         axes.legend(loc="lower right")
@@ -70,11 +70,22 @@ def losses_figure(rows):
     return figure
 
 
-def quality_figure(groups, real=None):
+def label_end(axes, point, name, numbers, color):
+    """Write a curve's name and numbers to the right of its last point."""
+    label = f"{two_lines(name)}:\n{numbers}"
+    axes.annotate(label, point, (9, 0), textcoords="offset points", color=color, va="center")
+
+
+def two_lines(name):
+    """Return the name with a line break after its comma, if any."""
+    return name.replace(", ", ",\n")
+
+
+def quality_figure(groups, real=None, at_the_end=None):
     """Return a Figure: the Frechet distance over the epochs.
 
     groups is {name: [the rows of quality.csv of each run]}; real is the distance of real test
-    images, drawn as a line.
+    images, drawn as a line; at_the_end is {name: distance} of trainings measured only then.
     """
     figure = Figure(figsize=(9, 4.5), dpi=110, layout="constrained")
     axes = figure.subplots()
@@ -89,15 +100,16 @@ def quality_figure(groups, real=None):
         numbers = f"{min(ends):.2f}"
         if len(runs) > 1:
             numbers += f" to {max(ends):.2f}"
-        label = f"{name}:\n{numbers}"
         middle = statistics.geometric_mean(ends)  # the axis is logarithmic
-        options = {"textcoords": "offset points", "color": color, "va": "center"}
-        axes.annotate(label, (last, middle), (9, 0), **options)
+        label_end(axes, (last, middle), name, numbers, color)
+    for name, distance in (at_the_end or {}).items():
+        axes.plot(last, distance, color=ORANGE, marker="D", ms=7)
+        label_end(axes, (last, distance), name, f"{distance:.2f}", ORANGE)
     if real is not None:
         axes.plot([0, last], [real, real], color=GREY, ls="--", lw=2)
         label = f"real test images: {real:.2f}"
         axes.annotate(label, (0, real), (4, 5), textcoords="offset points", color=GREY)
-    axes.set_xlim(0, 1.4 * last)  # room for the labels
+    axes.set_xlim(0, 1.3 * last)  # room for the labels
     axes.margins(y=0.1)
     axes.set(yscale="log", xlabel="epoch", ylabel="Fréchet distance to the training images")
     axes.set_title("How far the samples are from MNIST during the training (lower is better)")
@@ -115,11 +127,13 @@ def moments_figure(rows):
     figure = Figure(figsize=size, dpi=90, layout="constrained")
     grid = figure.subplots(len(rows), columns, squeeze=False)
     for line, (name, cells) in zip(grid, rows.items(), strict=True):
-        for axes, (title, image) in zip(line, cells, strict=True):
+        for axes in line[len(cells) :]:
+            axes.set_visible(False)
+        for axes, (title, image) in zip(line, cells, strict=False):
             axes.imshow(image, cmap="gray", vmin=0, vmax=255)
             axes.set_title(title, fontsize=18)
             axes.set(xticks=[], yticks=[])
-        line[0].set_ylabel(name, fontsize=20)
+        line[0].set_ylabel(two_lines(name), fontsize=20)
     return figure
 
 

@@ -27,7 +27,8 @@ from mnist import load_mnist
 PAIRS = [(0, 1), (2, 3), (4, 5), (6, 7), (8, 9)]
 N_IMAGES = 9  # in a row, both ends included
 LEAST_CONFIDENCE = 0.99  # of an end
-TRIES = 5_000  # samples among which the ends are found, and training images that define "typical"
+N_SAMPLES = 5_000  # among which the ends are found
+N_TRAINING = 5_000  # training images behind the mean of each digit
 
 
 def parse_args():
@@ -47,11 +48,11 @@ def parse_args():
 def typical_points(generator, classifier, images, labels, digits, seed):
     """Return {digit: z (latent_dim,)}, points whose images are clear and typical of their digit.
 
-    A sample (of TRIES) is clear if the classifier gives the digit at least LEAST_CONFIDENCE. The
-    most typical clear one has features nearest to the mean of the digit's training images
+    A sample, of N_SAMPLES, is clear if the classifier gives the digit at least LEAST_CONFIDENCE.
+    The most typical clear one has features nearest to the mean of the digit's training images
     (images, labels). Raises InputError when no sample of a digit is clear.
     """
-    z = latent_points(TRIES, generator.latent_dim, seed, images.device)
+    z = latent_points(N_SAMPLES, generator.latent_dim, seed, images.device)
     features = in_batches(classifier.features, in_batches(generator, z))
     confidence, read = in_batches(classifier.head, features).softmax(1).max(1)
     training_features = in_batches(classifier.features, images)
@@ -59,7 +60,7 @@ def typical_points(generator, classifier, images, labels, digits, seed):
     for digit in digits:
         clear = (read == digit) & (confidence >= LEAST_CONFIDENCE)
         if not clear.any():
-            raise InputError(f"--generator: none of {TRIES} samples is a clear {digit}")
+            raise InputError(f"--generator: none of {N_SAMPLES} samples is a clear {digit}")
         center = training_features[labels == digit].mean(0)
         points[digit] = z[clear][(features[clear] - center).norm(dim=1).argmin()]
     return points
@@ -71,15 +72,15 @@ def main():
     begin(args)
     generator = load_model(args.generator, args.device, Generator.from_state_dict)
     classifier = load_classifier("judge", args.device)
-    images, labels = (tensor[:TRIES] for tensor in load_mnist(True, args.device))
+    images, labels = (tensor[:N_TRAINING] for tensor in load_mnist(True, args.device))
 
     pairs = [args.digits] if args.digits else PAIRS
     digits = [digit for pair in pairs for digit in pair]
     ends = typical_points(generator, classifier, images, labels, digits, args.seed)
-    shares = torch.linspace(0, 1, N_IMAGES, device=args.device)[:, None]
+    weights = torch.linspace(0, 1, N_IMAGES, device=args.device)[:, None]
     rows = []
     for start, end in pairs:
-        z = torch.lerp(ends[start], ends[end], shares)
+        z = torch.lerp(ends[start], ends[end], weights)
         images = in_batches(generator, z)
         read = in_batches(classifier, images).argmax(1)
         distinct = len(images.mul(127.5).round().unique(dim=0))

@@ -62,7 +62,8 @@ def density_and_coverage(real, fake, k=5):
 def nearest(images, references):
     """Return (distances (N,), indices (N,)) of the reference nearest to each of N images.
 
-    A distance is the root of the summed squares of all pixel differences, pixels in 0..1.
+    Images (N, 1, 28, 28) and references (M, 1, 28, 28) are in [-1, 1]. A distance is the root of
+    the summed squares of all pixel differences, after the pixels are scaled to 0..1.
     """
     references = references.flatten(1) / 2  # [-1, 1] has twice the width of [0, 1]
     found = [torch.cdist(batch.flatten(1) / 2, references).min(1) for batch in images.split(500)]

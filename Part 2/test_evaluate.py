@@ -58,7 +58,7 @@ def test_both_classifiers_are_trained_and_recognised(tmp_path, monkeypatch):
 @pytest.fixture(scope="module")
 def ends(generator, judge):
     """Return {digit: the latent point that an interpolation starts or ends at}."""
-    images, labels = (tensor[: interpolate.TRIES] for tensor in load_mnist())
+    images, labels = (tensor[: interpolate.N_TRAINING] for tensor in load_mnist())
     return interpolate.typical_points(generator, judge, images, labels, range(10), seed=0)
 
 
@@ -85,7 +85,7 @@ def test_the_ends_are_typical(generator, judge, ends, real_features):
 
 
 def test_interpolate_draws_five_rows_and_refuses_bad_digits(monkeypatch, capsys, refuse, tmp_path):
-    monkeypatch.setattr(interpolate, "TRIES", 1000)
+    monkeypatch.setattr(interpolate, "N_SAMPLES", 1000)
     monkeypatch.setattr(sys, "argv", ["interpolate.py", "--out_dir", str(tmp_path)])
     interpolate.main()
     assert capsys.readouterr().out.count("9 distinct") == 5

@@ -1,6 +1,7 @@
 """Tests of the training, and of the scripts that use its runs."""
 
 import hashlib
+import re
 import subprocess
 import sys
 
@@ -12,6 +13,7 @@ import ablation
 import benchmark
 import compare
 import train
+from checkpoint import settings_of
 from classifier import load_classifier
 from common import load, load_model
 from conftest import HERE
@@ -171,8 +173,10 @@ def test_batchnorm_statistics_belong_to_the_averaged_weights(straight_run):
 
 
 def test_a_foreign_checkpoint_is_refused(tmp_path, refuse):
-    torch.save([1, 2], tmp_path / "checkpoint.pt")
-    refuse(train.main, *TINY, "--out_dir", tmp_path, "--resume", words=["checkpoint.pt"])
+    settings = settings_of(train.parse_args(TINY))
+    for content in [1, 2], {"settings": settings, "game": {"epoch": 1}}:
+        torch.save(content, tmp_path / "checkpoint.pt")
+        refuse(train.main, *TINY, "--out_dir", tmp_path, "--resume", words=["checkpoint.pt"])
 
 
 def test_shuffled_images_lazy_penalty_and_averaged_weights(tmp_path, monkeypatch):
@@ -234,24 +238,27 @@ def test_wrong_flags_are_refused(refuse, flag, value):
 
 
 def test_runs_are_compared(straight_run, tmp_path, monkeypatch, few_images, capsys, refuse):
-    command = ["compare.py", straight_run, straight_run, "--template", straight_run]
+    textbook = "--textbook", HERE / "mnist_generator_textbook.pth"
+    command = ["compare.py", straight_run, straight_run, "--template", straight_run, *textbook]
     monkeypatch.setattr(sys, "argv", [*map(str, command), "--out_dir", str(tmp_path / "out")])
     compare.main()
     rows = [row.split(",") for row in (straight_run / "quality.csv").read_text().splitlines()[1:]]
     last = float(rows[-1][2])
-    closer = [row[1] for row in rows if float(row[2]) < last]
     printed = capsys.readouterr().out
+    textbook_end = float(re.search(r"textbook loop: (\d+\.\d\d)\n", printed)[1])
+    closer = [row[1] for row in rows if float(row[2]) < min(last, textbook_end)]
     assert f"our settings: {last:.2f}" in printed
-    assert f"end after epoch {closer[0] if closer else 'none'}\n" in printed
+    assert f"template's best: {closer[0] if closer else 'none'}\n" in printed
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"quality.png", "moments.png"}
     refuse(compare.main, straight_run, "--template", tmp_path, words=[tmp_path, "quality.csv"])
+    refuse(compare.main, straight_run, *textbook, words=["--textbook", "--template"])
 
 
 def test_a_grid_is_read_as_the_images_that_it_shows(tmp_path):
     images = load_mnist(train=False)[0][:25]
     save_grid(tmp_path / "grid.png", images)
-    found = compare.images_of(Image.open(tmp_path / "grid.png").convert("L"))
-    torch.testing.assert_close(found, images, atol=0.01, rtol=0)
+    for grid in Image.open(tmp_path / "grid.png").convert("L"), compare.grid_of(images):
+        torch.testing.assert_close(compare.images_of(grid), images, atol=0.01, rtol=0)
 
 
 def test_the_benchmark_times_all_three_loops(monkeypatch, few_images, capsys):
@@ -266,17 +273,19 @@ def test_the_ablation_changes_one_thing_and_repeats_nothing(
     tmp_path, monkeypatch, few_images, capsys
 ):
     monkeypatch.setattr(benchmark, "BATCHES", 3)
-    flags = ["ablation.py", "--only", "defaults-2", "r1-0", "textbook", "--out_dir", str(tmp_path)]
+    flags = ["ablation.py", "--only", "defaults", "r1-0", "textbook", "--out_dir", str(tmp_path)]
     flags += ["--n_epochs", "1", "--n_images", "200", "--n_samples", "200", "--n_draws", "2"]
+    flags += ["--seeds", "2"]
     monkeypatch.setattr(sys, "argv", flags)
     ablation.main()
     first = capsys.readouterr().out
     table = [row for row in first.splitlines() if row.startswith("| ")]
-    assert [row.split()[1] for row in table[2:]] == ["defaults-2", "r1-0", "textbook"]
+    assert [row.split()[1] for row in table[2:]] == ["defaults", "r1-0", "textbook"]
     settings = [row for row in first.splitlines() if row.startswith("n_epochs=1 n_images=200 b")]
-    differences = zip(*(row.split() for row in settings), strict=True)
-    changed = {a.split("=")[0] for a, b in differences if a != b}
-    assert changed == {"r1", "seed", "out_dir"}
+    assert len(settings) == 4
+    for i, setting in (1, "seed"), (2, "r1"):  # defaults, the same with the next seed; r1-0
+        pairs = zip(settings[0].split(), settings[i].split(), strict=True)
+        assert {a.split("=")[0] for a, b in pairs if a != b} == {setting, "out_dir"}
     monkeypatch.setattr(train, "train_step", None)  # a training would crash
     monkeypatch.setattr(benchmark.Textbook, "epoch", None)
     ablation.main()

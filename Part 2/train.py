@@ -45,7 +45,7 @@ from mnist import load_mnist
 
 # Seeds of the noise for quality.csv and for BatchNorm's statistics; no setting was chosen on them.
 MEASURE_SEED, BATCHNORM_SEED = 4000, 4001
-STATISTICS = ["d_loss", "g_loss", "d_real", "d_fake"]  # d_real: mean of D over real images
+LOSSES = ["d_loss", "g_loss", "d_real", "d_fake"]  # d_real: mean of D over real images
 
 
 def parse_args(argv=None):
@@ -105,7 +105,7 @@ class Game:
         self.rng = torch.Generator(args.device).manual_seed(args.seed)  # shuffles, draws the noise
         self.n_batches = math.ceil(args.n_images / args.batch_size)  # in an epoch
         n_steps = args.n_epochs * self.n_batches
-        self.history = torch.zeros(n_steps, len(STATISTICS), device=args.device)
+        self.history = torch.zeros(n_steps, len(LOSSES), device=args.device)
         self.quality = []  # the rows of quality.csv
         self.step = self.epoch = 0  # how many are done
         self.seconds = 0.0  # of training and drawing grids, without measuring
@@ -220,9 +220,9 @@ def is_due(epoch, args):
 
 def epoch_means(game):
     """Return the rows of losses.csv, the means of each epoch that is done."""
-    means = game.history[: game.step].view(-1, game.n_batches, len(STATISTICS)).mean(1)
+    means = game.history[: game.step].view(-1, game.n_batches, len(LOSSES)).mean(1)
     return [
-        {"epoch": epoch} | dict(zip(STATISTICS, row, strict=True))
+        {"epoch": epoch} | dict(zip(LOSSES, row, strict=True))
         for epoch, row in enumerate(means.tolist(), start=1)
     ]
 
@@ -261,7 +261,11 @@ def save_results(game):
 
 
 def train(args):
-    """Load, train epoch by epoch, measure on the way, save."""
+    """Train with args, the settings of parse_args; all files go to args.out_dir.
+
+    Raises InputError when a file cannot be read or written, or when out_dir holds a run already and
+    args.resume is not set.
+    """
     begin(args)
     checkpoint = args.out_dir / "checkpoint.pt"
     if checkpoint.exists() and not args.resume:
