@@ -48,7 +48,7 @@ def draws(generator, args, first_seed):
 
 
 def cells(rows):
-    """Return mean and range of each measure as texts; rows, one per draw, are {measure: number}."""
+    """Return mean and range of each measure over the rows, {measure: number}, as texts."""
     texts = []
     for measure, form in COLUMNS.values():
         values = [row[measure] for row in rows]
