@@ -6,6 +6,7 @@ import sys
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
 import classifier
 import evaluate
@@ -64,9 +65,9 @@ def ends(generator, judge):
 
 def test_nine_distinct_images_from_each_digit_to_each_other(generator, judge, ends):
     for start, end in itertools.permutations(range(10), 2):
-        z = torch.lerp(ends[start], ends[end], torch.linspace(0, 1, 9)[:, None])
-        images = in_batches(generator, z)
-        read = in_batches(judge, images).argmax(1).tolist()
+        images, logits, _ = interpolate.walk(generator, judge, torch.lerp, ends[start], ends[end])
+        assert len(images) == 9
+        read = logits.argmax(1).tolist()
         assert (read[0], read[-1]) == (start, end)
         distances = torch.cdist(images.flatten(1), images.flatten(1)) + 1000 * torch.eye(9)
         assert distances.min() > 0.05, "two of the nine images are the same"
@@ -84,6 +85,32 @@ def test_the_ends_are_typical(generator, judge, ends, real_features):
         assert closer < 0.05, f"the {digit} is not typical"
 
 
+def test_an_arc_has_equal_steps_and_keeps_the_norm():
+    start, end = 3 * nn.functional.normalize(torch.randn(2, 100, dtype=torch.float64), dim=1)
+    z = interpolate.arc(start, end, torch.linspace(0, 1, 9, dtype=torch.float64)[:, None])
+    torch.testing.assert_close(z[[0, -1]], torch.stack([start, end]))
+    steps = z.diff(dim=0).norm(dim=1)
+    torch.testing.assert_close(steps, steps[:1].expand(8))
+    torch.testing.assert_close(z.norm(dim=1), torch.full((9,), 3.0, dtype=torch.float64))
+
+
+def test_all_pairs_are_measured_where_the_digit_changes(capsys):
+    """Ends on a circle; an image changes only between the digits 4 and 5, in 25 of 45 rows."""
+    angles = torch.arange(10) * torch.pi / 20
+    points = dict(enumerate(torch.stack([angles.cos(), angles.sin()], dim=1)))
+
+    def generator(z):
+        return (z[:, :1] < angles[4:6].cos().mean()).float()
+
+    def judge(images):
+        return 100 * torch.eye(10)[images[:, 0].long()]
+
+    interpolate.print_all(generator, judge, [points])
+    rows = capsys.readouterr().out.splitlines()[2:]
+    cells = f"45 | 100.0% | {25 / 360:.1%} | {25 / 45:.1%} | inf |"
+    assert rows == [f"| line | {cells}", f"| arc | {cells}"]
+
+
 def test_interpolate_draws_five_rows_and_refuses_bad_digits(monkeypatch, capsys, refuse, tmp_path):
     monkeypatch.setattr(interpolate, "N_SAMPLES", 1000)
     monkeypatch.setattr(sys, "argv", ["interpolate.py", "--out_dir", str(tmp_path)])
@@ -92,6 +119,7 @@ def test_interpolate_draws_five_rows_and_refuses_bad_digits(monkeypatch, capsys,
     assert (tmp_path / "interpolation.png").stat().st_size > 1000
     refuse(interpolate.main, "--digits", 4, 4, words=["--digits", "4"])
     refuse(interpolate.main, "--digits", 4, 10, words=["--digits", "10"])
+    refuse(interpolate.main, "--digits", 4, 5, "--all", words=["--digits", "--all"])
 
 
 def test_sample_draws_as_many_as_asked_for(script, monkeypatch, tmp_path):
