@@ -3,6 +3,7 @@
     python ablation.py                    all three tables; some 75 minutes of one core
     python ablation.py --only settings    one of them
     python ablation.py --only gates --learning_rate 0.003
+    python ablation.py --only gates --rows "input at 1" "all three at 1"
 
 settings: our training of the LSTM at T = 20; then again with one setting changed back to the course
 template's. At T = 80: only ours, and ours with gradients clipped to norm 10. template: all settings
@@ -19,7 +20,6 @@ from train import fresh_model, parse_args, summary, train_and_test
 OURS = ""
 TEMPLATE = "--input_dim 1 --init forget --learning_rate 0.001 --warmup 0 --constant_rate "
 TEMPLATE += "--max_norm 10"
-AT_80 = 3  # seeds at T = 80, which takes long
 TO_80 = "--curriculum --eval_every 50"  # T = 80 is learnt with shorter palindromes
 NORM_10 = "gradients clipped to norm 10, not 1"
 SETTINGS = {
@@ -45,6 +45,8 @@ HELD = {  # {row of the table: {held gate: its bias, or None for its initial one
     "input at 0.01": {"input": -4.595},
     "input at its initial values": {"input": None},
     "input and output at 1": {"input": ALWAYS_1, "output": ALWAYS_1},
+    "input and forget at 1": {"input": ALWAYS_1, "forget": ALWAYS_1},
+    "all three at 1": dict.fromkeys(GATES[1:], ALWAYS_1),
 }
 STARTS = {  # {row of the table: {gate: its biases at the start, instead of chrono's}}
     "none; chrono bf, bi = 0": {"input": 0.0},
@@ -97,8 +99,8 @@ def settings_table(seeds, args):
         row = run_seeds(20, f"{flags} --train_steps {args.steps}", seeds)
         print_row(name, 20, *row)
     for name in ("ours", NORM_10):
-        row = run_seeds(80, f"{SETTINGS[name]} {TO_80} --train_steps {args.steps}", seeds[:AT_80])
-        print_row(name, 80, *row)
+        flags = f"{SETTINGS[name]} {TO_80} --train_steps {args.steps}"
+        print_row(name, 80, *run_seeds(80, flags, seeds[: args.seeds_at_80]))
 
 
 def template_table(seeds, args):
@@ -116,11 +118,10 @@ def gates_table(seeds, args):
     """Print the accuracy with gates held or started otherwise, at T = 20 and at T = 80."""
     always = f"--train_steps {args.steps} --learning_rate {args.learning_rate}"
     print_heads("held", "T", *HEADS)
-    for T, flags, some in ((20, "", seeds), (80, TO_80, seeds[:AT_80])):
-        for name, held in HELD.items():
-            print_row(name, T, *run_seeds(T, f"{flags} {always}", some, held))
-        for name, start in STARTS.items():
-            print_row(name, T, *run_seeds(T, f"{flags} {always}", some, start=start))
+    for T, flags, some in ((20, "", seeds), (80, TO_80, seeds[: args.seeds_at_80])):
+        for name in args.rows or [*HELD, *STARTS]:
+            row = run_seeds(T, f"{flags} {always}", some, HELD.get(name), STARTS.get(name))
+            print_row(name, T, *row)
 
 
 TABLES = {"settings": settings_table, "template": template_table, "gates": gates_table}
@@ -135,6 +136,9 @@ def main():
     add("--learning_rate", type=number(float, 1e-9, 10), default=0.01, help="of the gates' table")
     add("--seed", type=number(int, 0, 2**31), default=300, help="the first seed")
     add("--seeds", type=number(int, 1, 1000), default=10, help="how many runs: seed, seed + 1, ...")
+    add("--seeds_at_80", type=number(int, 1, 1000), default=3, help="how many of them at T = 80")
+    rows = {"choices": [*HELD, *STARTS], "nargs": "+", "metavar": "ROW"}
+    add("--rows", **rows, help="rows of the gates' table, named as it names them (default: all)")
     args = parser.parse_args()
     begin(args)
     for name, table in TABLES.items():

@@ -1,4 +1,4 @@
-"""Time of a training step and of reading: LSTM beside torch.nn.LSTM and the products alone.
+"""Time of a training step and of reading: LSTM beside torch.nn.LSTM, RNN and the products alone.
 
     python benchmark.py
 
@@ -13,6 +13,7 @@ import os
 import platform
 import statistics
 import time
+from functools import partial
 
 import torch
 from torch import nn
@@ -20,6 +21,7 @@ from torch import nn
 from common import begin, make_parser, number, run
 from dataset import PalindromeDataset
 from lstm import LSTM
+from rnn import VanillaRNN
 from train import accuracy, train
 
 BATCH_SIZE, H = 128, 128  # palindromes in a training step, hidden units
@@ -56,8 +58,9 @@ def products(batch_size, times, both_ways):
 
 def contenders(work, its_products):
     """Return {contender: a function that works once}; work takes a model."""
-    ours, theirs = LSTM(10, H, 10), TorchLSTM(10, H, 10)
-    return {"nn.LSTM": lambda: work(theirs), "LSTM": lambda: work(ours), "products": its_products}
+    models = {"nn.LSTM": TorchLSTM, "LSTM": LSTM, "RNN": VanillaRNN}
+    works = {name: partial(work, model(10, H, 10)) for name, model in models.items()}
+    return works | {"products": its_products}
 
 
 def training(T, steps):

@@ -157,7 +157,7 @@ def proof_figure(proofs):
         axes.grid(alpha=0.3)
         bound = math.floor(100 * min(proved)) / 100  # rounded down: a lower bound
         axes.set_title(f"{title}: at least {bound:.2f} for every T")
-        axes.text(1.15 * ever, 1, f"T ≥ {ever}: closed boxes", color=GREY)
+        axes.text(1.15 * ever, 1, f"one proof for all T ≥ {ever}", color=GREY)
     panels[0].set_ylim(bottom=0)
     panels[0].set_ylabel("lead of the right logit (below 0: wrong)")
     panels[-1].legend(loc="center right", fontsize=9)

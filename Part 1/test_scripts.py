@@ -147,6 +147,14 @@ def test_ablation_prints_its_tables(monkeypatch, capsys):
     assert sum("of 2 |" in row for row in rows) == expected
     assert sum("| 80 |" in row for row in rows) == at_80
 
+    flags = ["--only", "gates", "--rows", "all three at 1", "none; bf = 1, bi = 0"]
+    monkeypatch.setattr(sys, "argv", ["ablation.py", "--steps", "1", "--seeds_at_80", "1", *flags])
+    ablation.main()
+    rows = [row.split(" | ") for row in capsys.readouterr().out.splitlines() if " of " in row]
+    assert [(row[0], row[1], row[4]) for row in rows] == [
+        (f"| {name}", T, f"0 of {n}") for T, n in (("20", 10), ("80", 1)) for name in flags[3:]
+    ]
+
 
 # Bad input
 
@@ -167,7 +175,7 @@ BAD_NUMBERS = ["0", "-1", "nan", "inf", "text", "1e999", "9" * 30]
         ),
         (gradients, "lengths seeds", ["--lengths 2", "--lengths"]),
         (memory, "steps lengths", ["--networks gru", "--save_dir file"]),
-        (ablation, "steps seeds", ["--only this", "--seed -1"]),
+        (ablation, "steps seeds seeds_at_80", ["--only this", "--seed -1", "--rows this"]),
         (benchmark, "lengths rounds", []),
     ],
 )
