@@ -34,7 +34,7 @@ def main():
     """Measure each network at each length, print a line for each, draw the figure."""
     parser = make_parser(__doc__)
     add = parser.add_argument
-    lengths = {"type": number(int, 3, 500), "nargs": "+", "default": [5, 10, 20, 40, 70, 100]}
+    lengths = {"type": number(int, 3, 500), "nargs": "+", "default": [5, 10, 20, 40, 80, 100]}
     add("--lengths", **lengths, help="palindrome lengths T")
     networks_help = "how many networks: seed, seed + 1, ..."
     add("--seeds", type=number(int, 1, 1000), default=10, help=networks_help)
