@@ -103,3 +103,13 @@ def test_numbers_quoted_from_committed_files_are_theirs():
         if row["epoch"] in ("1", "2", "3", "4", "5", "10", "50", "100", "200"):
             assert f"| {row['epoch']} {quoted(row)}" in part_2
     assert rows[-1]["epoch"] == "200"
+    pairs = zip(
+        rows_of(HERE / "quality_fakes64.csv"),
+        rows_of(HERE / "quality_fakes64_no_r1.csv"),
+        strict=True,
+    )
+    for row, without in pairs:
+        if row["epoch"] in ("10", "20", "30", "50", "100", "150", "200"):
+            distances = [f"{float(each['frechet_distance']):.2f}" for each in (row, without)]
+            commonest = f"{100 * float(without['commonest_digit']):.1f} %"
+            assert " | ".join([row["epoch"], *distances, commonest]) in part_2
