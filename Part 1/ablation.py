@@ -12,8 +12,6 @@ the rest is trained, and other starts of the biases bf and bi; at T = 20 and T =
 Trainings at T = 80 also draw shorter palindromes. All run on the CPU.
 """
 
-import torch
-
 from common import begin, make_parser, number, print_heads, print_row, run
 from train import fresh_model, parse_args, summary, train_and_test
 
@@ -33,53 +31,33 @@ SETTINGS = {
 }
 HEADS = ("worst", "median", "at 99.9 % or more", "median first step")  # of run_seeds
 GATES = ("modulation", "input", "forget", "output")  # the order of the rows of W
-ALWAYS_1 = 40.0  # a bias: in float32, sigm(40) is 1
-HELD = {  # {row of the table: the gates that are held at 1}
-    "none": (),
-    "forget at 1": ("forget",),
-    "output at 1": ("output",),
-    "forget and output at 1": ("forget", "output"),
-    "input at 1": ("input",),
-    "input and output at 1": ("input", "output"),
-    "input and forget at 1": ("input", "forget"),
-    "all three at 1": ("input", "forget", "output"),
-}
-STARTS = {  # {row of the table: {gate: its biases at the start, instead of chrono's}}
+AT_1 = 40.0  # a bias that holds a gate at 1: in float32, sigm is 1 there and its slope 0
+VARIANTS = {  # {row of the gates' table: {gate: its biases at the start, instead of chrono's}}
+    "none": {},
+    "forget at 1": {"forget": AT_1},
+    "output at 1": {"output": AT_1},
+    "forget and output at 1": {"forget": AT_1, "output": AT_1},
+    "input at 1": {"input": AT_1},
+    "input and output at 1": {"input": AT_1, "output": AT_1},
+    "input and forget at 1": {"input": AT_1, "forget": AT_1},
+    "all three at 1": {"input": AT_1, "forget": AT_1, "output": AT_1},
     "none; chrono bf, bi = 0": {"input": 0.0},
     "none; bf = 1, chrono bi": {"forget": 1.0},
     "none; bf = 1, bi = 0": {"forget": 1.0, "input": 0.0},
 }
 
 
-def rows_of(model, gate):
-    """Return the indices of the gate's rows in model.W and model.b."""
-    H = model.Wph.shape[1]
-    return torch.arange(H) + GATES.index(gate) * H
-
-
-def hold(model, gate):
-    """Freeze a gate at 1: no weights, a great bias, and no gradient for either."""
-    rows = rows_of(model, gate)
-    with torch.no_grad():
-        model.W[rows] = 0
-        model.b[rows] = ALWAYS_1
-    for parameter in (model.W, model.b):
-        parameter.register_hook(lambda gradient: gradient.index_fill(0, rows, 0))
-
-
-def run_seeds(T, flags, seeds, held=(), start=None):
+def run_seeds(T, flags, seeds, biases=None):
     """Train and test one LSTM for each seed; return the cells under HEADS.
 
-    held and start are values of HELD and STARTS.
+    biases is a value of VARIANTS.
     """
     results = []
     args = parse_args(["--device", "cpu", *flags.split()])
     for seed in seeds:
         model = fresh_model("lstm", T, seed, args)
-        for gate in held:
-            hold(model, gate)
-        for gate, bias in (start or {}).items():
-            model.b.data[rows_of(model, gate)] = bias
+        for gate, bias in (biases or {}).items():
+            model.b.data.view(4, -1)[GATES.index(gate)] = bias
         results.append(train_and_test(model, "lstm", T, seed, args))
     return summary(results)
 
@@ -111,9 +89,8 @@ def gates_table(seeds, args):
     always = f"--train_steps {args.steps} --learning_rate {args.learning_rate}"
     print_heads("held", "T", *HEADS)
     for T, flags, some in ((20, "", seeds), (80, TO_80, seeds[: args.seeds_at_80])):
-        for name in args.rows or [*HELD, *STARTS]:
-            row = run_seeds(T, f"{flags} {always}", some, HELD.get(name, ()), STARTS.get(name))
-            print_row(name, T, *row)
+        for name in args.rows or VARIANTS:
+            print_row(name, T, *run_seeds(T, f"{flags} {always}", some, VARIANTS[name]))
 
 
 TABLES = {"settings": settings_table, "template": template_table, "gates": gates_table}
@@ -129,7 +106,7 @@ def main():
     add("--seed", type=number(int, 0, 2**31), default=300, help="the first seed")
     add("--seeds", type=number(int, 1, 1000), default=10, help="how many runs: seed, seed + 1, ...")
     add("--seeds_at_80", type=number(int, 1, 1000), default=3, help="how many of them at T = 80")
-    rows = {"choices": [*HELD, *STARTS], "nargs": "+", "metavar": "ROW"}
+    rows = {"choices": VARIANTS, "nargs": "+", "metavar": "ROW"}
     add("--rows", **rows, help="rows of the gates' table, named as it names them (default: all)")
     args = parser.parse_args()
     begin(args)

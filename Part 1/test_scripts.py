@@ -99,31 +99,34 @@ def test_memory_saves_the_networks_of_the_proof_and_the_seed_decides_their_bits(
 # ablation.py
 
 
-def test_a_held_gate_stays_what_it_is_and_the_rest_is_trained():
-    args = train.parse_args(["--train_steps", "5"])
-    for held in ("input",), ("forget", "output"):
-        model = train.fresh_model("lstm", 20, 0, args)
+@pytest.mark.parametrize("name", ["forget at 1", "all three at 1"])
+def test_a_held_gate_stays_at_1_and_the_rest_is_trained(name, monkeypatch):
+    models = []
+
+    def train_five_steps(model, *others):
         before = model.W.detach().clone()
-        for gate in held:
-            ablation.hold(model, gate)
-        train.train_and_test(model, "lstm", 20, 0, args)
-        x, h = torch.randn(7, 10), torch.randn(7, 128)
-        z = torch.nn.functional.linear(torch.cat([x, h], dim=1), model.W, model.b)
-        for n, gate in enumerate(ablation.GATES):
-            now = torch.sigmoid(z.chunk(4, dim=1)[n])
-            if gate in held:
-                assert (now == 1).all()
-            else:
-                assert now.std() > 0.01
-                assert not torch.equal(model.W.chunk(4)[n], before.chunk(4)[n]), "not trained"
+        train.train_and_test(model, *others)
+        models.append((before, model))
+
+    monkeypatch.setattr(ablation, "train_and_test", train_five_steps)
+    monkeypatch.setattr(ablation, "summary", lambda results: None)
+    ablation.run_seeds(20, "--train_steps 5", [0], ablation.VARIANTS[name])
+    [(before, model)] = models
+    x, h = torch.randn(7, 10), torch.randn(7, 128)
+    z = torch.nn.functional.linear(torch.cat([x, h], dim=1), model.W, model.b)
+    for n, gate in enumerate(ablation.GATES):
+        held = gate in ablation.VARIANTS[name]
+        assert (torch.sigmoid(z.chunk(4, dim=1)[n]) == 1).all() == held
+        assert torch.equal(model.W.chunk(4)[n], before.chunk(4)[n]) == held
 
 
 def test_the_starts_of_the_biases(monkeypatch):
     seen = []
     monkeypatch.setattr(ablation, "train_and_test", lambda model, *_: seen.append(model.b.data))
     monkeypatch.setattr(ablation, "summary", lambda results: None)
-    for start in (None, *ablation.STARTS.values()):
-        ablation.run_seeds(20, "", [0], start=start)
+    for name, biases in ablation.VARIANTS.items():
+        if name.startswith("none"):
+            ablation.run_seeds(20, "", [0], biases)
     (_, bi, bf, _), *others = (b.view(4, 128) for b in seen)
     assert torch.equal(bi, -bf)
     assert bf.std() > 0.1
@@ -141,7 +144,7 @@ def test_ablation_prints_its_tables(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["ablation.py", "--steps", "1", "--seeds", "2"])
     ablation.main()
     rows = capsys.readouterr().out.splitlines()
-    gates = len(ablation.HELD) + len(ablation.STARTS)
+    gates = len(ablation.VARIANTS)
     at_80 = gates + 2
     expected = len(ablation.SETTINGS) + 6 + gates + at_80
     assert sum("of 2 |" in row for row in rows) == expected
