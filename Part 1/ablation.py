@@ -15,13 +15,10 @@ Trainings at T = 80 also draw shorter palindromes. All run on the CPU.
 from common import begin, make_parser, number, print_heads, print_row, run
 from train import fresh_model, parse_args, summary, train_and_test
 
-OURS = ""
-TEMPLATE = "--input_dim 1 --init forget --learning_rate 0.001 --warmup 0 --constant_rate "
-TEMPLATE += "--max_norm 10"
 TO_80 = "--curriculum --eval_every 50"  # T = 80 is learnt with shorter palindromes
 NORM_10 = "gradients clipped to norm 10, not 1"
 SETTINGS = {
-    "ours": OURS,
+    "ours": "",
     "a digit as one number, not one-hot": "--input_dim 1",
     "bf = 1, not chrono": "--init forget",
     "learning rate 0.001, not 0.01": "--learning_rate 0.001",
@@ -29,6 +26,7 @@ SETTINGS = {
     "no fall of the learning rate": "--constant_rate",
     NORM_10: "--max_norm 10",
 }
+TEMPLATE = " ".join(SETTINGS.values())
 HEADS = ("worst", "median", "at 99.9 % or more", "median first step")  # of run_seeds
 GATES = ("modulation", "input", "forget", "output")  # the order of the rows of W
 AT_1 = 40.0  # a bias that holds a gate at 1: in float32, sigm is 1 there and its slope 0
@@ -76,7 +74,7 @@ def settings_table(seeds, args):
 def template_table(seeds, args):
     """Print the accuracy with the template's settings, and with ours, at T = 5 and T = 20."""
     print_heads("settings", "T", "steps", *HEADS)
-    trainings = [("ours", OURS, args.steps), ("template", TEMPLATE, args.steps)]
+    trainings = [("ours", "", args.steps), ("template", TEMPLATE, args.steps)]
     trainings.append(("template", TEMPLATE, 5 * args.steps))
     for T in (5, 20):
         for name, flags, train_steps in trainings:
@@ -105,10 +103,18 @@ def main():
     add("--learning_rate", type=number(float, 1e-9, 10), default=0.01, help="of the gates' table")
     add("--seed", type=number(int, 0, 2**31), default=300, help="the first seed")
     add("--seeds", type=number(int, 1, 1000), default=10, help="how many runs: seed, seed + 1, ...")
-    add("--seeds_at_80", type=number(int, 1, 1000), default=3, help="how many of them at T = 80")
+    add(
+        "--seeds_at_80",
+        type=number(int, 1, 1000),
+        default=3,
+        help="at T = 80, at most so many of them",
+    )
     rows = {"choices": VARIANTS, "nargs": "+", "metavar": "ROW"}
     add("--rows", **rows, help="rows of the gates' table, named as it names them (default: all)")
     args = parser.parse_args()
+    for flag in ("rows", "learning_rate"):
+        if getattr(args, flag) != parser.get_default(flag) and "gates" not in args.only:
+            parser.error(f"argument --{flag}: only the table gates, left out by --only, uses it")
     begin(args)
     for name, table in TABLES.items():
         if name in args.only:

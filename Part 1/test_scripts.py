@@ -35,7 +35,7 @@ def test_the_gradient_reaches_the_first_digit_in_the_lstm_and_in_an_orthogonal_r
 def test_benchmark_compares_the_contenders(script, tmp_path):
     done = script("benchmark.py", "--rounds", 1, "--lengths", 3)
     assert done.returncode == 0, done.stderr
-    for name in "nn.LSTM", "LSTM", "products":
+    for name in "nn.LSTM", "LSTM", "RNN", "products":
         assert done.stdout.count(f"  {name} ") == 3, "one for training, two for reading"
     assert not list(tmp_path.iterdir())
 
@@ -75,6 +75,17 @@ def test_memory_trains_each_network_once_and_none_for_longer_than_it_needs(
     assert asked == before, "what is in the csv files is not trained again"
     names = {"memory.png", "memory_lstm.csv", "memory_rnn.csv"}
     assert {path.name for path in (tmp_path / "out").iterdir()} == names
+
+
+def test_the_grid_takes_the_smallest_of_the_best_learning_rates(monkeypatch, tmp_path, capsys):
+    def measure(network, **key):
+        return {"accuracy": float(key["learning_rate"] in (1e-3, 1e-2)), "seconds": 1.0}
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(memory, "measure", measure)
+    small_memory(monkeypatch, "--grid")
+    rows = capsys.readouterr().out.splitlines()
+    assert sum(row.endswith("| 0.001 |") for row in rows) == 8
 
 
 def test_short_palindromes_teach_long_memory(monkeypatch):
@@ -137,8 +148,11 @@ def test_the_starts_of_the_biases(monkeypatch):
 
 
 def test_ablation_prints_its_tables(monkeypatch, capsys):
+    asked = []
+
     def small(argv):
-        return train.parse_args([*argv, "--data_size", "100"])
+        asked.append(train.parse_args([*argv, "--data_size", "100"]))
+        return asked[-1]
 
     monkeypatch.setattr(ablation, "parse_args", small)
     monkeypatch.setattr(sys, "argv", ["ablation.py", "--steps", "1", "--seeds", "2"])
@@ -149,10 +163,15 @@ def test_ablation_prints_its_tables(monkeypatch, capsys):
     expected = len(ablation.SETTINGS) + 6 + gates + at_80
     assert sum("of 2 |" in row for row in rows) == expected
     assert sum("| 80 |" in row for row in rows) == at_80
+    template = asked[len(ablation.SETTINGS) + 2 + 1]  # after the settings' table and ours
+    assert (template.input_dim, template.init, template.max_norm) == (1, "forget", 10)
+    assert (template.learning_rate, template.warmup, template.constant_rate) == (0.001, 0, True)
 
     flags = ["--only", "gates", "--rows", "all three at 1", "none; bf = 1, bi = 0"]
     monkeypatch.setattr(sys, "argv", ["ablation.py", "--steps", "1", "--seeds_at_80", "1", *flags])
+    monkeypatch.setattr(sys, "argv", [*sys.argv, "--learning_rate", "0.003"])
     ablation.main()
+    assert asked[-1].learning_rate == 0.003
     rows = [row.split(" | ") for row in capsys.readouterr().out.splitlines() if " of " in row]
     assert [(row[0], row[1], row[4]) for row in rows] == [
         (f"| {name}", T, f"0 of {n}") for T, n in (("20", 10), ("80", 1)) for name in flags[3:]
@@ -177,8 +196,22 @@ BAD_NUMBERS = ["0", "-1", "nan", "inf", "text", "1e999", "9" * 30]
             ],
         ),
         (gradients, "lengths seeds", ["--lengths 2", "--lengths"]),
-        (memory, "steps lengths", ["--networks gru", "--save_dir file"]),
-        (ablation, "steps seeds seeds_at_80", ["--only this", "--seed -1", "--rows this"]),
+        (
+            memory,
+            "steps lengths",
+            [
+                *("--networks gru", "--save_dir file", "--grid --save_dir new"),
+                *("--seed 1", "--steps 5 --grid", "--lengths 20"),
+            ],
+        ),
+        (
+            ablation,
+            "steps seeds seeds_at_80 learning_rate",
+            [
+                *("--only this", "--seed -1", "--rows this"),
+                *("--learning_rate 1 --only template", "--rows none --only settings"),
+            ],
+        ),
         (benchmark, "lengths rounds", []),
     ],
 )

@@ -79,8 +79,8 @@ def typical_points(generator, classifier, images, labels, digits, seed):
 def arc(start, end, weights):
     """Return points (N, latent_dim) on the arc from start to end, at weights (N, 1) in [0, 1].
 
-    On a straight line, points half-way are nearer to 0 than its ends; on the arc they are not
-    (spherical interpolation, Shoemake 1985).
+    start and end (latent_dim,) must not be parallel. Between ends of one norm, a line comes
+    nearer to 0, and the arc keeps the norm (spherical interpolation, Shoemake 1985).
     """
     angle = torch.acos(torch.cosine_similarity(start, end, dim=0))
     at_start, at_end = torch.sin((1 - weights) * angle), torch.sin(weights * angle)

@@ -65,11 +65,14 @@ def ends(generator, judge):
 
 def test_nine_distinct_images_from_each_digit_to_each_other(generator, judge, ends):
     for start, end in itertools.permutations(range(10), 2):
-        images, logits, _ = interpolate.walk(generator, judge, torch.lerp, ends[start], ends[end])
+        images, logits, changes = interpolate.walk(
+            generator, judge, torch.lerp, ends[start], ends[end]
+        )
         assert len(images) == 9
         read = logits.argmax(1).tolist()
         assert (read[0], read[-1]) == (start, end)
         distances = torch.cdist(images.flatten(1), images.flatten(1)) + 1000 * torch.eye(9)
+        torch.testing.assert_close(changes, distances.diagonal(1) / 2)  # pixels in 0..1
         assert distances.min() > 0.05, "two of the nine images are the same"
         blend = (images[0] + images[-1]) / 2
         assert (images[4] - blend).abs().max() > 0.1, "pixels are blended, not latent points"
@@ -94,21 +97,14 @@ def test_an_arc_has_equal_steps_and_keeps_the_norm():
     torch.testing.assert_close(z.norm(dim=1), torch.full((9,), 3.0, dtype=torch.float64))
 
 
-def test_all_pairs_are_measured_where_the_digit_changes(capsys):
-    """Ends on a circle; an image changes only between the digits 4 and 5, in 25 of 45 rows."""
-    angles = torch.arange(10) * torch.pi / 20
-    points = dict(enumerate(torch.stack([angles.cos(), angles.sin()], dim=1)))
-
-    def generator(z):
-        return (z[:, :1] < angles[4:6].cos().mean()).float()
-
-    def judge(images):
-        return 100 * torch.eye(10)[images[:, 0].long()]
-
-    interpolate.print_all(generator, judge, [points])
+def test_all_pairs_are_measured_between_the_ends_and_where_the_digit_changes(monkeypatch, capsys):
+    logits = 100 * torch.eye(10)[[0, 0, 0, 0, 1, 1, 1, 1, 1]]
+    logits[[0, 3]] /= 100  # unsure: an end, and one of the seven between
+    changes = torch.tensor([1.0, 1, 1, 3, 1, 1, 1, 1])
+    monkeypatch.setattr(interpolate, "walk", lambda *_: (None, logits, changes))
+    interpolate.print_all(None, None, [dict.fromkeys(range(10))])
     rows = capsys.readouterr().out.splitlines()[2:]
-    cells = f"45 | 100.0% | {25 / 360:.1%} | {25 / 45:.1%} | inf |"
-    assert rows == [f"| line | {cells}", f"| arc | {cells}"]
+    assert rows == [f"| {path} | 45 | 85.7% | 12.5% | 100.0% | 3.00 |" for path in ("line", "arc")]
 
 
 def test_interpolate_draws_five_rows_and_refuses_bad_digits(monkeypatch, capsys, refuse, tmp_path):
@@ -117,6 +113,11 @@ def test_interpolate_draws_five_rows_and_refuses_bad_digits(monkeypatch, capsys,
     interpolate.main()
     assert capsys.readouterr().out.count("9 distinct") == 5
     assert (tmp_path / "interpolation.png").stat().st_size > 1000
+    for flags, row in (["--digits", "3", "8"], "3 to 8: read as 3 "), (["--all"], "| arc | 45 |"):
+        monkeypatch.setattr(interpolate, "N_SEEDS", 1)
+        monkeypatch.setattr(sys, "argv", ["interpolate.py", "--out_dir", str(tmp_path), *flags])
+        interpolate.main()
+        assert row in capsys.readouterr().out
     refuse(interpolate.main, "--digits", 4, 4, words=["--digits", "4"])
     refuse(interpolate.main, "--digits", 4, 10, words=["--digits", "10"])
     refuse(interpolate.main, "--digits", 4, 5, "--all", words=["--digits", "--all"])
