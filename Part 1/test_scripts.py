@@ -110,7 +110,7 @@ def test_memory_saves_the_networks_of_the_proof_and_the_seed_decides_their_bits(
 # ablation.py
 
 
-@pytest.mark.parametrize("name", ["forget at 1", "all three at 1"])
+@pytest.mark.parametrize("name", ["input and forget at 1", "all three at 1"])
 def test_a_held_gate_stays_at_1_and_the_rest_is_trained(name, monkeypatch):
     models = []
 
