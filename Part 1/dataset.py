@@ -7,11 +7,6 @@ import torch
 from torch.utils.data import Dataset
 
 
-def count_palindromes(T):
-    """Return how many palindromes of T digits there are: the first half decides the rest."""
-    return 10 ** ((T + 1) // 2)
-
-
 def encode(digits, one_hot):
     """Return digits (...) as float32 inputs: (..., 10) if one_hot, else (..., 1), from 0 to 9."""
     if one_hot:
@@ -36,7 +31,7 @@ class PalindromeDataset(Dataset):
             raise ValueError(f"at least 1 is needed, got {input_length=}, {total_len=}")
         T = input_length + 1
         half = (T + 1) // 2
-        total_len = min(total_len, count_palindromes(T))
+        total_len = min(total_len, 10**half)  # the first half decides the rest
         rng = np.random.default_rng([seed, T])  # without T all lengths would begin alike
         # Distinct numbers make distinct palindromes. 10**half overflows int64 from T = 37 on, so
         # the number gives the first 18 digits. They already differ, so the others are drawn freely.

@@ -1,164 +1,97 @@
 """The figures of Part 1: each function returns a matplotlib Figure."""
 
-import math
 import statistics
+from itertools import chain
 
+import matplotlib
 from matplotlib.figure import Figure
 
-from common import BLUE, GREEN, GREY, ORANGE, PINK
+from common import BLUE, GREY, ORANGE
 
-LABELS = {
-    "rnn": "RNN",
-    "rnn_orthogonal": "RNN, orthogonal start",
-    "lstm": "LSTM, bf = 1",
-    "lstm_chrono": "LSTM, chrono start",
-}
-COLORS = {"rnn": ORANGE, "rnn_orthogonal": PINK, "lstm": GREEN, "lstm_chrono": BLUE}
+DIGIT_COLORS = matplotlib.colormaps["tab10"].colors
 
 
-def training_figure(T, results, curve_size, solved):
-    """Return a Figure: accuracy over the steps for each network, and the answers of its middle run.
+def training_figure(T, curves, solved):
+    """Return a Figure: accuracy over the steps. Seeds are thin, their median is bold.
 
-    results is {network: [a result of train.train_and_test for each seed]}. The curves are measured
-    on curve_size test palindromes, their last point on all. Runs are thin, their median bold. If
-    all runs are solved in the first quarter, the axis ends early.
+    curves is {"lstm" or "rnn": [[(step, accuracy), ...] of each seed]}. The axis ends at step 60
+    when all seeds have stayed above `solved` since then.
     """
-    figure = Figure(figsize=(8.8, 4.4), dpi=110, layout="constrained")
-    grid = figure.add_gridspec(len(results), 2, width_ratios=[2.3, 1])
-    axes = figure.add_subplot(grid[:, 0])
-    unsolved = 0  # the last step at which some run was below `solved`
-    for n, (name, runs) in enumerate(results.items()):
-        steps = [step for step, _ in runs[0]["curve"]]
-        shares = [[100 * share for _, share in result["curve"]] for result in runs]
+    figure = Figure(figsize=(5.4, 4.2), dpi=110, layout="constrained")
+    axes = figure.subplots()
+    for name, runs in curves.items():
+        steps = [step for step, _ in runs[0]]
+        shares = [[100 * share for _, share in curve] for curve in runs]
         median = [statistics.median(at_step) for at_step in zip(*shares, strict=True)]
         color = ORANGE if name == "rnn" else BLUE
-        if len(runs) > 1:
-            for share in shares:
-                axes.plot(steps, share, color=color, lw=0.6, alpha=0.45)
-        width = 3 - n  # the second is thinner, so that both are seen
-        axes.plot(steps, median, color=color, lw=width, label=name.upper())
-        for step, *at_step in zip(steps, *shares, strict=True):
-            if min(at_step) < 100 * solved:
-                unsolved = max(unsolved, step)
-        draw_confusion(figure.add_subplot(grid[n, 1]), name, runs, color)
-    last = steps[-1]
-    # If all runs are solved in the first quarter, end at twice that step, or after six points.
-    shown = last if unsolved > last / 4 else min(last, max(6 * steps[1], 2 * unsolved))
+        for share in shares:
+            axes.plot(steps, share, color=color, lw=0.6, alpha=0.45)
+        axes.plot(steps, median, color=color, lw=2.5, label=name.upper())
+    late = [share for curve in chain(*curves.values()) for step, share in curve if step > 60]
+    shown = steps[-1] if min(late, default=0) < solved else 60
     axes.axhline(10, color=GREY, ls="--", zorder=1)
-    axes.text(0.99 * shown, 8.5, "chance", color=GREY, ha="right", va="top", fontsize=10)
-    axes.set(xlim=(0, shown), ylim=(0, 102), xlabel="training step")
-    tested_on = min(curve_size, runs[0]["sizes"][1])
-    axes.set_ylabel(f"accuracy on {tested_on:,} unseen palindromes (%)")
+    axes.text(0.98 * shown, 11, "chance", color=GREY, ha="right", va="bottom", fontsize=12)
+    axes.set(xlim=(0, shown), ylim=(0, 102))
+    axes.set_xlabel("training step", fontsize=13)
+    axes.set_ylabel("accuracy on unseen palindromes (%)", fontsize=13)
+    axes.tick_params(labelsize=12)
     axes.grid(alpha=0.3)
-    axes.legend(loc="lower right", bbox_to_anchor=(1, 0.12), fontsize=11)
-    seeds = f": {len(runs)} seeds thin, their median bold" if len(runs) > 1 else ""
-    axes.set_title(f"T = {T}{seeds}", fontsize=12)
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 0.14), fontsize=14)
+    seeds = f": {len(runs)} seeds, median bold" if len(runs) > 1 else ""
+    axes.set_title(f"T = {T}{seeds}", fontsize=14)
     return figure
 
 
-def draw_confusion(axes, name, runs, color):
-    """Draw the confusion matrix of the middle run, or of the worse of the two in the middle."""
-    ranked = sorted(runs, key=lambda result: result["curve"][-1][1])
-    middle = ranked[(len(ranked) - 1) // 2]
-    answers = middle["answers"] / middle["answers"].sum(dim=1, keepdim=True)
-    axes.imshow(answers.numpy(), cmap="Greys", vmin=0, vmax=1)
-    which = "middle run" if len(runs) > 1 else f"seed {middle['seed']}"
-    title = f"{name.upper()}, {which}: {middle['curve'][-1][1]:.2%}"
-    axes.set_title(title, color=color, weight="bold", fontsize=11)
-    axes.set(xlabel="answer", ylabel="target digit", xticks=range(10), yticks=range(10))
-    axes.tick_params(labelsize=8, length=0)
+def memory_figure(rows, lengths, trained_at):
+    """Return a Figure with a row for each training: states on the left, answers on the right.
 
-
-def gradients_figure(rows):
-    """Return a Figure: the gradient that reaches the first digit, over T, for each network.
-
-    rows are those of gradients.py: {"T", "network", "median", "least", "most"}.
+    rows are (label, look, shares): look is the result of memory.look for one network, shares has
+    for each seed the shares of right answers, in %, at each of the lengths T.
     """
-    figure = Figure(figsize=(8.8, 4.4), dpi=110, layout="constrained")
-    axes = figure.subplots()
-    for network, label in LABELS.items():
-        mine = [row for row in rows if row["network"] == network]
-        lengths = [row["T"] for row in mine]
-        median = [row["median"] for row in mine]
-        least, most = [row["least"] for row in mine], [row["most"] for row in mine]
-        axes.plot(lengths, median, color=COLORS[network], lw=2.5, marker="o", label=label)
-        axes.fill_between(lengths, least, most, color=COLORS[network], alpha=0.2, lw=0)
-    axes.set(xscale="log", yscale="log", xlabel="T, digits of the palindrome", xticks=lengths)
-    axes.set_ylabel("gradient at the first digit\n/ gradient at the last digit read")
-    axes.xaxis.set_major_formatter("{x:,.0f}")
-    axes.minorticks_off()
-    axes.grid(alpha=0.3)
-    axes.legend(loc="lower left", fontsize=11)
-    axes.set_title("Untrained networks: how much of the gradient reaches the first digit")
+    figure = Figure(figsize=(8.8, 1.35 * len(rows) + 0.9), dpi=110, layout="constrained")
+    grid = figure.subplots(len(rows), 2, width_ratios=[1, 4.2], squeeze=False)
+    for (states, answers), (label, look, shares) in zip(grid, rows, strict=True):
+        before, after = look["means"]
+        arrows = {"angles": "xy", "scale_units": "xy", "scale": 1, "width": 0.012, "color": GREY}
+        states.quiver(*before.T, *(after - before).T, **arrows)
+        states.scatter(*look["points"].T, s=4, c=[DIGIT_COLORS[d] for d in look["first"]], lw=0)
+        states.scatter(*before.T, s=22, c=DIGIT_COLORS, edgecolors="black", lw=0.5, zorder=3)
+        states.set(xticks=[], yticks=[], aspect="equal")
+        states.set_ylabel(label.replace(", ", ",\n", 1), fontsize=11)
+        states.margins(0.12)
+        extent = (lengths[0] - 0.5, lengths[-1] + 0.5, len(shares), 0)
+        image = answers.imshow(shares, aspect="auto", vmin=0, vmax=100, extent=extent)
+        answers.axvline(trained_at, color="red", lw=1)
+        answers.set(yticks=[], ylabel=f"{len(shares)} seeds")
+        answers.tick_params(labelbottom=answers is grid[-1, 1], bottom=answers is grid[-1, 1])
+    grid[0, 0].set_title("states after 19 digits,\narrows: one digit more", fontsize=11)
+    grid[0, 1].set_title(f"right answers at each length T (red: T = {trained_at})", fontsize=11)
+    grid[-1, 1].set_xlabel("T, digits of the sequence")
+    figure.colorbar(image, ax=grid[:, 1], label="right answers (%)", aspect=40, pad=0.01)
     return figure
 
 
-def memory_figure(curves):
-    """Return a Figure: accuracy over training steps, a panel for each way of training.
+def rates_figure(rows):
+    """Return a Figure: accuracy over the learning rate, a panel for each network.
 
-    curves is {(way, network): [(steps, accuracies of the seeds, seconds), ...]}.
+    rows are those of rates.csv. Dots are seeds, lines their medians.
     """
+    networks = list(dict.fromkeys(row["network"] for row in rows))
     figure = Figure(figsize=(8.8, 4.6), dpi=110, layout="constrained")
-    titles = {
-        "alone": "trained and tested at T = 40",
-        "mixed": "trained at T = 5 to 40, tested at T = 1,000",
-    }
-    panels = figure.subplots(1, len(titles), sharex=True, sharey=True, squeeze=False)[0]
-    ticks = sorted({point[0] for points in curves.values() for point in points})
-    for axes, (way, title) in zip(panels, titles.items(), strict=True):
-        for network, label in LABELS.items():
-            points = curves.get((way, network))
-            if points:
-                steps = [point[0] for point in points]
-                shares = [[100 * share for share in point[1]] for point in points]
-                median = [statistics.median(share) for share in shares]
-                look = {"color": COLORS[network], "clip_on": False}
-                axes.plot(steps, shares, "o", ms=4, alpha=0.5, **look)
-                axes.plot(steps, median, label=label, lw=2.5, **look)
-        axes.axhline(10, color=GREY, ls="--", zorder=1)
-        axes.text(ticks[-1], 8.5, "chance", color=GREY, ha="right", va="top", fontsize=10)
-        axes.set(xscale="log", xlabel="training steps", ylim=(0, 101), xticks=ticks)
-        axes.xaxis.set_major_formatter("{x:,.0f}")
-        axes.minorticks_off()
+    grid = figure.subplots(2, 3, sharex=True, sharey=True)
+    for axes, network in zip(grid.flat, networks, strict=True):
+        shown = [row for row in rows if row["network"] == network]
+        color = ORANGE if network.startswith("RNN") else BLUE
+        rates = [float(row["rate"]) for row in shown]
+        shares = [100 * row["accuracy"] for row in shown]
+        axes.plot(rates, shares, "o", color=color, ms=4, alpha=0.5, clip_on=False)
+        each = sorted(set(rates))
+        pairs = list(zip(rates, shares, strict=True))
+        medians = [statistics.median(share for r, share in pairs if r == rate) for rate in each]
+        axes.plot(each, medians, color=color, lw=2.5)
+        axes.axvline(1e-3, color=GREY, ls=":")
+        axes.set(xscale="log", ylim=(0, 102), title=network)
         axes.grid(alpha=0.3)
-        axes.set_title(title, fontsize=11)
-    panels[0].set_ylabel("accuracy (%): seeds (dots) and their median (line)")
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=10)
-    return figure
-
-
-def proof_figure(proofs):
-    """Return a Figure: the proved lower bound of the lead over T, a panel for each network.
-
-    proofs is a list of (title, leads, found). leads and found hold, for each first digit, the
-    proved leads and the least leads that a search found, at T = 5, 6, ... The last proved one holds
-    for all longer T.
-    """
-    figure = Figure(figsize=(8.8, 4.4), dpi=110, layout="constrained")
-    panels = figure.subplots(1, len(proofs), sharey=True, squeeze=False)[0]
-    end = 1e4
-    for axes, (title, leads, found) in zip(panels, proofs, strict=True):
-        ever = 4 + len(leads[0])
-        T = [*range(5, ever + 1), end]
-        for d, digit in enumerate(leads):
-            label = None if d else "proved, each first digit"
-            axes.plot(T, [*digit, digit[-1]], color=GREEN, lw=1, alpha=0.4, label=label)
-        proved = [min(at) for at in zip(*leads, strict=True)]
-        least = [min(at) for at in zip(*found, strict=True)]
-        axes.plot(T, [*proved, proved[-1]], color=GREEN, lw=3, label="proved, all first digits")
-        found_at = range(5, 5 + len(least))
-        axes.plot(found_at, least, "o", color=ORANGE, ms=2, label="least found by a search")
-        axes.axvline(ever, color=GREY, ls=":")
-        axes.set(xscale="log", xlim=(4.8, end), xticks=[5, 10, 20, 100, 1000, end])
-        axes.set_xlabel("T, digits of the palindrome")
-        axes.xaxis.set_major_formatter("{x:,.0f}")
-        axes.minorticks_off()
-        axes.grid(alpha=0.3)
-        bound = math.floor(100 * min(proved)) / 100  # rounded down: a lower bound
-        axes.set_title(f"{title}: at least {bound:.2f} for every T")
-        axes.text(1.15 * ever, 1, f"one proof for all T ≥ {ever}", color=GREY)
-    panels[0].set_ylim(bottom=0)
-    panels[0].set_ylabel("lead of the right logit (below 0: wrong)")
-    panels[-1].legend(loc="center right", fontsize=9)
+    figure.supxlabel("learning rate (dotted: the template's)")
+    figure.supylabel("accuracy at T = 20 (%)")
     return figure

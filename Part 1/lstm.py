@@ -23,10 +23,11 @@ class LSTM(nn.Module):
     rows of W are those of g, i, f, o, its columns those of x, h. Equation (8) is part of the loss:
     `cross_entropy` applies softmax itself; a second softmax would flatten the gradient.
 
-    Weights start uniform in +-1/sqrt(hidden_dim), biases at 0 except those named here. A cell
-    remembers for about 1 / (1 - f) steps: before the training for 2 steps with bf = 0, and for 3.7
-    with bf = 1 (Jozefowicz et al. 2015), the default. If max_lag >= 1 is given, bf = log U(1,
-    max_lag) and bi = -bf (Tallec & Ollivier 2018, "chrono"): for 2 to max_lag + 1 steps.
+    Weights start uniform in +-1/sqrt(hidden_dim), biases at 0 except bf. In a step, a cell keeps
+    the share f = sigm(bf) of its content: it remembers for about 1 / (1 - f) steps. By default,
+    bf = 1 (Jozefowicz et al. 2015): 3.7 steps. With max_lag >= 1, the cells forget slowly: bf =
+    log U(1, max_lag), a random number for each cell: 2 to max_lag + 1 steps (Tallec & Ollivier
+    2018, "chrono", but with bi = 0).
     """
 
     def __init__(self, input_dim, hidden_dim, output_dim, max_lag=None):
@@ -36,12 +37,10 @@ class LSTM(nn.Module):
         self.b = nn.Parameter(torch.zeros(4 * H))
         self.Wph = nn.Parameter(torch.empty(output_dim, H).uniform_(-(H**-0.5), H**-0.5))
         self.bp = nn.Parameter(torch.zeros(output_dim))
-        _, bi, bf, _ = self.b.data.chunk(4)  # views: what fills them fills b
-        if max_lag is None:
-            bf.fill_(1)
-        else:
+        bf = self.b.data[2 * H : 3 * H]  # a view: what fills it fills b
+        bf.fill_(1)
+        if max_lag is not None:
             bf.uniform_(1, max_lag).log_()
-            bi.copy_(-bf)
 
     def forward(self, x, state=None):
         """`logits, (h, c) = model(x)`; x: float (B, T, input_dim) with any B and T >= 1.
@@ -69,7 +68,10 @@ class LSTM(nn.Module):
         D = self.W.shape[1] - H
         if x.dim() != 3 or x.shape[1] < 1 or x.shape[2] != D:
             raise ValueError(f"x must be (B, T, {D}) with T >= 1, got {tuple(x.shape)}")
-        h, c = (x.new_zeros(len(x), H),) * 2 if state is None else state
+        if state is None:
+            h, c = x.new_zeros(len(x), H), x.new_zeros(len(x), H)
+        else:
+            h, c = state
         if not h.shape == c.shape == (len(x), H):
             raise ValueError(f"h and c must be {(len(x), H)}, got {[*h.shape]}, {[*c.shape]}")
         return h, c

@@ -1,238 +1,264 @@
-"""What does the LSTM buy? Accuracy over training steps: four networks, two training regimes.
+"""How do the RNN and the LSTM remember the first digit? Their states, and their answers at every T.
 
-    python memory.py                                 the experiment: memory.png and its table
-    python memory.py --networks lstm                 a part of it
-    python memory.py --grid                          how the learning rates were chosen
-    python memory.py --save_dir DIR                  the two networks of the proof
+    python memory.py                                      six trainings, ten seeds each: memory.png
+    python memory.py --trainings rnn lstm --seeds 2       a first look
+    python memory.py --trainings rnn_proof lstm_proof --seed 0 --seeds 1
 
-Regime "alone": trained on palindromes of T = 40 and tested on others of T = 40. "mixed": trained on
-lengths drawn from 5 to 40 and tested at T = 1,000. Each point is a training of its own, whose
-learning rate falls to zero. Once all seeds reach 99.9 % for two numbers of steps, longer trainings
-are skipped. Each network has csv files of its own in out_dir, and what stands there is not trained
-again: a run that was interrupted goes on, and different networks can run side by side.
-
-The first command takes 70 minutes on one core of an AMD EPYC, --grid 65.
+Networks are trained at T = 20 alone or, "mixed", on lengths drawn from 5 to 40. Then they read
+1,000 random sequences (not palindromes) and are asked for the first digit after each digit. Into
+out_dir go memory.png, the tables, and the networks: what is there is not trained again.
 """
 
-import csv
-import statistics
-import time
-from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
-from common import (
-    InputError,
-    add_run_flags,
-    begin,
-    make_folder,
-    make_parser,
-    number,
-    print_heads,
-    print_row,
-    run,
-    save,
-    save_csv,
-    save_weights,
-)
-from dataset import PalindromeDataset
+from common import add_run_flags, begin, make_parser, number, run, save, save_csv, save_table
+from dataset import PalindromeDataset, encode
 from figures import memory_figure
-from train import NETWORKS, SOLVED, accuracy, make_model, train
+from networks import load_network, make_network, save_network
+from rnn import VanillaRNN
+from train import train
 
-LONGEST = 40  # digits of the training palindromes
-STEPS = (250, 500, 1000, 2000, 4000)
-SEEDS = range(300, 305)  # of the reported results
-GRID_RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
-GRID_STEPS = {  # 1,000 for an LSTM that solves it by then: with more, several rates tie
-    "alone": {"rnn": 2000, "rnn_orthogonal": 2000, "lstm": 2000, "lstm_chrono": 1000},
-    "mixed": {"rnn": 2000, "rnn_orthogonal": 2000, "lstm": 1000, "lstm_chrono": 1000},
+T_ALONE = 20  # of the trainings that are not mixed
+AGAIN = range(21, 41)  # the lengths T at which a turning memory may be right again
+SHOWN = range(2, 61)  # the lengths T in memory.png
+ASKED = (10, 19, 20, 21, 40, 60, 100, 1000)  # the lengths T of the table of readouts
+N_FIT, N_TEST, N_DRAWN = 3000, 1000, 400  # sequences: for the readouts, to be tested, to be drawn
+TURN = range(17, 61)  # the turn is measured while these digits are read
+WATCHED = (500, 1000, 2000)  # steps of a mixed training after which its weights are saved, too
+
+
+class Training(NamedTuple):
+    """A network and how it is trained."""
+
+    label: str
+    network: str  # of networks.NETWORKS
+    mixed: bool  # on lengths drawn from 5 to 40, not at T = 20 alone
+    steps: int
+    learning_rate: float
+    decay: bool
+    max_norm: float = 10.0
+
+
+TRAININGS = {
+    "rnn": Training("RNN", "RNN", False, 500, 1e-3, False),
+    "rnn_longer": Training("RNN, 4,000 steps", "RNN", False, 4000, 1e-3, True),
+    "rnn_mixed": Training("RNN, T = 5 to 40", "RNN", True, 4000, 1e-3, True),
+    "rnn_orthogonal": Training("RNN, orthogonal", "RNN, orthogonal", False, 500, 3e-4, True),
+    "rnn_identity": Training("RNN, identity", "RNN, identity", False, 500, 3e-4, True),
+    "lstm": Training("LSTM", "LSTM", False, 500, 1e-3, False),
+    "rnn_proof": Training("RNN of the proof", "RNN", True, 4000, 1e-3, True, 1.0),
+    "lstm_proof": Training("LSTM of the proof", "LSTM, bf = 1", True, 4000, 1e-3, True, 1.0),
 }
-GRID_SEEDS = range(3)  # used to choose the learning rates
-LEARNING_RATES = {  # the best of --grid, the smallest where several are the best
-    "alone": {"rnn": 1e-3, "rnn_orthogonal": 3e-4, "lstm": 3e-3, "lstm_chrono": 3e-3},
-    "mixed": {"rnn": 1e-3, "rnn_orthogonal": 1e-3, "lstm": 3e-3, "lstm_chrono": 3e-3},
-}
-KEY = {"way": str, "learning_rate": float, "steps": int, "seed": int}  # a training's columns
-MEASURED = {"accuracy": float, "seconds": float}
-TEST_LENGTHS = (20, 100, 1000, 10_000, 100_000, 1_000_000)  # of --save_dir
 
 
-def palindromes(T, total_len, seed):
-    """Return at most total_len palindromes of T digits, one-hot."""
-    return PalindromeDataset(T - 1, total_len, one_hot=True, seed=seed)
+# 1. Training.
 
 
-def make_data(way, seed):
-    """Return the training sets and the test set of a training regime, "alone" or "mixed"."""
-    if way == "alone":
-        train_set, test_set = palindromes(LONGEST, 100_000, seed).split(0.8)
-        return [train_set], test_set
-    datasets = [palindromes(T, 5000, seed) for T in range(5, LONGEST + 1)]
-    return [dataset.split(0.8)[0] for dataset in datasets], palindromes(1000, 1000, seed)
+def trained(name, seed, args):
+    """Return the network of a training and a seed; train and save it, unless that is done."""
+    training, path = TRAININGS[name], args.out_dir / f"{name}-seed{seed}.pth"
+    if not path.exists():
+        lengths, size = (range(5, 41), 5000) if training.mixed else ([T_ALONE], 100_000)
+        datasets = [PalindromeDataset(T - 1, size, one_hot=True, seed=seed) for T in lengths]
+        model = make_network(training.network, seed, args.device)
+
+        def watch(step):
+            if training.mixed and step in WATCHED:
+                save_network(args.out_dir / f"{name}-seed{seed}-step{step}.pth", model)
+
+        train(
+            model,
+            [dataset.split(0.8)[0] for dataset in datasets],
+            training.steps,
+            training.learning_rate,
+            decay=training.decay,
+            max_norm=training.max_norm,
+            seed=seed,
+            watch=watch,
+        )
+        save_network(path, model)
+    return load_network(path, args.device)
 
 
-def train_network(network, train_sets, steps, learning_rate, seed, device):
-    """Return a network of NETWORKS, trained."""
-    torch.manual_seed(seed)
-    model = make_model(*NETWORKS[network], LONGEST).to(device)
-    train(model, train_sets, steps, learning_rate, seed=seed, label=f"{network}, {steps} steps")
-    return model
+# 2. Looking.
 
 
-def measure(network, way, learning_rate, steps, seed, device):
-    """Train and test a network; return {"accuracy", "seconds"}, the seconds of the training."""
-    train_sets, test_set = make_data(way, seed)
-    start = time.perf_counter()
-    model = train_network(network, train_sets, steps, learning_rate, seed, device)
-    seconds = round(time.perf_counter() - start, 1)
-    return {"accuracy": accuracy(model, test_set), "seconds": seconds}
+@torch.no_grad()
+def read(model, digits):
+    """Yield (logits (N, 10), h (N, H)) after each of the digits (N, n)."""
+    state = None
+    for column in digits.unbind(dim=1):
+        logits, state = model(encode(column.unsqueeze(1), one_hot=True), state)
+        yield logits, state if torch.is_tensor(state) else state[0]
 
 
-class Trainings:
-    """The trainings of one network, kept in a csv file: each is measured once."""
+def readout(h, first):
+    """Return the share of the last N_TEST sequences whose first digit a linear readout of h finds.
 
-    def __init__(self, network, path, device):
-        self.network, self.path, self.device = network, path, device
-        self.rows = []
-        if path.exists():
-            kinds = KEY | MEASURED
-            try:
-                with open(path, newline="") as file:
-                    rows = list(csv.DictReader(file))
-                self.rows = [{key: kinds[key](row[key]) for key in kinds} for row in rows]
-            except (OSError, csv.Error, ValueError, TypeError, KeyError) as error:
-                raise InputError(f"{path}: not a table of memory.py; remove it") from error
-
-    def rows_for(self, way, learning_rate, steps, seeds):
-        """Return the rows of these seeds; train those that are not in the file yet."""
-        found = []
-        for seed in seeds:
-            key = {"way": way, "learning_rate": learning_rate, "steps": steps, "seed": seed}
-            rows = [row for row in self.rows if all(row[k] == key[k] for k in key)]
-            if not rows:
-                rows = [key | measure(self.network, **key, device=self.device)]
-                self.rows += rows
-                save_csv(self.path, self.rows)
-            found += rows
-        return found
+    h is (N_FIT + N_TEST, H), first (N_FIT + N_TEST,). The readout is a ridge regression of the
+    one-hot first digit on h, fitted to the first N_FIT sequences.
+    """
+    X = torch.cat([h, torch.ones_like(h[:, :1])], dim=1).double()
+    Y = torch.eye(10, dtype=torch.float64)[first]
+    fit, test = X[:N_FIT], X[N_FIT:]
+    W = torch.linalg.solve(fit.T @ fit + torch.eye(X.shape[1]), fit.T @ Y[:N_FIT])
+    return ((test @ W).argmax(dim=1) == first[N_FIT:]).double().mean().item()
 
 
-def print_grid(trainings):
-    """Print the mean accuracy of each learning rate, and which of them is the best."""
-    print_heads("trained", "network", "steps", *(f"{rate:g}" for rate in GRID_RATES), "best")
-    for way in LEARNING_RATES:
-        for network, table in trainings.items():
-            steps = GRID_STEPS[way][network]
-            means = []
-            for rate in GRID_RATES:
-                rows = table.rows_for(way, rate, steps, GRID_SEEDS)
-                means.append(statistics.mean(row["accuracy"] for row in rows))
-            best = GRID_RATES[means.index(max(means))]
-            cells = [f"{mean:.2%}" for mean in means]
-            print_row(way, network, f"{steps:,}", *cells, f"{best:g}")
+def in_plane(h, of):
+    """Return the points (..., 2) of states h (..., H) in the plane of other states `of` (..., H).
+
+    The plane is that of the two first principal components.
+    """
+    flat = of.flatten(0, -2).double()
+    _, directions = torch.linalg.eigh(torch.cov(flat.T))  # ascending
+    return (h.double() - flat.mean(dim=0)) @ directions[:, -2:]
 
 
-def curve(table, way):
-    """Return [(steps, accuracies of the seeds, mean seconds)] of the table's network."""
-    points, solved = [], 0
-    for steps in STEPS:
-        if solved == 2:
-            break
-        rows = table.rows_for(way, LEARNING_RATES[way][table.network], steps, SEEDS)
-        shares = [row["accuracy"] for row in rows]
-        points.append((steps, shares, statistics.mean(row["seconds"] for row in rows)))
-        solved += min(shares) >= SOLVED
-    return points
+def turn_of(h, digits):
+    """Return by which angle the states turn with each digit, in degrees: mean, least, greatest.
+
+    h (n, N, H) are the states after n successive digits (n, N). The angle is seen in the plane of
+    their most variance; least and greatest are those of the ten digits that may be read.
+    """
+    points = torch.view_as_complex(in_plane(h, h).contiguous())  # (n, N)
+    turns = points[1:] / points[:-1]
+    turns = turns / turns.abs()
+    if turns.mean().imag < 0:
+        turns = turns.conj()  # the sense of rotation depends on the axes, which are arbitrary
+    mean = turns.mean()
+    angle = mean.angle().rad2deg().item()
+    each = torch.stack([turns[digits[1:] == digit].mean() for digit in range(10)])
+    off = (each / mean).angle().rad2deg()  # of each digit that may be read
+    return angle, angle + off.min().item(), angle + off.max().item()
 
 
-def print_curves(curves):
-    """Print two tables: accuracy after each number of steps, and the steps until all solve it."""
-    print_heads(
-        "trained", "network", f"of {len(SEEDS)} seeds", *(f"{steps:,} steps" for steps in STEPS)
-    )
-    for (way, network), points in curves.items():
-        missing = [""] * (len(STEPS) - len(points))  # not trained
-        for name, function in (("worst", min), ("median", statistics.median)):
-            print_row(way, network, name, *(f"{function(at[1]):.2%}" for at in points), *missing)
-    print()
-    until = "steps until all seeds >= 99.9 %"
-    print_heads("trained", "network", "learning rate", until, "seconds")
-    for (way, network), points in curves.items():
-        solved = [point for point in points if min(point[1]) >= SOLVED]
-        if solved:
-            steps, _, seconds = solved[0]
-            cells = f"{steps:,}", f"{seconds:.0f}"
-        else:
-            cells = f"more than {STEPS[-1]:,}", ""
-        print_row(way, network, f"{LEARNING_RATES[way][network]:g}", *cells)
+def leading_angle(model):
+    """Return the angle, 0 to 180 degrees, of the eigenvalue of Whh with the largest modulus."""
+    values = torch.linalg.eigvals(model.Whh.detach().double())
+    return values[values.abs().argmax()].angle().abs().rad2deg().item()
 
 
-def save_networks(args):
-    """Train the two networks of the proof, save them, and test them on ever longer palindromes."""
-    make_folder(args.save_dir)
-    train_sets, _ = make_data("mixed", args.seed)
-    print_heads("network", "T", "accuracy", "palindromes")
-    for network in ("rnn", "lstm"):
-        rate = LEARNING_RATES["mixed"][network]
-        model = train_network(network, train_sets, args.steps, rate, args.seed, args.device)
-        save_weights(args.save_dir / f"palindrome_{network}.pth", model)
-        for T in args.lengths:
-            total_len = max(64, min(1000, 1_000_000 // T))  # fewer long ones, for time's sake
-            if T <= LONGEST:  # held out from the training
-                test_set = palindromes(T, 5000, args.seed).split(0.8)[1]
-            else:
-                test_set = palindromes(T, total_len, args.seed)
-            share = accuracy(model, test_set)
-            print_row(network, f"{T:,}", f"{share:.2%}", f"{len(test_set):,}")
-    print(f"palindrome_rnn.pth and palindrome_lstm.pth are in {args.save_dir}")
+def right_again(angle):
+    """Return the lengths T from 21 to 40 at which a memory that turns by `angle` is right again.
+
+    At T = 20 it is right. After k more digits it has turned by k times the angle; it is right where
+    that is a whole turn, give or take 18 degrees, half of what lies between ten digits on a ring.
+    """
+    return [T for T in AGAIN if abs((angle * (T - T_ALONE) + 180) % 360 - 180) <= 18]
 
 
-def parse_args():
-    """Return the checked flags."""
-    parser = make_parser(__doc__)
-    add = parser.add_argument
-    add("--networks", choices=NETWORKS, nargs="+", default=[*NETWORKS], help="which to compare")
-    instead = parser.add_mutually_exclusive_group().add_argument
-    instead("--grid", action="store_true", help="compare learning rates, on seeds 0 to 2")
-    instead(
-        "--save_dir", type=Path, help="train the networks of the proof instead, into this folder"
-    )
-    only = "with --save_dir: "
-    add("--steps", type=number(int, 1, 1_000_000), default=4000, help=only + "training steps")
-    lengths = {"type": number(int, 5, 10_000_000), "nargs": "*", "default": TEST_LENGTHS}
-    add("--lengths", **lengths, help=only + "test lengths T")
-    add_run_flags(parser)
-    args = parser.parse_args()
-    for flag in ("seed", "steps", "lengths"):
-        if getattr(args, flag) != parser.get_default(flag) and not args.save_dir:
-            parser.error(f"argument --{flag}: needs --save_dir; otherwise it is fixed")
-    return args
+def look(model, digits):
+    """Return what a network answers, and what its states do, while it reads digits (N, 999).
+
+    The answers of the last N_TEST sequences count. The result has "right" {T: share of right
+    answers after T - 1 digits}, "readout" {T: the same of a refitted readout}, "first" (N_DRAWN,)
+    digits, "points" (N_DRAWN, 2) the states after 19 digits in their plane, "means" (2, 10, 2)
+    their means after 19 and after 20 digits, and "turn", as in turn_of.
+    """
+    first = digits[:, 0].long()
+    right, refitted, kept = {}, {}, {}
+    for T, (logits, h) in enumerate(read(model, digits), start=2):
+        right[T] = (logits.argmax(dim=1) == first)[N_FIT:].double().mean().item()
+        if T in ASKED:
+            refitted[T] = readout(h.cpu(), first.cpu())
+        if T - 1 in TURN:
+            kept[T] = h[N_FIT:].cpu()
+    first = first[N_FIT:].cpu()
+    before, after = kept[T_ALONE], kept[T_ALONE + 1]
+    means = torch.stack(
+        [torch.stack([h[first == d].mean(dim=0) for d in range(10)]) for h in (before, after)]
+    )  # (2, 10, H)
+    drawn = torch.stack([h[:N_DRAWN] for h in kept.values()])  # (n, N_DRAWN, H)
+    read_digits = digits[N_FIT : N_FIT + N_DRAWN, TURN.start - 1 : TURN.stop - 1].T.cpu()
+    return {
+        "right": right,
+        "readout": refitted,
+        "first": first[:N_DRAWN],
+        "points": in_plane(before[:N_DRAWN], before),
+        "means": in_plane(means, before),
+        "turn": turn_of(drawn, read_digits),
+    }
+
+
+# 3. The tables.
+
+
+def readout_row(name, asked, key, views):
+    """Return a row of the table of own answers and refitted readouts: least to greatest, in %."""
+    row = {"network": TRAININGS[name].label, "asked": asked}
+    for T in ASKED:
+        shares = [f"{100 * view[key][T]:.0f}" for view in views]
+        least, greatest = min(shares, key=int), max(shares, key=int)
+        row[f"T = {T:,}"] = least if least == greatest else f"{least} to {greatest}"
+    return row
+
+
+def turn_row(name, seed, model, view):
+    """Return a row of the table of turns: what the weights of an RNN predict, and what is seen."""
+    angle, (turn, least, greatest) = leading_angle(model), view["turn"]
+    at_20 = view["right"][T_ALONE]
+    seen = [T for T in AGAIN if view["right"][T] >= at_20 / 2]
+    return {
+        "network": TRAININGS[name].label,
+        "seed": seed,
+        "right at T = 20": f"{100 * at_20:.1f} %",
+        "angle of the eigenvalue": f"{angle:.0f}°",
+        "turn of the states": f"{turn:.0f}°",
+        "by the digit read": f"{least:.1f}° to {greatest:.1f}°",
+        "T predicted": " ".join(map(str, right_again(angle))) or "-",
+        "T seen": " ".join(map(str, seen)) or "-",
+    }
+
+
+def angle_row(seed, args):
+    """Return the leading angles of the mixed RNN of a seed in the course of its training."""
+    row = {"seed": seed}
+    for step in (*WATCHED, TRAININGS["rnn_mixed"].steps):
+        end = f"-step{step}" if step in WATCHED else ""
+        model = load_network(args.out_dir / f"rnn_mixed-seed{seed}{end}.pth")
+        row[f"{step:,} steps"] = f"{leading_angle(model):.0f}°"
+    return row
 
 
 def main():
-    """Run the experiment, its grid, or the training of the two networks of the proof."""
-    args = parse_args()
+    """Train what is missing, look at every network, print the tables, draw the figure."""
+    parser = make_parser(__doc__)
+    names = [name for name in TRAININGS if not name.endswith("proof")]
+    parser.add_argument("--trainings", nargs="+", choices=TRAININGS, default=names, help="which")
+    parser.add_argument("--seeds", type=number(int, 1), default=10, help="of each, from seed on")
+    add_run_flags(parser, seed=300)
+    args = parser.parse_args()
     begin(args)
-    if args.save_dir:
-        save_networks(args)
-        return
-    kind = "grid" if args.grid else "memory"
-    trainings = {
-        network: Trainings(network, args.out_dir / f"{kind}_{network}.csv", args.device)
-        for network in NETWORKS
-        if network in args.networks
-    }
-    if args.grid:
-        print_grid(trainings)
-        return
-    curves = {
-        (way, network): curve(table, way)
-        for way in LEARNING_RATES
-        for network, table in trainings.items()
-    }
-    print_curves(curves)
-    save(args.out_dir / "memory.png", memory_figure(curves).savefig)
-    print(f"memory.png and the numbers behind it are in {args.out_dir}")
+    seeds = range(args.seed, args.seed + args.seeds)
+    rng = torch.Generator().manual_seed(0)  # all networks read the same sequences
+    digits = torch.randint(10, (N_FIT + N_TEST, max(ASKED) - 1), generator=rng).to(args.device)
+
+    readouts, turns, shares, drawn = [], [], [], []
+    for name in args.trainings:
+        models = [trained(name, seed, args) for seed in seeds]
+        views = [look(model, digits) for model in models]
+        readouts.append(readout_row(name, "own answer", "right", views))
+        readouts.append(readout_row(name, "refitted readout", "readout", views))
+        for seed, model, view in zip(seeds, models, views, strict=True):
+            if isinstance(model, VanillaRNN):
+                turns.append(turn_row(name, seed, model, view))
+            row = {"training": name, "seed": seed}
+            shares.append(row | {T: view["right"][T] for T in SHOWN})
+        # In the figure: the states of the fifth best of ten, of the lower seed in a tie.
+        ranked = sorted(views, key=lambda view: -view["right"][T_ALONE])
+        rights = [[100 * view["right"][T] for T in SHOWN] for view in views]
+        drawn.append((TRAININGS[name].label, ranked[(len(ranked) - 1) // 2], rights))
+    save_table(args.out_dir / "memory_readouts.csv", readouts)
+    if turns:
+        save_table(args.out_dir / "memory_turns.csv", turns)
+    if "rnn_mixed" in args.trainings:
+        save_table(args.out_dir / "memory_angles.csv", [angle_row(seed, args) for seed in seeds])
+    save_csv(args.out_dir / "memory_lengths.csv", shares)
+    save(args.out_dir / "memory.png", memory_figure(drawn, SHOWN, T_ALONE).savefig)
+    print(f"memory.png, the numbers behind it and the networks are in {args.out_dir}")
 
 
 if __name__ == "__main__":

@@ -13,18 +13,23 @@ class VanillaRNN(nn.Module):
         h(t) = tanh(Whx x(t) + Whh h(t-1) + bh)
         p    = Wph h + bp                          logits, after the last step only
 
-    Weights start uniform in +-1/sqrt(hidden_dim), biases at 0. Whh h then has about
-    1/sqrt(3) of the norm of h. With orthogonal=True, Whh starts as a random orthogonal matrix, and
-    Whh h has the norm of h (Saxe et al. 2014).
+    Weights start uniform in +-1/sqrt(hidden_dim), biases at 0. The start of Whh decides what it
+    does to a state: "uniform" turns and shrinks it, to about 1/sqrt(3) of its norm, "orthogonal"
+    only turns it (Saxe et al. 2014), "identity" leaves it as it is (Le et al. 2015). Raises
+    ValueError for another start.
     """
 
-    def __init__(self, input_dim, hidden_dim, output_dim, orthogonal=False):
+    def __init__(self, input_dim, hidden_dim, output_dim, start="uniform"):
         super().__init__()
         D, H = input_dim, hidden_dim
         self.Whx = nn.Parameter(torch.empty(H, D).uniform_(-(H**-0.5), H**-0.5))
         self.Whh = nn.Parameter(torch.empty(H, H).uniform_(-(H**-0.5), H**-0.5))
-        if orthogonal:
+        if start == "orthogonal":
             nn.init.orthogonal_(self.Whh)
+        elif start == "identity":
+            nn.init.eye_(self.Whh)
+        elif start != "uniform":
+            raise ValueError(f"start must be uniform, orthogonal or identity, got {start!r}")
         self.bh = nn.Parameter(torch.zeros(H))
         self.Wph = nn.Parameter(torch.empty(output_dim, H).uniform_(-(H**-0.5), H**-0.5))
         self.bp = nn.Parameter(torch.zeros(output_dim))
@@ -38,7 +43,9 @@ class VanillaRNN(nn.Module):
         H, D = self.Whx.shape
         if x.dim() != 3 or x.shape[1] < 1 or x.shape[2] != D:
             raise ValueError(f"x must be (B, T, {D}) with T >= 1, got {tuple(x.shape)}")
-        h = x.new_zeros(len(x), H) if state is None else state
+        h = state
+        if h is None:
+            h = x.new_zeros(len(x), H)
         if h.shape != (len(x), H):
             raise ValueError(f"h must be {(len(x), H)}, got {tuple(h.shape)}")
         for x_t in x.unbind(dim=1):
