@@ -1,8 +1,8 @@
 """The arithmetic of the proof: intervals, boxes of states, and a step from box to box.
 
-An interval is a pair (low, high) of float64 tensors. A box is a tuple of intervals, one for each
-part of a network's state: (h,) for the RNN, (h, c) for the LSTM. Results contain every value that
-is reachable from any point of the inputs, in real arithmetic and in float32.
+An interval is a pair (low, high) of float64 tensors. A box has an interval for each entry of a
+network's state: it is (h,) for the RNN, (h, c) for the LSTM, each an interval. Results contain
+every value that can come of a point of the inputs, in real arithmetic and in float32.
 """
 
 import torch
@@ -12,7 +12,6 @@ from lstm import LSTM
 U = 2.0**-24  # unit roundoff of float32: its largest relative error
 SLACK = 1e-6  # widens tanh and sigm: half for their error, half for the rounding in lstm_step
 TINY = 1e-12  # far more than what underflow loses
-FAR = 10.0  # tanh(10) is 1 - 4e-9, so larger c hardly change h
 
 
 def affine(W, b, x, error):
@@ -39,23 +38,6 @@ def tanh(z):
     return (low.tanh() - SLACK).clamp(min=-1), (high.tanh() + SLACK).clamp(max=1)
 
 
-def inputs_of(Wx, Wh, b, h):
-    """Return the interval (..., 10, m) of Wx x + Wh h + b for h (..., H) and the ten digits x."""
-    low, high = affine(Wh, b, h, rounding(torch.cat([Wx, Wh], dim=1), b))
-    return low.unsqueeze(-2) + Wx.T, high.unsqueeze(-2) + Wx.T  # one-hot x: Wx x is a column
-
-
-# The RNN
-
-
-def rnn_step(model, box):
-    """Return the boxes (..., 10, H) after each of the ten digits, from a box (..., H)."""
-    return (tanh(inputs_of(model.Whx, model.Whh, model.bh, box[0])),)
-
-
-# The LSTM
-
-
 def sigm(z):
     """Return the interval of sigm. It may exceed 1: half the slack is for lstm_step's rounding."""
     low, high = z
@@ -73,24 +55,28 @@ def product(x, gate):
     return low * torch.where(low < 0, most, least), high * torch.where(high < 0, least, most)
 
 
-def saturate(c):
-    """Return a larger interval, whose ends lie in [-10, 10] or are infinite.
+def inputs_of(Wx, Wh, b, h):
+    """Return the interval (..., 10, m) of Wx x + Wh h + b for h (..., H) and the ten digits x."""
+    low, high = affine(Wh, b, h, rounding(torch.cat([Wx, Wh], dim=1), b))
+    return low.unsqueeze(-2) + Wx.T, high.unsqueeze(-2) + Wx.T  # one-hot x: Wx x is a column
 
-    An end beyond +-10 moves outwards: to infinity, or to +-10 if that is on its way.
-    """
-    low, high = c
-    low = torch.where(low < -FAR, -torch.inf, low.clamp(max=FAR))
-    high = torch.where(high > FAR, torch.inf, high.clamp(min=-FAR))
-    return low, high
+
+def rnn_step(model, box):
+    """Return the boxes (..., 10, H) after each of the ten digits, from a box (..., H)."""
+    (h,) = box
+    return (tanh(inputs_of(model.Whx, model.Whh, model.bh, h)),)
 
 
 def gates(model, h):
     """Return g, i, f, o of equations (1)-(4) for h (..., H): each (..., 10, H), for ten digits."""
-    D = model.W.shape[1] - model.Wph.shape[1]
-    low, high = inputs_of(model.W[:, :D], model.W[:, D:], model.b, h)
-    # Four intervals, each a pair (low, high).
-    zg, zi, zf, zo = zip(low.chunk(4, dim=-1), high.chunk(4, dim=-1), strict=True)
-    return tanh(zg), sigm(zi), sigm(zf), sigm(zo)
+    H = model.Wph.shape[1]
+    D = model.W.shape[1] - H
+    low, high = inputs_of(model.W[:, :D], model.W[:, D:], model.b, h)  # (..., 10, 4H)
+    g = tanh((low[..., :H], high[..., :H]))  # (1)
+    i = sigm((low[..., H : 2 * H], high[..., H : 2 * H]))  # (2)
+    f = sigm((low[..., 2 * H : 3 * H], high[..., 2 * H : 3 * H]))  # (3)
+    o = sigm((low[..., 3 * H :], high[..., 3 * H :]))  # (4)
+    return g, i, f, o
 
 
 def lstm_step(model, box):
@@ -102,62 +88,34 @@ def lstm_step(model, box):
     """
     h, (c_low, c_high) = box
     g, i, f, o = gates(model, h)
-    new = product(g, i)
-    kept = product((c_low.unsqueeze(-2), c_high.unsqueeze(-2)), f)
-    c = new[0] + kept[0] - TINY, new[1] + kept[1] + TINY  # (5)
-    return product(tanh(c), o), saturate(c)  # (6)
-
-
-# Both
+    new_low, new_high = product(g, i)
+    kept_low, kept_high = product((c_low.unsqueeze(-2), c_high.unsqueeze(-2)), f)
+    c = new_low + kept_low - TINY, new_high + kept_high + TINY  # (5)
+    return product(tanh(c), o), c  # (6)
 
 
 def step(model, box):
     """Return the boxes (..., 10, H) after each of the ten digits, from a box (..., H)."""
-    return (lstm_step if isinstance(model, LSTM) else rnn_step)(model, box)
-
-
-def start(model):
-    """Return the box of the state before the first digit: zeros."""
-    zero = model.Wph.new_zeros(model.Wph.shape[1])
-    h = c = zero, zero
-    return (h, c) if isinstance(model, LSTM) else (h,)
+    return lstm_step(model, box) if isinstance(model, LSTM) else rnn_step(model, box)
 
 
 def lead(model, box, d):
-    """Return the least lead in the boxes, a float: logit d minus the largest other logit."""
-    others = [j for j in range(len(model.bp)) if j != d]
-    W, b = model.Wph[d] - model.Wph[others], model.bp[d] - model.bp[others]
+    """Return the least lead in the boxes: logit d minus the largest other logit; -inf for NaN."""
+    rest = [j for j in range(len(model.bp)) if j != d]
+    W, b = model.Wph[d] - model.Wph[rest], model.bp[d] - model.bp[rest]
     error = rounding(model.Wph, model.bp)
-    low, _ = affine(W, b, box[0], error[d] + error[others])
-    return low.amin().item()
+    low, _ = affine(W, b, box[0], error[d] + error[rest])
+    return low.amin().nan_to_num(-torch.inf, neginf=-torch.inf).item()
 
 
-def merge(box, dim=0):
-    """Return the smallest boxes that contain the boxes along dim."""
-    return tuple((low.amin(dim), high.amax(dim)) for low, high in box)
-
-
-def condense(box, parts):
-    """Merge the n boxes (..., n, H) into (..., parts, H), n / parts neighbours into each.
-
-    Neighbours follow one another along the direction of largest variance of h's centres, the first
-    principal component. n must be a multiple of parts.
-    """
-    low, high = box[0]
-    n = low.shape[-2]
-    if 1 < parts < n:
-        centre = (low + high) / 2
-        centre = centre - centre.mean(dim=-2, keepdim=True)
-        _, directions = torch.linalg.eigh(centre.mT @ centre)  # ascending
-        order = (centre @ directions[..., -1:]).argsort(dim=-2)
-        box = [[end.gather(-2, order.expand_as(end)) for end in ends] for ends in box]
-    groups = [[end.unflatten(-2, (parts, n // parts)) for end in ends] for ends in box]
-    return merge(groups, dim=-2)
+def hull(box):
+    """Return the smallest box (..., H) that contains the boxes (n, ..., H)."""
+    return tuple((low.amin(dim=0), high.amax(dim=0)) for low, high in box)
 
 
 def inside(small, large):
     """Return whether all of small lies in large. There is no tolerance, and NaN lies nowhere."""
     return all(
-        ((large_low <= low) & (high <= large_high)).all()
+        bool(((large_low <= low) & (high <= large_high)).all())
         for (low, high), (large_low, large_high) in zip(small, large, strict=True)
     )

@@ -27,8 +27,6 @@ def test_it_takes_all_palindromes_when_more_are_asked_for_than_exist():
     digits = PalindromeDataset(4, 100_000).digits.long()
     numbers = digits[:, :3] @ torch.tensor([100, 10, 1])
     assert numbers.sort().values.tolist() == list(range(1000))
-    with pytest.raises(ValueError, match="at least 1"):
-        PalindromeDataset(0, 5)
 
 
 def test_palindromes_of_different_lengths_begin_independently():
@@ -45,26 +43,10 @@ def test_items_work_in_a_dataloader():
     for one_hot, width in (True, 10), (False, 1):
         dataset = PalindromeDataset(19, 30, one_hot)
         inputs, targets = next(iter(DataLoader(dataset, batch_size=30)))
-        assert inputs.shape == (30, 19, width)
-        assert inputs.dtype == torch.float32
-        assert targets.shape == (30,)
-        assert targets.dtype == torch.int64
+        assert (inputs.shape, inputs.dtype) == ((30, 19, width), torch.float32)
+        assert (targets.shape, targets.dtype) == ((30,), torch.int64)
         value = inputs.argmax(dim=-1) if one_hot else inputs.squeeze(-1).long()
         assert torch.equal(value, dataset.digits[:, :19].long())
         assert torch.equal(targets, value[:, 0]), "the last digit mirrors the first"
         at_once, _ = dataset[torch.arange(30)]
         assert torch.equal(at_once, inputs)
-
-
-def test_split_has_no_palindrome_on_both_sides():
-    dataset = PalindromeDataset(4, 1000)
-    train, test = dataset.split(0.8)
-    assert (len(train), len(test), len(dataset)) == (800, 200, 1000)
-    sides = [set(map(bytes, part.digits.numpy())) for part in (train, test)]
-    assert not sides[0] & sides[1]
-
-
-def test_the_seed_decides_the_palindromes():
-    a, b, c = (PalindromeDataset(39, 50, seed=seed).digits for seed in (7, 7, 8))
-    assert torch.equal(a, b)
-    assert not torch.equal(a, c)
