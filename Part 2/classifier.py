@@ -15,11 +15,11 @@ import torch.nn.functional as F
 from torch import nn
 from tqdm import tqdm
 
-from common import HERE, add_run_flags, begin, load_model, make_parser, number, run, save_weights
+from common import HERE, add_run_flags, begin, load, make_parser, number, run, save_weights
 from gan import in_batches
 from mnist import load_mnist
 
-FILES = {"eye": "mnist_classifier.pth", "judge": "mnist_judge.pth"}
+FILES = {"eye": "mnist_eye.pth", "judge": "mnist_judge.pth"}
 N_FEATURES = {"eye": 128, "judge": 96}  # by which a file's model is recognised
 BATCH_SIZE, LEARNING_RATE = 100, 4e-3  # the peak of a one-cycle schedule
 
@@ -85,7 +85,7 @@ class Classifier(nn.Module):
 
 def load_classifier(kind, device):
     """Return the committed "eye" or "judge"; InputError when its file is missing or damaged."""
-    return load_model(HERE / FILES[kind], device, Classifier.from_state_dict)
+    return load(HERE / FILES[kind], device, Classifier.from_state_dict)
 
 
 def accuracy(model, images, labels):
