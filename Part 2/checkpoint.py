@@ -20,11 +20,7 @@ def save_checkpoint(path, training):
 
 
 def resume(path, training):
-    """Restore the training from the checkpoint at path.
-
-    Raises InputError when the file cannot be read or is no checkpoint, when it was made with other
-    settings, and when it has more epochs than training.args.n_epochs.
-    """
+    """Restore the training from path; InputError when the file does not fit its settings."""
 
     def restore(content):
         now = settings_of(training.args)
@@ -36,7 +32,3 @@ def resume(path, training):
         training.load_state_dict(content["training"])
 
     load(path, training.args.device, restore)
-    if training.epoch > training.args.n_epochs:
-        raise InputError(
-            f"--n_epochs {training.args.n_epochs}: {path} has {training.epoch} epochs already"
-        )

@@ -12,24 +12,25 @@ RAW = HERE / "data" / "MNIST" / "raw"  # where the four files are
 
 
 def read_file(name, shape):
-    """Return the bytes of RAW/name after its header, as a uint8 tensor of this shape.
+    """Return the pixels or labels in RAW/name, as a uint8 tensor of this shape.
 
-    The header of an IDX file has 4 bytes, and then 4 for each dimension. Raises InputError when
-    the file is missing, damaged (gzip has a checksum) or of another size.
+    Raises InputError when the file is missing, damaged (gzip has a checksum) or of another size.
     """
     path = RAW / name
     try:
         content = gzip.decompress(path.read_bytes())
-        pixels = np.frombuffer(content, np.uint8, offset=4 + 4 * len(shape)).reshape(shape)
+        header = 4 + 4 * len(shape)  # bytes
+        array = np.frombuffer(content, np.uint8, offset=header).reshape(shape)
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise InputError(f"{path}: not the original file of MNIST ({error})") from error
-    return torch.tensor(pixels)
+    return torch.tensor(array)
 
 
 def load_mnist(train=True, device="cpu"):
-    """Return (images, labels) of the training or the test split, on device; errors of read_file.
+    """Return (images, labels) of the training or the test split, on device.
 
-    images is float32 (N, 1, 28, 28) in [-1, 1], labels int64 (N,) in 0..9; N is 60,000 or 10,000.
+    images is float32 (N, 1, 28, 28) in [-1, 1], labels int64 (N,) in 0..9. Raises InputError as
+    read_file does.
     """
     split, n = ("train", 60_000) if train else ("t10k", 10_000)
     images = read_file(f"{split}-images-idx3-ubyte.gz", (n, 28, 28))

@@ -14,15 +14,13 @@ from common import make_parser, run
 from gan import discriminator_loss, generator_loss
 from train import Training, add_training_flags, train
 
-# The template's settings, by the names of train.py's flags; "ema": 0 is no average.
-SETTINGS = {"batch_size": 64, "latent_dim": 100, "lr": 2e-4, "lr_d": 2e-4, "b1": 0.9, "b2": 0.999}
-
 
 def parse_args(argv=None):
     """Return the settings of the command line, or of a list of flags."""
     parser = make_parser(__doc__)
     add_training_flags(parser)
-    parser.set_defaults(**SETTINGS, ema=0)
+    # The template's settings, by the names of train.py's flags.
+    parser.set_defaults(batch_size=64, latent_dim=100, lr=2e-4, lr_d=2e-4, b1=0.9, b2=0.999, ema=0)
     return parser.parse_args(argv)
 
 
@@ -35,7 +33,9 @@ class TemplateTraining(Training):
 
     def train_step(self, real):
         """Update the generator and then the discriminator, on real (B, 1, 28, 28) in [-1, 1]."""
-        fake = self.generator(self.noise(len(real)))
+        args = self.args
+        z = torch.randn(len(real), args.latent_dim, generator=self.rng).to(args.device)
+        fake = self.generator(z)
 
         g_loss = generator_loss(self.discriminator(fake))
         self.optimizer_g.zero_grad()

@@ -4,8 +4,9 @@
     python train.py --n_epochs 1 --out_dir run/look     a first look
     python train.py --resume                            continue after a crash, bit for bit
 
-Into out_dir go images/<batch>.png, quality.csv, quality.png, losses.csv, losses.png, training.gif,
-mnist_generator.pth and checkpoint.pt.
+Into out_dir go images/<batch>.png, quality.csv, losses.csv, losses.png, training.gif,
+mnist_generator.pth and checkpoint.pt. Two and a half hours of one CPU core end at a Frechet
+distance of about 1.5; real test images have 0.95.
 """
 
 import copy
@@ -25,11 +26,10 @@ from common import (
     make_parser,
     number,
     run,
-    save,
     save_csv,
     save_weights,
 )
-from figures import losses_figure, quality_figure, save_gif, save_grid
+from figures import save_gif, save_grid, save_losses
 from gan import (
     Discriminator,
     Generator,
@@ -45,62 +45,40 @@ from mnist import load_mnist
 # Seeds of the noise for quality.csv and for BatchNorm's statistics; no setting was chosen on them.
 MEASURE_SEED, BATCHNORM_SEED = 4000, 4001
 LOSSES = ["d_loss", "g_loss", "d_real", "d_fake"]  # d_real: mean of D over real images
+# What a checkpoint holds, besides the state of the random numbers.
+PARTS = "generator", "discriminator", "averaged", "optimizer_g", "optimizer_d"
+VALUES = "epoch", "losses", "quality", "seconds"
 
 
 def add_training_flags(parser):
     """Add the flags that template.py has, too."""
-    parser.add_argument(
-        "--n_epochs", type=number(int, 1, 10_000), default=200, help="passes over the images"
-    )
-    parser.add_argument(
-        "--n_images", type=number(int, 2, 60_000), default=60_000, help="how many images of MNIST"
-    )
-    parser.add_argument(
-        "--save_interval", type=number(int, 1), default=500, help="batches between sample grids"
-    )
-    parser.add_argument(
-        "--measure_every",
-        type=number(int, 0),
-        default=5,
-        help="measure the first ten epochs, then every Nth and the last; 0: none",
-    )
-    parser.add_argument(
-        "--n_measured",
-        type=number(int, 200, 100_000),
-        default=10_000,
-        help="samples behind a row of quality.csv",
-    )
-    parser.add_argument(
-        "--resume", action="store_true", help="continue from out_dir's checkpoint.pt, if any"
-    )
+    n_images = number(int, 2, 60_000)
+    n_measured = number(int, 200, 100_000)
+    parser.add_argument("--n_epochs", type=number(int, 1), default=200, help="passes over MNIST")
+    parser.add_argument("--n_images", type=n_images, default=60_000, help="images of MNIST used")
+    parser.add_argument("--save_interval", type=number(int, 1), default=500, help="steps a grid")
+    due = "measure after the first ten epochs, then after every Nth and the last; 0: never"
+    parser.add_argument("--measure_every", type=number(int, 0), default=5, help=due)
+    parser.add_argument("--n_measured", type=n_measured, default=10_000, help="samples measured")
+    parser.add_argument("--resume", action="store_true", help="continue out_dir's training, if any")
     add_run_flags(parser)
 
 
 def parse_args(argv=None):
     """Return the settings of the command line, or of a list of flags."""
     parser = make_parser(__doc__)
-    rate, decay = number(float, 0, 1), number(float, 0, 0.999999)
-    size = number(int, 1, 60_000)
-    parser.add_argument("--batch_size", type=size, default=64, help="real images in a step")
-    parser.add_argument(
-        "--fakes", type=number(int, 2, 60_000), default=256, help="generated images in a step"
-    )
-    parser.add_argument(
-        "--latent_dim", type=number(int, 1, 10_000), default=100, help="size of the noise"
-    )
-    parser.add_argument("--lr", type=rate, default=8e-4, help="learning rate of the generator")
-    parser.add_argument("--lr_d", type=rate, default=4e-4, help="that of the discriminator")
+    count, fakes = number(int, 1, 60_000), number(int, 2, 60_000)  # BatchNorm needs two
+    rate, decay, weight = number(float, 0, 1), number(float, 0, 0.999999), number(float, 0, 1000)
+    parser.add_argument("--batch_size", type=count, default=64, help="real images in a step")
+    parser.add_argument("--fakes", type=fakes, default=256, help="generated images in a step")
+    parser.add_argument("--latent_dim", type=count, default=100, help="size of the noise")
+    parser.add_argument("--lr", type=rate, default=8e-4, help="generator's learning rate")
+    parser.add_argument("--lr_d", type=rate, default=4e-4, help="discriminator's learning rate")
     parser.add_argument("--b1", type=decay, default=0.0, help="Adam's beta1")
     parser.add_argument("--b2", type=decay, default=0.999, help="Adam's beta2")
-    parser.add_argument(
-        "--r1", type=number(float, 0, 1000), default=0.2, help="weight of the gradient penalty"
-    )
-    parser.add_argument(
-        "--r1_every", type=number(int, 1, 1000), default=16, help="batches between penalties"
-    )
-    parser.add_argument(
-        "--ema", type=decay, default=0.9995, help="decay of the averaged weights; 0: no average"
-    )
+    parser.add_argument("--r1", type=weight, default=0.2, help="weight of the gradient penalty")
+    parser.add_argument("--r1_every", type=count, default=16, help="steps between penalties")
+    parser.add_argument("--ema", type=decay, default=0.9995, help="of the average; 0: no average")
     add_training_flags(parser)
     return parser.parse_args(argv)
 
@@ -114,9 +92,7 @@ class Training:
         self.generator = Generator(args.latent_dim).to(args.device)
         self.discriminator = Discriminator().to(args.device)
         betas = (args.b1, args.b2)
-        self.optimizer_g = torch.optim.Adam(
-            self.generator.parameters(), args.lr, betas, fused=True
-        )
+        self.optimizer_g = torch.optim.Adam(self.generator.parameters(), args.lr, betas, fused=True)
         self.optimizer_d = torch.optim.Adam(
             self.discriminator.parameters(), args.lr_d, betas, fused=True
         )
@@ -129,30 +105,20 @@ class Training:
         self.losses, self.quality = [], []  # the rows of losses.csv and of quality.csv
         self.seconds = 0.0  # of training and drawing grids, without measuring
 
-    def parts(self):
-        """Return {name: part} of all parts that have a state_dict of their own."""
-        names = "generator", "discriminator", "averaged", "optimizer_g", "optimizer_d"
-        return {name: getattr(self, name) for name in names}
-
     def state_dict(self):
         """Return the state at the end of an epoch."""
-        state = {name: part.state_dict() for name, part in self.parts().items()}
-        return state | {
-            "rng": self.rng.get_state(),
-            "epoch": self.epoch,
-            "losses": self.losses,
-            "quality": self.quality,
-            "seconds": self.seconds,
-        }
+        state = {name: getattr(self, name).state_dict() for name in PARTS}
+        state |= {name: getattr(self, name) for name in VALUES}
+        return state | {"rng": self.rng.get_state()}
 
     def load_state_dict(self, state):
         """Put back what state_dict returned."""
-        for name, part in self.parts().items():
-            part.load_state_dict(state[name])
+        for name in PARTS:
+            getattr(self, name).load_state_dict(state[name])
+        for name in VALUES:
+            setattr(self, name, state[name])
         self.rng.set_state(state["rng"].cpu())
-        self.epoch, self.step = state["epoch"], state["epoch"] * self.n_batches
-        self.losses, self.quality = state["losses"], state["quality"]
-        self.seconds = state["seconds"]
+        self.step = self.epoch * self.n_batches
 
     def batches(self, images):
         """Yield all images (N, 1, 28, 28) once, in random order, batch_size at a time."""
@@ -160,14 +126,11 @@ class Training:
         for batch in order.split(self.args.batch_size):
             yield images[batch]
 
-    def noise(self, n):
-        """Return fresh latent points z (n, latent_dim)."""
-        return torch.randn(n, self.args.latent_dim, generator=self.rng).to(self.args.device)
-
     def train_step(self, real):
         """Update both networks of equation (10) once, on real (B, 1, 28, 28) in [-1, 1]."""
         args = self.args
-        fake = self.generator(self.noise(args.fakes))
+        z = torch.randn(args.fakes, args.latent_dim, generator=self.rng).to(args.device)
+        fake = self.generator(z)
 
         # The update is simultaneous: both networks compute their gradients from the same weights,
         # and only then both of them move. So one pass of the discriminator serves both losses.
@@ -225,14 +188,11 @@ class Training:
         self.losses.append({"epoch": self.epoch} | means)
 
     def final_generator(self):
-        """Return the generator that would be saved now: a copy in eval mode.
-
-        Without an average (ema 0), it is the generator of the last step. The averaged weights need
-        statistics of their own for BatchNorm. The noise for these has its own seed, so that the
-        training does not change.
-        """
+        """Return the generator that would be saved now: a copy in eval mode."""
         if self.args.ema == 0:
             return copy.deepcopy(self.generator).eval()
+        # The averaged weights need statistics of their own for BatchNorm. The noise for these has
+        # a seed of its own, so that the training does not change.
         generator = copy.deepcopy(self.averaged).eval()
         z = latent_points(5_000, self.args.latent_dim, BATCHNORM_SEED, self.args.device)
         update_bn(z.split(500), generator)
@@ -256,25 +216,18 @@ def is_due(epoch, args):
     return every > 0 and (epoch <= 10 or epoch % every == 0 or epoch == args.n_epochs)
 
 
+def describe(row):
+    """Return a row of losses.csv or quality.csv as text."""
+    return "  ".join(f"{name} {value:.6g}" for name, value in row.items())
+
+
 def measure(training, comparison):
-    """Append a row to the training's quality, and save quality.csv and quality.png."""
+    """Append a row to the training's quality; print it and save quality.csv."""
     # This noise has a seed of its own, so measuring does not change the training.
     quality = comparison.quality(training.samples(training.args.n_measured, MEASURE_SEED))
     training.quality.append({"batch": training.step, "epoch": training.epoch} | quality)
-    out_dir = training.args.out_dir
-    save_csv(out_dir / "quality.csv", training.quality)
-    save(out_dir / "quality.png", quality_figure({"this run": [training.quality]}).savefig)
-
-
-def report(training):
-    """Print the means of the last epoch and, if it was measured, how good the samples are."""
-    numbers = training.losses[-1]
-    if training.quality and training.quality[-1]["epoch"] == training.epoch:
-        numbers = numbers | training.quality[-1]
-    skipped = ("batch", "epoch")
-    text = [f"{name} {value:.3f}" for name, value in numbers.items() if name not in skipped]
-    head = f"epoch {training.epoch}/{training.args.n_epochs}  {training.seconds:.0f} s"
-    tqdm.write("  ".join([head, *text]))
+    save_csv(training.args.out_dir / "quality.csv", training.quality)
+    tqdm.write(describe(training.quality[-1]))
 
 
 def save_results(training):
@@ -283,36 +236,32 @@ def save_results(training):
     save_weights(out_dir / "mnist_generator.pth", training.final_generator())
     save_samples(training)
     save_csv(out_dir / "losses.csv", training.losses)
-    save(out_dir / "losses.png", losses_figure(training.losses).savefig)
+    save_losses(out_dir / "losses.png", training.losses)
     steps = [*range(0, training.step, training.args.save_interval), training.step]
     grids = [out_dir / "images" / f"{step}.png" for step in steps]
     save_gif(out_dir / "training.gif", [grid for grid in grids if grid.exists()])
 
 
 def start_or_resume(build, args):
-    """Return the training build(args), continued if out_dir holds one; then out_dir is its own.
-
-    Raises InputError when out_dir holds a training already and args.resume is not set.
-    """
-    checkpoint = args.out_dir / "checkpoint.pt"
+    """Return the training build(args), continued if out_dir holds one, and claim out_dir for it."""
     try:
         # Of two runs that start at once, only one makes this folder.
         (args.out_dir / "images").mkdir(exist_ok=args.resume)
     except OSError as error:
         ways_out = "add --resume to continue it, or choose another --out_dir"
-        raise InputError(f"{args.out_dir}: this folder holds a run already; {ways_out}") from error
+        raise InputError(f"{args.out_dir}: holds a training already; {ways_out}") from error
     training = build(args)
+    checkpoint = args.out_dir / "checkpoint.pt"
     if checkpoint.exists():
         resume(checkpoint, training)
-    save_checkpoint(checkpoint, training)
     return training
 
 
 def train(args, build=Training):
-    """Train with args, the settings of parse_args; all files go to args.out_dir.
+    """Make the training build(args) and run it; all files go to args.out_dir.
 
-    build(args) makes the training; template.py has its own. Raises InputError when a file cannot
-    be read or written, or when out_dir holds a run already and args.resume is not set.
+    Raises InputError when a file cannot be read or written, or when out_dir holds a training
+    already and args.resume is not set.
     """
     begin(args)
     training = start_or_resume(build, args)
@@ -330,10 +279,10 @@ def train(args, build=Training):
                 bar.update()
             training.end_epoch()  # reads the losses, so a GPU has done all steps when it returns
             training.seconds += time.perf_counter() - start
+            tqdm.write(f"{describe(training.losses[-1])}  seconds {training.seconds:.0f}")
             if is_due(training.epoch, args):
                 measure(training, comparison)
             save_checkpoint(args.out_dir / "checkpoint.pt", training)
-            report(training)
     save_results(training)
     print(f"{training.step:,} batches; the generator, samples and figures are in {args.out_dir}")
 
