@@ -20,8 +20,6 @@ from figures import save_moments, save_quality
 from metrics import Comparison
 from mnist import load_mnist
 
-RESULTS = HERE / "results"
-
 
 def read_quality(path):
     """Return ([epoch], [Frechet distance]) of a quality.csv; InputError when it is none."""
@@ -42,7 +40,7 @@ def read_moments(folder):
         last = max(grids)
         moments = []
         for goal in 0, last / 200, last / 2, last:
-            batch = min(grids, key=lambda batch, goal=goal: abs(batch - goal))
+            _, batch = min((abs(batch - goal), batch) for batch in grids)
             moments.append((f"batch {batch:,}", Image.open(grids[batch]).convert("L")))
     except (OSError, ValueError) as error:
         raise InputError(f"{folder}: holds no sample grids of train.py ({error})") from error
@@ -58,9 +56,9 @@ def grid_of(images):
 def main():
     """Read the trainings, measure real test images, draw both figures."""
     parser = make_parser(__doc__)
-    files = sorted(map(str, RESULTS.glob("quality_seed*.csv")))
-    template_files = sorted(map(str, RESULTS.glob("quality_template_*.csv")))
-    grids = RESULTS / "grids"
+    results, grids = HERE / "results", HERE / "results" / "grids"
+    files = sorted(map(str, results.glob("quality_seed*.csv")))
+    template_files = sorted(map(str, results.glob("quality_template_*.csv")))
     parser.add_argument("--ours", nargs="+", default=files, help="quality.csv of our trainings")
     parser.add_argument("--template", nargs="+", default=template_files, help="of the template's")
     parser.add_argument("--ours_grids", default=grids / "ours", help="images/ of one of ours")

@@ -136,7 +136,7 @@ def draw_plane(axes, plane, extent):
     start, end, digits, clear = plane
     colors = torch.tensor(matplotlib.colormaps["tab10"].colors)[digits]
     colors[~clear] = 1.0  # white
-    axes.imshow(colors, origin="lower", extent=extent)
+    axes.imshow(colors.numpy(), origin="lower", extent=extent)
     xs = torch.linspace(*extent[:2], len(digits))
     ys = torch.linspace(*extent[2:], len(digits))
     for digit in range(10):
@@ -145,9 +145,9 @@ def draw_plane(axes, plane, extent):
         share = F.avg_pool2d(country, 17, 1, 8)[0, 0]
         if share.max() > 0.5:
             row, column = divmod(share.argmax().item(), len(digits))
-            x, y = xs[column], ys[row]
-            axes.text(x, y, digit, color="white", fontsize=22, ha="center", va="center")
-    axes.plot(torch.linspace(0, 1, 9), [0] * 9, color="black", marker="o", lw=2)
+            place = xs[column].item(), ys[row].item()
+            axes.annotate(digit, place, color="white", fontsize=22, ha="center", va="center")
+    axes.plot([n / 8 for n in range(9)], [0] * 9, color="black", marker="o", lw=2)
     axes.set_title(f"the path from {start} to {end}", fontsize=15)
     axes.set(xticks=[], yticks=[])
 

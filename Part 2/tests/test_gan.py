@@ -1,4 +1,4 @@
-"""Tests of the two players and their losses."""
+"""Tests of the two networks and their losses."""
 
 import pytest
 import torch
@@ -16,23 +16,21 @@ def test_shapes_and_ranges(batch, latent_dim):
     logits = Discriminator()(1000 * images)
     assert logits.shape == (batch, 1)
     assert not ((logits >= 0) & (logits <= 1)).all(), "logits expected: is there a sigmoid inside?"
-    rebuilt = Generator.from_state_dict(generator.state_dict())
-    assert rebuilt.latent_dim == latent_dim
-    assert not rebuilt.training
+    assert not Generator.from_state_dict(generator.state_dict()).training
 
 
 def test_losses_are_bceloss_on_probabilities():
     real = torch.randn(9, 1, dtype=torch.float64, requires_grad=True)
     fake = torch.randn(9, 1, dtype=torch.float64, requires_grad=True)
     bce, one, zero = torch.nn.BCELoss(), torch.ones_like(real), torch.zeros_like(real)
-    template = bce(torch.sigmoid(real), one) + bce(torch.sigmoid(fake), zero)
-    pairs = [
-        (discriminator_loss(real, fake), template, [real, fake]),
-        (generator_loss(fake), bce(torch.sigmoid(fake), one), [fake]),
-    ]
-    for ours, theirs, inputs in pairs:
-        torch.testing.assert_close(ours, theirs)
-        gradients = (torch.autograd.grad(loss, inputs) for loss in (ours, theirs))
+    d_loss = bce(torch.sigmoid(real), one) + bce(torch.sigmoid(fake), zero)
+    g_loss = bce(torch.sigmoid(fake), one)
+    for found, expected, inputs in (
+        (discriminator_loss(real, fake), d_loss, [real, fake]),
+        (generator_loss(fake), g_loss, [fake]),
+    ):
+        torch.testing.assert_close(found, expected)
+        gradients = (torch.autograd.grad(loss, inputs) for loss in (found, expected))
         torch.testing.assert_close(*gradients)
     far = torch.tensor([[1000.0]], requires_grad=True)  # log(1 - sigmoid) would be log(0)
     discriminator_loss(-far, far).backward()
