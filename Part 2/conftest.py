@@ -45,10 +45,9 @@ def call(monkeypatch):
 
 @pytest.fixture
 def refuse(call, monkeypatch, capsys, tmp_path):
-    """Return a function that checks that a script refuses its flags.
+    """Return a function that checks that a script refuses its flags and changes no file.
 
-    The error must be one line (after argparse's usage, if any) with all words in it, the exit code
-    2, and no file written or changed.
+    The exit code must be 2, after one line (below argparse's usage, if any) with all words in it.
     """
     monkeypatch.chdir(tmp_path)
 
@@ -61,8 +60,7 @@ def refuse(call, monkeypatch, capsys, tmp_path):
             call(main, *flags, "--out_dir", "out")
         *usage, line = capsys.readouterr().err.splitlines()
         assert stop.value.code == 2, line
-        assert not usage or usage[0].startswith("usage: "), usage
-        assert all(row.startswith(" ") for row in usage[1:]), usage
+        assert all(row.startswith(("usage: ", " ")) for row in usage), usage
         assert line.startswith("script.py: error: "), line
         assert all(str(word) in line for word in words), line
         assert files() == before

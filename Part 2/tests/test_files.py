@@ -1,6 +1,5 @@
 """Tests of what Part 2 reads: MNIST, weights, flags."""
 
-import pickle
 import shutil
 
 import pytest
@@ -8,7 +7,7 @@ import torch
 
 import mnist
 import sample
-from common import InputError, number
+from common import InputError
 from conftest import HERE
 from gan import Discriminator, Generator
 from mnist import RAW, load_mnist
@@ -54,11 +53,8 @@ def test_broken_weights_are_refused_and_run_no_code(tmp_path, refuse):
     good = (HERE / "mnist_generator.pth").read_bytes()
     for write in (
         lambda: bad.write_bytes(good[: len(good) // 2]),
-        lambda: bad.write_bytes(b"not weights"),
-        lambda: bad.write_bytes(pickle.dumps(Exploit(), 2)),
         lambda: torch.save(Exploit(), bad),
         lambda: torch.save(Generator(), bad),
-        lambda: torch.save([1, 2], bad),
         lambda: torch.save({"layers.0.weight": torch.zeros(3)}, bad),
         lambda: torch.save(Discriminator().state_dict(), bad),
         lambda: shutil.copyfile(HERE / "mnist_eye.pth", bad),
@@ -68,16 +64,3 @@ def test_broken_weights_are_refused_and_run_no_code(tmp_path, refuse):
         bad.unlink()
         refuse(sample.main, "--generator", bad, words=["bad.pth", "No such file"])
     assert not (tmp_path / "hit").exists()
-
-
-def test_a_number_is_read_within_its_bounds():
-    assert (number(int, 3, 6)("3"), number(float, 3, 6)("6"), number(float, 0)("1e9")) == (
-        3,
-        6,
-        1e9,
-    )
-    for kind, text in (int, "2"), (int, "7"), (int, "3.5"), (int, "x"), (float, "nan"):
-        with pytest.raises(Exception, match=f"'{text}' is not a .*number from 3 to 6"):
-            number(kind, 3, 6)(text)
-    with pytest.raises(Exception, match="'inf' is not a number of at least 0"):
-        number(float, 0)("inf")

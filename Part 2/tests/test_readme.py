@@ -11,12 +11,12 @@ from conftest import HERE
 TOP = HERE.parent
 REPORTS = [TOP / "README.md", TOP / "Part 1" / "README.md", TOP / "Part 2" / "README.md"]
 TEXTS = {path: path.read_text(encoding="utf-8") for path in REPORTS}
-each_report = pytest.mark.parametrize("report", REPORTS, ids=lambda path: str(path.relative_to(TOP)))
+each_report = pytest.mark.parametrize("report", REPORTS, ids=["top", "Part 1", "Part 2"])
 
 
 def images_of(text):
     """Return the paths of the figures that a report shows."""
-    return re.findall(r'!\[[^]]*\]\(([^)]+)\)|<img [^>]*src="([^"]+)"', text)
+    return re.findall(r"!\[[^]]*\]\(([^)]+)\)", text) + re.findall(r'<img [^>]*src="([^"]+)"', text)
 
 
 def cells_of(line):
@@ -26,8 +26,7 @@ def cells_of(line):
 
 @each_report
 def test_every_link_leads_to_a_file_and_a_heading_that_exist(report):
-    images = ["".join(pair) for pair in images_of(TEXTS[report])]
-    for link in [*re.findall(r"\]\(([^)]+)\)", TEXTS[report]), *images]:
+    for link in re.findall(r"\]\(([^)]+)\)", TEXTS[report]) + images_of(TEXTS[report]):
         file, _, anchor = unquote(link).partition("#")
         target = (report.parent / file).resolve() if file else report
         assert target.exists(), link
@@ -37,10 +36,8 @@ def test_every_link_leads_to_a_file_and_a_heading_that_exist(report):
 
 
 def test_every_figure_is_shown_and_numbered_in_the_report():
-    shown = [unquote("".join(pair)) for text in TEXTS.values() for pair in images_of(text)]
-    assert {path.split("/")[-1] for path in shown} == {
-        path.name for path in (TOP / "pics").iterdir()
-    }
+    shown = {path.split("/")[-1] for text in TEXTS.values() for path in images_of(text)}
+    assert shown == {path.name for path in (TOP / "pics").iterdir()}
     captions = re.findall(r"Figure (\d+)\. ", TEXTS[REPORTS[0]])
     assert captions == [str(n) for n in range(1, len(images_of(TEXTS[REPORTS[0]])) + 1)]
 
@@ -50,8 +47,9 @@ def test_every_command_has_only_flags_that_its_script_knows(report):
     blocks = re.findall(r"```sh\n(.*?)```", TEXTS[report], re.DOTALL)
     assert blocks
     for name, flags in re.findall(r'(Part \d/\w+\.py)"?([^\n]*)', "\n".join(blocks)):
-        sources = TOP / name, TOP / "Part 1" / "common.py", HERE / "train.py"  # template.py's
-        known = "".join(path.read_text(encoding="utf-8") for path in sources)
+        others = ["common.py", "train.py"] if "template" in name else ["common.py"]
+        paths = [TOP / name, *((TOP / name).with_name(other) for other in others)]
+        known = "".join(path.read_text(encoding="utf-8") for path in paths)
         assert all(f'"{flag}"' in known for flag in re.findall(r"--\w+", flags)), name + flags
 
 
