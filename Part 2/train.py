@@ -52,11 +52,11 @@ VALUES = "epoch", "losses", "quality", "seconds"
 
 def add_training_flags(parser):
     """Add the flags that template.py has, too."""
-    n_images = number(int, 2, 60_000)
-    n_measured = number(int, 200, 100_000)
-    parser.add_argument("--n_epochs", type=number(int, 1), default=200, help="passes over MNIST")
+    count = number(int, 1)
+    n_images, n_measured = number(int, 2, 60_000), number(int, 200, 100_000)
+    parser.add_argument("--n_epochs", type=count, default=200, help="passes over MNIST")
     parser.add_argument("--n_images", type=n_images, default=60_000, help="images of MNIST used")
-    parser.add_argument("--save_interval", type=number(int, 1), default=500, help="steps a grid")
+    parser.add_argument("--save_interval", type=count, default=500, help="steps between grids")
     due = "measure after the first ten epochs, then after every Nth and the last; 0: never"
     parser.add_argument("--measure_every", type=number(int, 0), default=5, help=due)
     parser.add_argument("--n_measured", type=n_measured, default=10_000, help="samples measured")
@@ -78,7 +78,7 @@ def parse_args(argv=None):
     parser.add_argument("--b2", type=decay, default=0.999, help="Adam's beta2")
     parser.add_argument("--r1", type=weight, default=0.2, help="weight of the gradient penalty")
     parser.add_argument("--r1_every", type=count, default=16, help="steps between penalties")
-    parser.add_argument("--ema", type=decay, default=0.9995, help="of the average; 0: no average")
+    parser.add_argument("--ema", type=decay, default=0.9995, help="decay of the average; 0: none")
     add_training_flags(parser)
     return parser.parse_args(argv)
 
