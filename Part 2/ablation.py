@@ -4,9 +4,8 @@
     python ablation.py --only ours r1 --seeds 1       some of them, with one seed each
 
 The first row has our settings, and the last has all of the template's, in our loop. A training's
-numbers are means over five draws of 10,000 samples, seen by the eye, which chose the settings; the
-table, ablation.csv, has the mean and the range of the seeds. Each training has a folder of its own
-in out_dir: an interrupted training is continued, and a finished one is not repeated.
+numbers are means over five draws of 10,000 samples, seen by the eye, which chose the settings;
+ablation.csv has the mean and the range of the seeds. A training that was interrupted is continued.
 """
 
 import train

@@ -65,26 +65,25 @@ def means(rows):
     return {measure: sum(row[measure] for row in rows) / len(rows) for measure in rows[0]}
 
 
-def group_rows(comparison, name, files, args):
-    """Return the rows of the table for a group of generators, in files of weights."""
+def group_rows(comparison, name, generators, args):
+    """Return the rows of the table for a group of generators, [(file, generator)]."""
     table, trainings = [], []
-    for file in files:
-        generator = load(file, args.device, Generator.from_state_dict)
+    for file, generator in generators:
         images = draws(generator, args.seed, args.device)
         rows = [measure(comparison, draw) for draw in images]
         trainings.append(means(rows))
-        title = name if len(files) == 1 else f"{name}, {Path(file).parent.name}"
+        title = name if len(generators) == 1 else f"{name}, {Path(file).parent.name}"
         table.append({"images": title} | cells(rows))
-    if len(files) > 1:
-        table.append({"images": f"{name}, {len(files)} trainings"} | cells(trainings))
+    if len(generators) > 1:
+        table.append({"images": f"{name}, {len(generators)} trainings"} | cells(trainings))
     return table
 
 
 def main():
     """Measure all kinds of images and save the table."""
     parser = make_parser(__doc__)
-    group = "a name, and then files of weights; may be given again (default: the committed one)"
-    parser.add_argument("--group", nargs="+", action="append", help=group)
+    text = "a name, and then files of weights; may be given again (default: the committed one)"
+    parser.add_argument("--group", nargs="+", action="append", help=text)
     add_run_flags(parser, seed=5000)  # no setting was tuned on these noises
     args = parser.parse_args()
     groups = args.group or [["committed", HERE / "mnist_generator.pth"]]
@@ -92,6 +91,8 @@ def main():
         if not files:
             parser.error(f"argument --group: {name} needs a file after its name")
     begin(args)
+    files = [file for _, *group_files in groups for file in group_files]
+    generators = {file: load(file, args.device, Generator.from_state_dict) for file in files}
     comparison = Comparison(load_classifier("judge", args.device), load_mnist(True, args.device)[0])
     real, _ = load_mnist(False, args.device)
     rng = torch.Generator().manual_seed(args.seed)
@@ -99,7 +100,8 @@ def main():
 
     table = [{"images": "real test images"} | cells([measure(comparison, real)])]
     for name, *files in groups:
-        table += group_rows(comparison, name, files, args)
+        group = [(file, generators[file]) for file in files]
+        table += group_rows(comparison, name, group, args)
     table.append({"images": "uniform noise"} | cells([measure(comparison, noise)]))
     save_table(args.out_dir / "evaluation.csv", table)
     print(f"evaluation.csv in {args.out_dir}")
