@@ -100,8 +100,7 @@ def main():
 
     table = [{"images": "real test images"} | cells([measure(comparison, real)])]
     for name, *files in groups:
-        group = [(file, generators[file]) for file in files]
-        table += group_rows(comparison, name, group, args)
+        table += group_rows(comparison, name, [(file, generators[file]) for file in files], args)
     table.append({"images": "uniform noise"} | cells([measure(comparison, noise)]))
     save_table(args.out_dir / "evaluation.csv", table)
     print(f"evaluation.csv in {args.out_dir}")
