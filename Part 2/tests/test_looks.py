@@ -2,6 +2,7 @@
 
 import csv
 import itertools
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -38,7 +39,6 @@ def few_images(monkeypatch):
 
 
 def rows_of(path):
-    """Return the rows of a csv file."""
     with open(path, newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
@@ -134,17 +134,21 @@ def test_evaluate_prints_means_and_ranges_of_known_numbers(call, refuse, tmp_pat
 
 
 def test_the_ablation_changes_one_thing_and_repeats_nothing(call, tmp_path, monkeypatch, capsys):
+    values = itertools.count(1)
+    known = SimpleNamespace(quality=lambda images: {"inception_score": next(values)})
+    monkeypatch.setattr(ablation, "Comparison", lambda *_: known)
     flags = ["--only", "ours", "r1", "--n_images", 200, "--seeds", 2, "--out_dir", tmp_path]
     call(ablation.main, *flags, "--n_epochs", 1)
     settings = [set(row.split()) for row in capsys.readouterr().out.splitlines() if "b1=" in row]
     for other, setting in (settings[1], "seed"), (settings[2], "r1"):  # the next seed; without R1
         assert {text.split("=")[0] for text in settings[0] ^ other} == {setting, "out_dir"}
-    table = rows_of(tmp_path / "ablation.csv")
-    assert [(row["training"], row["seeds"]) for row in table] == [("ours", "2"), ("no R1", "2")]
+    cells = [list(row.values()) for row in rows_of(tmp_path / "ablation.csv")]
+    assert cells[0] == ["ours", "2", "5.50 (3.00 to 8.00)"]  # draws 1 to 5, and 6 to 10
+    assert cells[1] == ["no R1", "2", "15.50 (13.00 to 18.00)"]
+    call(ablation.main, *flags, "--n_epochs", 2)
+    assert len(list(tmp_path.glob("ours-*"))) == 4, "a longer training needs a folder of its own"
     monkeypatch.setattr(train.Training, "train_step", None)  # a training would crash
     call(ablation.main, *flags, "--n_epochs", 1)
-    with pytest.raises(TypeError):
-        call(ablation.main, *flags, "--n_epochs", 2)
 
 
 def test_steepness_and_direction_of_a_known_generator():

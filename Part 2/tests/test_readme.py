@@ -20,7 +20,6 @@ def images_of(text):
 
 
 def cells_of(line):
-    """Return the cells of a row of a table."""
     return [cell.strip() for cell in line.strip().strip("|").split("|")]
 
 

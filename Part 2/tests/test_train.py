@@ -106,6 +106,7 @@ def test_the_template_trains_as_a_textbook_does():
         training.train_step(real)
     for expected, found in (generator, training.generator), (discriminator, training.discriminator):
         torch.testing.assert_close(found.state_dict(), expected.state_dict(), atol=2e-5, rtol=0)
+    assert training.args.ema == 0, "the template has no average"
 
 
 def test_the_training_learns():
