@@ -28,8 +28,6 @@ GENERATOR = load(HERE / "mnist_generator.pth", "cpu", Generator.from_state_dict)
 
 @pytest.fixture(autouse=True)
 def few_images(monkeypatch):
-    """Let the scripts see 500 images of MNIST only, and draw 300 samples."""
-
     def load_few(train=True, device="cpu"):
         return [tensor[:500] for tensor in load_mnist(train)]
 
@@ -55,6 +53,12 @@ def test_the_classifiers_read_digits_and_are_trained_and_recognised(call, tmp_pa
         assert f"{kind}: reads {right.double().mean():.2%} of" in printed
 
 
+def test_training_images_are_shifted_by_up_to_two_pixels():
+    dot, rng = torch.eye(784)[400].view(1, 1, 28, 28), torch.Generator().manual_seed(0)
+    places = {classifier.shifted(dot, rng).argmax().item() - 400 for _ in range(500)}
+    assert places == {28 * dy + dx for dy in range(-2, 3) for dx in range(-2, 3)}
+
+
 def test_frechet_distance_against_the_closed_form():
     """For diagonal covariances it is ||m||^2 + sum (sqrt(a) - sqrt(b))^2."""
     rng = torch.Generator().manual_seed(0)
@@ -71,14 +75,15 @@ def test_frechet_distance_against_the_closed_form():
 def test_scores_of_known_predictions():
     sure = 100 * torch.eye(10).repeat(3, 1)
     assert inception_score(sure) == pytest.approx(10)
-    assert inception_score(sure[:1].repeat(9, 1)) == pytest.approx(1), "one digit only"
+    assert inception_score(sure[:1].repeat(9, 1)) == pytest.approx(1)
     never = 2000 * torch.eye(10)[:9]  # exp(-2000) is 0: nothing is read as the last digit
     assert inception_score(never) == pytest.approx(9)
     probabilities = torch.tensor([[0.89, 0.11], [0.91, 0.09]])
     assert is_clear(probabilities.log()).tolist() == [False, True]
     images = torch.zeros(3, 1, 28, 28)
     images[1, 0, :2, :2] = 1  # half of the range of pixels, so four pixels are a distance of 1
-    torch.testing.assert_close(nearest(images[[1, 0]], images[:1]), torch.tensor([1.0, 0.0]))
+    references = torch.cat([images[:1], images[:1] + 9])
+    torch.testing.assert_close(nearest(images[[1, 0]], references), torch.tensor([1.0, 0.0]))
 
 
 def test_nine_distinct_images_lead_from_any_digit_to_any_other():

@@ -15,7 +15,6 @@ each_report = pytest.mark.parametrize("report", REPORTS, ids=["top", "Part 1", "
 
 
 def images_of(text):
-    """Return the paths of the figures that a report shows."""
     return re.findall(r"!\[[^]]*\]\(([^)]+)\)", text) + re.findall(r'<img [^>]*src="([^"]+)"', text)
 
 

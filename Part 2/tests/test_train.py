@@ -31,12 +31,10 @@ def hashes(folder):
 
 
 def new_training(*flags, name="train"):
-    """Return a training with these flags."""
     return BUILD[name](SCRIPTS[name].parse_args([str(flag) for flag in flags]))
 
 
 def tiny_run(folder, *flags, name):
-    """Make a tiny run in this process."""
     flags = [*TINY, *map(str, flags), "--out_dir", str(folder)]
     train.train(SCRIPTS[name].parse_args(flags), BUILD[name])
 
@@ -140,13 +138,11 @@ def test_each_flag_and_the_seed_change_what_three_steps_leave():
 
 @pytest.fixture(scope="module", params=["train", "template"])
 def name(request):
-    """Return the name of a script that trains."""
     return request.param
 
 
 @pytest.fixture(scope="module")
 def straight_run(tmp_path_factory, name):
-    """Return the folder of a tiny run that nobody disturbed."""
     folder = tmp_path_factory.mktemp(name)
     command = [sys.executable, HERE / f"{name}.py", *TINY, "--out_dir", "run"]
     process = subprocess.run(command, cwd=folder, capture_output=True, text=True)
@@ -240,7 +236,7 @@ def test_runs_are_compared(tmp_path, monkeypatch, call, refuse):
     monkeypatch.setattr(compare, "load_mnist", lambda *_: [t[:500] for t in load_mnist(False)])
     file = tmp_path / "quality.csv"
     save_csv(file, [{"epoch": n, "frechet_distance": 10.5 / n} for n in (1, 2)])
-    for batch in 0, 500, 1000, 90_000, 100_000, 200_000:
+    for batch in 0, 500, 1000, 10_000, 90_000, 100_000, 200_000:
         Image.new("L", (152, 152)).save(tmp_path / f"{batch}.png")
     titles = [title for title, _ in compare.read_moments(tmp_path)]
     assert titles == ["batch 0", "batch 1,000", "batch 100,000", "batch 200,000"]
