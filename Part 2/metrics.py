@@ -1,10 +1,9 @@
 """Quality measures of generated images.
 
-The functions, except `nearest`, take what a CNN of classifier.py sees in the images: features
-(N, D) or logits (N, 10).
+All but `nearest` take what a CNN of classifier.py sees in the images: features (N, D) or logits
+(N, 10).
 """
 
-import functools
 import math
 
 import torch
@@ -15,8 +14,7 @@ from gan import in_batches
 def frechet_distance(x, y):
     """Return the squared Frechet distance, >= 0, of two Gaussians fitted to x (N, D) and y (M, D).
 
-    It is infinite when a feature is not finite.
-
+    It is infinite when a feature is not finite. Otherwise it is
     ||mx - my||^2 + tr(Cx + Cy - 2 (Cx Cy)^(1/2)) in float64 (Heusel et al. 2017, equation 6). The
     trace of the root is the sum of the roots of the eigenvalues of Cx Cy, which are those of
     the symmetric Cx^(1/2) Cy Cx^(1/2).
@@ -39,35 +37,19 @@ def inception_score(logits):
     return (log_p.exp() * (log_p - log_marginal)).sum(1).mean().exp().item()
 
 
-def confident(logits, least=0.9):
-    """Return the share in 0..1 of images whose likeliest digit has a probability above least."""
-    return (logits.cpu().softmax(1).amax(1) > least).double().mean().item()
-
-
-def density_and_coverage(real, fake, k=5):
-    """Return (density >= 0, coverage 0..1) of fake (M, D) around real (N, D) (Naeem et al. 2020).
-
-    Each real point owns the ball that reaches to its k-th neighbour. Density is the mean number of
-    balls that a fake lies in, divided by k: low when fakes lie off the data. Coverage is the share
-    of balls that hold any fake: low when kinds of data are missing.
-    """
-    # k + 1, since the nearest to each point is itself.
-    radii = in_batches(lambda x: torch.cdist(x, real).kthvalue(k + 1).values, real)
-    inside = [torch.cdist(batch, real) < radii for batch in fake.split(500)]
-    density = sum(hits.sum() for hits in inside) / (k * len(fake))
-    coverage = torch.stack([hits.any(0) for hits in inside]).any(0).float().mean()
-    return density.item(), coverage.item()
+def is_clear(logits):
+    """Return, for logits (N, 10), whether (N,) the likeliest digit has a probability above 0.9."""
+    return logits.softmax(1).amax(1) > 0.9
 
 
 def nearest(images, references):
-    """Return (distances (N,), indices (N,)) of the reference nearest to each of N images.
+    """Return the distance (N,) of each of N images to the reference nearest to it.
 
     Images (N, 1, 28, 28) and references (M, 1, 28, 28) are in [-1, 1]. A distance is the root of
     the summed squares of all pixel differences, after the pixels are scaled to 0..1.
     """
     references = references.flatten(1) / 2  # [-1, 1] has twice the width of [0, 1]
-    found = [torch.cdist(batch.flatten(1) / 2, references).min(1) for batch in images.split(500)]
-    return torch.cat([f.values for f in found]), torch.cat([f.indices for f in found])
+    return in_batches(lambda x: torch.cdist(x.flatten(1) / 2, references).amin(1), images)
 
 
 class Comparison:
@@ -75,11 +57,7 @@ class Comparison:
 
     def __init__(self, classifier, training_images):
         self.classifier, self.training_images = classifier, training_images
-
-    @functools.cached_property
-    def training_features(self):
-        """Return the features (N, D) of all training images, computed when first needed."""
-        return in_batches(self.classifier.features, self.training_images)
+        self.training_features = in_batches(classifier.features, training_images)  # (N, D)
 
     def quality(self, images):
         """Return {measure: number} of images (N, 1, 28, 28)."""
@@ -89,7 +67,7 @@ class Comparison:
         return {
             "frechet_distance": frechet_distance(features, self.training_features),
             "inception_score": inception_score(logits),
-            "confident": confident(logits),
+            "confident": is_clear(logits.cpu()).double().mean().item(),
             "rarest_digit": shares.min().item(),
             "commonest_digit": shares.max().item(),
         }

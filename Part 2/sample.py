@@ -6,7 +6,7 @@
 The samples are in samples.png in out_dir.
 """
 
-from common import HERE, add_run_flags, begin, load_model, make_parser, number, run
+from common import HERE, add_run_flags, begin, load, make_parser, number, run
 from figures import save_grid
 from gan import Generator, in_batches, latent_points
 
@@ -14,13 +14,12 @@ from gan import Generator, in_batches, latent_points
 def main():
     """Draw the samples and save them."""
     parser = make_parser(__doc__)
-    add = parser.add_argument
-    add("--n", type=number(int, 1, 10_000), default=25, help="how many samples")
-    add("--generator", default=HERE / "mnist_generator.pth", help="weights of the generator")
+    parser.add_argument("--n", type=number(int, 1, 10_000), default=25, help="how many samples")
+    parser.add_argument("--generator", default=HERE / "mnist_generator.pth", help="weights file")
     add_run_flags(parser)
     args = parser.parse_args()
     begin(args)
-    generator = load_model(args.generator, args.device, Generator.from_state_dict)
+    generator = load(args.generator, args.device, Generator.from_state_dict)
     z = latent_points(args.n, generator.latent_dim, args.seed, args.device)
     path = args.out_dir / "samples.png"
     save_grid(path, in_batches(generator, z))

@@ -1,0 +1,159 @@
+"""Map the latent space: what does the judge read on planes, and where do unclear samples lie?
+
+    python latent_map.py                               the committed generator, under a minute
+    python latent_map.py --generator run/seed1/mnist_generator.pth
+
+A sample is unclear when no digit has a probability above 90 %. The steepness of G at z is the mean
+over eight random directions u of norm 1 of |G(z + 0.1 u) - G(z)| / 0.1, with pixels in 0..1.
+
+steepness.csv has the share of unclear samples in tenths from flat to steep, and sides.csv the share
+of unclear and of clear samples between two digits: the judge is sure of two different digits at
+z + r u and z - r u, where u is the direction of norm 1 in which G changes fastest. map.png shows
+planes through three rows of interpolate.py, and the tenths.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch.func import jvp, vjp
+
+from classifier import load_classifier
+from common import HERE, add_run_flags, begin, load, make_parser, run, save_table
+from figures import save_map
+from gan import Generator, in_batches, latent_points
+from interpolate import typical_points
+from metrics import is_clear
+from mnist import load_mnist
+
+N_SAMPLES = 10_000
+FIRST_SEED = 6000  # of the samples; no setting was chosen on them
+SHOWN = [(0, 1), (4, 5), (6, 7)]  # the rows of interpolate.py in which other digits appear
+EXTENT = (-0.5, 1.5, -1.0, 1.0)  # of a plane: left, right, bottom, top
+RESOLUTION = 101  # points along each side of a plane
+DISTANCES = (0.05, 0.1, 0.2, 0.5)  # the r of sides.csv
+
+
+def random_directions(z, rng):
+    """Return random vectors of norm 1, one for each row of z (N, latent_dim)."""
+    return F.normalize(torch.randn(z.shape, generator=rng), dim=1).to(z.device)
+
+
+def plane_points(ends, start, end):
+    """Return points z (RESOLUTION, RESOLUTION, latent_dim) on a plane; ends is {digit: point}.
+
+    The plane holds the points of the digits start, at (0, 0), and end, at (1, 0), and, of the other
+    digits' points, the one that is nearest to the straight line through these two.
+    """
+    x_axis = ends[end] - ends[start]
+    unit = F.normalize(x_axis, dim=0)
+    offsets = [z - ends[start] for digit, z in ends.items() if digit not in (start, end)]
+    heights = [offset - (offset @ unit) * unit for offset in offsets]  # perpendicular to the line
+    y_axis = F.normalize(min(heights, key=torch.norm), dim=0) * x_axis.norm()
+    left, right, bottom, top = EXTENT
+    x = torch.linspace(left, right, RESOLUTION, device=unit.device)[:, None]
+    y = torch.linspace(bottom, top, RESOLUTION, device=unit.device)[:, None, None]
+    return ends[start] + x * x_axis + y * y_axis
+
+
+def steepness(generator, z, rng, n_directions=8, step=0.1):
+    """Return the steepness (N,) of the generator at z (N, latent_dim)."""
+    images = in_batches(generator, z)
+    slopes = []
+    for _ in range(n_directions):
+        moved = in_batches(generator, z + step * random_directions(z, rng))
+        slopes.append((moved - images).flatten(1).norm(dim=1) / 2 / step)  # 2: pixels to 0..1
+    return torch.stack(slopes).mean(0)
+
+
+def fastest_directions(generator, z, rng, n_steps=8):
+    """Return the directions (N, latent_dim), of norm 1, in which the generator changes fastest.
+
+    They are the first right singular vectors of its Jacobians at z, by the power method.
+    """
+    directions = random_directions(z, rng)
+    for _ in range(n_steps):
+        _, change = jvp(generator, (z,), (directions,))
+        _, transposed = vjp(generator, z)
+        directions = F.normalize(transposed(change)[0], dim=1)
+    return directions.detach()
+
+
+def lies_between(read, z, offsets):
+    """Return whether (N,) read, which returns logits, is sure of two digits at z +- offsets."""
+    before, after = in_batches(read, z - offsets), in_batches(read, z + offsets)
+    return is_clear(before) & is_clear(after) & (before.argmax(1) != after.argmax(1))
+
+
+def percent(mask):
+    """Return the share of True in a mask, in %, as text."""
+    return f"{100 * mask.double().mean():.1f}"
+
+
+def steepness_table(steep, digits, judge, eye):
+    """Return the rows of steepness.csv for samples of steepness (N,), read as digits (N,).
+
+    judge and eye (N,) are True where the sample is unclear to them.
+    """
+    order = steep.argsort()
+    groups = {f"tenth {n}": tenth for n, tenth in enumerate(order.tensor_split(10), start=1)}
+    groups["all samples"] = order
+    each_digit = [order[digits[order] == digit] for digit in range(10)]
+    flattest = [samples[: len(samples) // 2] for samples in each_digit]
+    steepest = [samples[len(samples) * 9 // 10 :] for samples in each_digit]
+    groups["flattest half of each digit"] = torch.cat(flattest)
+    groups["steepest tenth of each digit"] = torch.cat(steepest)
+    return [
+        {
+            "images": name,
+            "median steepness": f"{steep[group].median():.1f}",
+            "unclear to the judge, %": percent(judge[group]),
+            "unclear to the eye, %": percent(eye[group]),
+        }
+        for name, group in groups.items()
+    ]
+
+
+def main():
+    """Read the planes, measure the samples, save the tables and the figure."""
+    parser = make_parser(__doc__)
+    parser.add_argument("--generator", default=HERE / "mnist_generator.pth", help="weights file")
+    add_run_flags(parser)
+    args = parser.parse_args()
+    begin(args)
+    generator = load(args.generator, args.device, Generator.from_state_dict)
+    judge, eye = (load_classifier(kind, args.device) for kind in ("judge", "eye"))
+    rng = torch.Generator().manual_seed(args.seed)
+
+    z = latent_points(N_SAMPLES, generator.latent_dim, FIRST_SEED + args.seed, args.device)
+    images = in_batches(generator, z)
+    logits = in_batches(judge, images)
+    unclear = ~is_clear(logits)
+    unclear_to_eye = ~is_clear(in_batches(eye, images))
+    steep = steepness(generator, z, rng)
+    table = steepness_table(steep, logits.argmax(1), unclear, unclear_to_eye)
+    real, _ = load_mnist(False, args.device)
+    real_shares = [percent(~is_clear(in_batches(model, real))) for model in (judge, eye)]
+    table.append(dict(zip(table[0], ["real test images", "", *real_shares], strict=True)))
+    save_table(args.out_dir / "steepness.csv", table)
+
+    read = torch.nn.Sequential(generator, judge)  # from z to the judge's logits
+    sides = [{"r": distance} for distance in DISTANCES]
+    as_many = z[~unclear][: unclear.sum()]
+    for kind, points in ("unclear", z[unclear]), ("clear", as_many):
+        directions = fastest_directions(generator, points, rng)
+        for row in sides:
+            between = lies_between(read, points, row["r"] * directions)
+            row[f"{kind} samples between two digits, %"] = percent(between)
+    save_table(args.out_dir / "sides.csv", sides)
+
+    ends = typical_points(generator, judge, range(10), args.seed)
+    planes = []
+    for start, end in SHOWN:
+        logits = in_batches(read, plane_points(ends, start, end).flatten(0, 1)).cpu()
+        digits, clear = logits.argmax(1), is_clear(logits)
+        planes.append((start, end, digits.view(RESOLUTION, -1), clear.view(RESOLUTION, -1)))
+    save_map(args.out_dir / "map.png", planes, EXTENT, table)
+    print(f"map.png, steepness.csv and sides.csv in {args.out_dir}")
+
+
+if __name__ == "__main__":
+    run(main)

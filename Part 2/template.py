@@ -1,0 +1,60 @@
+"""Train the GAN as the course's template does: the baseline of the report.
+
+    python template.py --seed 0 --out_dir run/template-seed0
+
+The generator is updated first, and then the discriminator, with half its loss, on the same fakes.
+Both have Adam with the rate 0.0002 and PyTorch's betas. There is no penalty and no average of the
+weights. The networks, the flags, the measurements and the files are those of train.py.
+"""
+
+import torch
+from torch.utils.data import DataLoader
+
+from common import make_parser, run
+from gan import discriminator_loss, generator_loss
+from train import Training, add_training_flags, train
+
+
+def parse_args(argv=None):
+    """Return the settings of the command line, or of a list of flags."""
+    parser = make_parser(__doc__)
+    add_training_flags(parser)
+    # The template's settings, by the names of train.py's flags.
+    parser.set_defaults(batch_size=64, latent_dim=100, lr=2e-4, lr_d=2e-4, b1=0.9, b2=0.999, ema=0)
+    return parser.parse_args(argv)
+
+
+class TemplateTraining(Training):
+    """A training by the template's loop."""
+
+    def batches(self, images):
+        """Return a loader of all images (N, 1, 28, 28), in random order, batch_size at a time."""
+        return DataLoader(images, self.args.batch_size, shuffle=True, generator=self.rng)
+
+    def train_step(self, real):
+        """Update the generator and then the discriminator, on real (B, 1, 28, 28) in [-1, 1]."""
+        args = self.args
+        z = torch.randn(len(real), args.latent_dim, generator=self.rng).to(args.device)
+        fake = self.generator(z)
+
+        g_loss = generator_loss(self.discriminator(fake))
+        self.optimizer_g.zero_grad()
+        g_loss.backward(inputs=list(self.generator.parameters()))
+        self.optimizer_g.step()
+
+        real_logits = self.discriminator(real)
+        fake_logits = self.discriminator(fake.detach())
+        d_loss = discriminator_loss(real_logits, fake_logits)
+        self.optimizer_d.zero_grad()
+        (d_loss / 2).backward()
+        self.optimizer_d.step()
+        self.record(d_loss, g_loss, real_logits, fake_logits)
+
+
+def main():
+    """Train with the settings of the command line."""
+    train(parse_args(), TemplateTraining)
+
+
+if __name__ == "__main__":
+    run(main)

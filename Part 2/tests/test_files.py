@@ -1,0 +1,63 @@
+"""Tests of what Part 2 reads: MNIST, weights, flags."""
+
+import shutil
+
+import pytest
+import torch
+
+import mnist
+import sample
+from common import InputError
+from conftest import HERE
+from gan import Discriminator
+from mnist import RAW, load_mnist
+
+
+def test_mnist_has_the_known_shapes_ranges_and_numbers_of_digits():
+    images, labels = load_mnist(train=False)
+    assert images.shape == (10_000, 1, 28, 28)
+    assert (images.min(), images.max()) == (-1, 1)
+    assert labels.bincount().tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+    assert load_mnist()[1][:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
+
+
+@pytest.mark.parametrize("damage", ["missing", "cut short", "altered", "swapped"])
+def test_a_broken_file_of_mnist_is_named(tmp_path, monkeypatch, damage):
+    for name in "train-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz":
+        shutil.copy(RAW / name, tmp_path)
+    monkeypatch.setattr(mnist, "RAW", tmp_path)
+    victim = tmp_path / "train-labels-idx1-ubyte.gz"
+    content = bytearray((RAW / victim.name).read_bytes())
+    if damage == "cut short":
+        victim.write_bytes(content[:-100])
+    elif damage == "altered":
+        content[len(content) // 2] ^= 1
+        victim.write_bytes(content)
+    elif damage == "swapped":
+        shutil.copy(tmp_path / "t10k-labels-idx1-ubyte.gz", victim)
+    with pytest.raises(InputError, match=str(victim)):
+        load_mnist()
+
+
+class Exploit:
+    """A pickle that would create the file "hit" when read."""
+
+    def __reduce__(self):
+        """Return the call that pickle would make."""
+        return open, ("hit", "w")
+
+
+def test_broken_weights_are_refused_and_run_no_code(tmp_path, refuse):
+    bad = tmp_path / "bad.pth"
+    good = (HERE / "mnist_generator.pth").read_bytes()
+    for write in (
+        lambda: bad.write_bytes(good[: len(good) // 2]),
+        lambda: torch.save(Exploit(), bad),
+        lambda: torch.save(Discriminator().state_dict(), bad),
+        lambda: shutil.copyfile(HERE / "mnist_eye.pth", bad),
+    ):
+        write()
+        refuse(sample.main, "--generator", bad, words=["bad.pth"])
+        bad.unlink()
+        refuse(sample.main, "--generator", bad, words=["bad.pth", "No such file"])
+    assert not (tmp_path / "hit").exists()
