@@ -48,7 +48,6 @@ def refuse(call, monkeypatch, capsys, tmp_path):
     """Return a function that checks that a script refuses its flags and changes no file.
 
     The exit code must be 2, after one line (below argparse's usage, if any) with all words in it.
-    The flags come after those of out_dir.
     """
     monkeypatch.chdir(tmp_path)
 

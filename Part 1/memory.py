@@ -1,7 +1,6 @@
 """How do the RNN and the LSTM remember the first digit? Their states, and their answers at every T.
 
     python memory.py                                      six trainings, ten seeds each: memory.png
-    python memory.py --trainings rnn lstm --seeds 2       a first look
     python memory.py --trainings rnn_proof lstm_proof --seed 0 --seeds 1
 
 Networks are trained at T = 20 alone or, "mixed", on lengths drawn from 5 to 40. Then they read
@@ -39,6 +38,7 @@ class Training(NamedTuple):
     learning_rate: float
     decay: bool
     max_norm: float = 10.0
+    warmup: int = 0
 
 
 TRAININGS = {
@@ -48,7 +48,7 @@ TRAININGS = {
     "rnn_orthogonal": Training("RNN, orthogonal", "RNN, orthogonal", False, 500, 3e-4, True),
     "rnn_identity": Training("RNN, identity", "RNN, identity", False, 500, 3e-4, True),
     "lstm": Training("LSTM", "LSTM", False, 500, 1e-3, False),
-    "rnn_proof": Training("RNN of the proof", "RNN", True, 4000, 1e-3, True, 1.0),
+    "rnn_proof": Training("RNN of the proof", "RNN", True, 4000, 1e-3, True, 1.0, 20),
     "lstm_proof": Training("LSTM of the proof", "LSTM, bf = 1", True, 4000, 1e-3, True, 1.0),
 }
 
@@ -75,6 +75,7 @@ def trained(name, seed, args):
             training.learning_rate,
             decay=training.decay,
             max_norm=training.max_norm,
+            warmup=training.warmup,
             seed=seed,
             watch=watch,
         )
@@ -181,9 +182,6 @@ def look(model, digits):
         "means": in_plane(means, before),
         "turn": turn_of(drawn, read_digits),
     }
-
-
-# 3. The tables.
 
 
 def readout_row(name, asked, key, views):

@@ -155,9 +155,6 @@ def search(model, d, n_digits=99, beam=100):
     return found
 
 
-# 3. The script.
-
-
 def down(value):
     """Return the number with two decimals, rounded down, as a lower bound must be."""
     return f"{math.floor(100 * value) / 100:.2f}" if math.isfinite(value) else f"{value}"

@@ -1,7 +1,6 @@
 """Which learning rates work? Six networks, seven rates, T = 20, 500 steps.
 
-    python rates.py                        all; 20 minutes of one core
-    python rates.py --seeds 1              a first look
+    python rates.py
 
 All other settings are the defaults of train.py. Into out_dir go rates.png and rates.csv.
 """

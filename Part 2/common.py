@@ -16,14 +16,14 @@ import torch
 
 HERE = Path(__file__).parent
 # Okabe and Ito's colour-blind-safe palette.
-BLUE, ORANGE, GREEN, PINK, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#777777"
+BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#777777"
 
 
 class InputError(Exception):
     """Bad input; its message is the one line that the user sees."""
 
 
-class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+class Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
     """Shows the description as it is written, and each default that is not None."""
 
     def _get_help_string(self, action):
@@ -32,9 +32,7 @@ class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescript
 
 def make_parser(doc):
     """Return a parser with doc as its description; --help shows the defaults."""
-    return argparse.ArgumentParser(
-        description=doc, formatter_class=HelpFormatter, allow_abbrev=False
-    )
+    return argparse.ArgumentParser(description=doc, formatter_class=Formatter, allow_abbrev=False)
 
 
 def number(kind, low, high=math.inf):
@@ -47,8 +45,7 @@ def number(kind, low, high=math.inf):
             value = math.nan
         if not (low <= value <= high and value < math.inf):
             name = "a whole number" if kind is int else "a number"
-            bounds = f"from {low} to {high}" if high < math.inf else f"of at least {low}"
-            raise argparse.ArgumentTypeError(f"{text!r} is not {name} {bounds}")
+            raise argparse.ArgumentTypeError(f"{text!r} is not {name} from {low} to {high}")
         return value
 
     return parse

@@ -69,7 +69,7 @@ def main():
     ours = [read_quality(path) for path in args.ours]
     template = [read_quality(path) for path in args.template]
     moments = read_moments(args.ours_grids)
-    template_moments = read_moments(args.template_grids)
+    template_moments = read_moments(args.template_grids) if args.template else []
     images, _ = load_mnist(True, args.device)
     comparison = Comparison(load_classifier("judge", args.device), images)
     test_images, _ = load_mnist(False, args.device)

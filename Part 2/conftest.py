@@ -54,10 +54,10 @@ def refuse(call, monkeypatch, capsys, tmp_path):
     def files():
         return {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
 
-    def refuse(main, *flags, words):
+    def refuse(main, *flags, words, out_dir=("--out_dir", "out")):
         before = files()
         with pytest.raises(SystemExit) as stop:
-            call(main, *flags, "--out_dir", "out")
+            call(main, *out_dir, *flags)
         *usage, line = capsys.readouterr().err.splitlines()
         assert stop.value.code == 2, line
         assert all(row.startswith(("usage: ", " ")) for row in usage), usage

@@ -84,7 +84,8 @@ def save_quality(path, ours, template, real):
     for name, runs, color in ("our settings", ours, BLUE), ("the template", template, ORANGE):
         for epochs, distances in runs:
             axes.plot(epochs, distances, color=color, lw=1.5, marker="o", ms=2.5)
-        axes.plot([], color=color, label=f"{name}, {len(runs)} trainings")
+        if runs:
+            axes.plot([], color=color, label=f"{name}, {len(runs)} trainings")
     axes.axhline(real, color=GREY, ls="--", lw=2, label="real test images")
     axes.set(yscale="log", xlabel="epoch", ylabel="Fréchet distance (lower is better)")
     axes.set_title("How far the samples are from MNIST during the training")
@@ -96,11 +97,13 @@ def save_quality(path, ours, template, real):
 
 
 def save_moments(path, ours, template):
-    """Save a figure of two trainings, each a list of (title, grid) at moments of it."""
-    columns = max(len(ours), len(template))
-    figure = Figure(figsize=(3.3 * columns + 0.5, 7.4), dpi=90, layout="constrained")
-    grid = figure.subplots(2, columns)
-    for line, name, cells in (grid[0], "our settings", ours), (grid[1], "the template", template):
+    """Save a figure of one or two trainings, lists of (title, grid); the second may be empty."""
+    rows = {"our settings": ours} | ({"the template": template} if template else {})
+    columns = max(map(len, rows.values()))
+    size = (3.3 * columns + 0.5, 3.7 * len(rows))
+    figure = Figure(figsize=size, dpi=90, layout="constrained")
+    grid = figure.subplots(len(rows), columns, squeeze=False)
+    for line, (name, cells) in zip(grid, rows.items(), strict=True):
         for axes in line[len(cells) :]:
             axes.set_visible(False)
         for axes, (title, image) in zip(line, cells, strict=False):

@@ -13,7 +13,6 @@ from dataset import PalindromeDataset
 def test_palindromes_are_distinct_and_read_the_same_both_ways(T):
     dataset = PalindromeDataset(T - 1, 500)
     assert len(dataset) == min(500, 10 ** ((T + 1) // 2))
-    assert dataset.digits.shape == (len(dataset), T)
     assert torch.equal(dataset.digits, dataset.digits.flip(1))
     assert len(set(map(bytes, dataset.digits.numpy()))) == len(dataset)
     assert dataset.digits.unique().tolist() == list(range(10))
@@ -30,7 +29,6 @@ def test_it_takes_all_palindromes_when_more_are_asked_for_than_exist():
 
 
 def test_palindromes_of_different_lengths_begin_independently():
-    """Two sets of 1,000 random beginnings of eight digits share almost none."""
     beginnings = {
         T: set(map(bytes, PalindromeDataset(T - 1, 1000).digits[:, :8].numpy()))
         for T in (17, 20, 39, 40, 1000)

@@ -149,12 +149,10 @@ def test_the_exit_code_says_whether_all_ten_are_proved(script, tmp_path):
     torch.save(exchanged.state_dict(), tmp_path / "exchanged.pth")
     done = script("prove.py", "--weights", "lstm.pth", "--out_dir", "out")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count(": proved, lead >= ") == 10
     assert "10 of 10" in (tmp_path / "out" / "proof.csv").read_text()
     done = script("prove.py", "--weights", "lstm.pth", "exchanged.pth", "--out_dir", "out")
     assert done.returncode == 1
     assert "| 8 of 10 | 2 6 | - |" in done.stdout
-    assert "All is proved" not in done.stdout
 
 
 def test_the_committed_networks_are_proved_with_the_leads_that_the_csv_names():

@@ -54,8 +54,6 @@ def test_a_turning_memory_is_seen_by_a_readout_at_all_lengths_and_by_its_own_at_
     view = memory.look(Rings(), digits)
     assert [T for T, share in view["right"].items() if share == 1] == [4, 14, 24, 34, 44, 54]
     assert all(share == 1 for share in view["readout"].values())
-    assert view["readout"].keys() == {10, 19, 20, 21, 40, 60}
-    assert torch.equal(view["first"], digits[3000:3400, 0])
     assert view["points"].shape == (400, 2)
 
 
