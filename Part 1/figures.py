@@ -64,7 +64,6 @@ def memory_figure(rows, lengths, trained_at):
         answers.axvline(trained_at, color="red", lw=1)
         answers.set(yticks=[], ylabel=f"{len(shares)} seeds")
         answers.tick_params(labelbottom=answers is grid[-1, 1], bottom=answers is grid[-1, 1])
-    figure.suptitle("A memory that turns is right at a few lengths, one that stands at all")
     grid[0, 0].set_title("states after 19 digits,\narrows: one digit more", fontsize=11)
     grid[0, 1].set_title(f"right answers at each length T (red: T = {trained_at})", fontsize=11)
     grid[-1, 1].set_xlabel("T, digits of the sequence")

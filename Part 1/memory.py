@@ -38,7 +38,6 @@ class Training(NamedTuple):
     learning_rate: float
     decay: bool
     max_norm: float = 10.0
-    warmup: int = 0
 
 
 TRAININGS = {
@@ -48,7 +47,7 @@ TRAININGS = {
     "rnn_orthogonal": Training("RNN, orthogonal", "RNN, orthogonal", False, 500, 3e-4, True),
     "rnn_identity": Training("RNN, identity", "RNN, identity", False, 500, 3e-4, True),
     "lstm": Training("LSTM", "LSTM", False, 500, 1e-3, False),
-    "rnn_proof": Training("RNN of the proof", "RNN", True, 4000, 1e-3, True, 1.0, 20),
+    "rnn_proof": Training("RNN of the proof", "RNN", True, 4000, 1e-3, True, 1.0),
     "lstm_proof": Training("LSTM of the proof", "LSTM, bf = 1", True, 4000, 1e-3, True, 1.0),
 }
 
@@ -75,7 +74,6 @@ def trained(name, seed, args):
             training.learning_rate,
             decay=training.decay,
             max_norm=training.max_norm,
-            warmup=training.warmup,
             seed=seed,
             watch=watch,
         )

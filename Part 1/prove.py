@@ -193,7 +193,7 @@ def main():
         type=Path,
         default=[HERE / "palindrome_rnn.pth", HERE / "palindrome_lstm.pth"],
         metavar="FILE",
-        help="networks saved by memory.py --save_dir",
+        help="saved networks that read one-hot digits",
     )
     parser.add_argument("--out_dir", type=Path, default=HERE / "run", help="folder for the table")
     args = parser.parse_args()

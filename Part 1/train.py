@@ -37,16 +37,14 @@ def train(
     decay=False,
     batch_size=128,
     max_norm=10.0,
-    warmup=0,
     seed=0,
     watch=None,
 ):
     """Train the model in place.
 
     Every step draws one of train_sets, and from it a batch. RMSprop minimises the cross-entropy
-    after the last digit read; gradients are clipped to max_norm. The learning rate rises linearly
-    over `warmup` steps; with decay, it also falls linearly to zero. watch(step), if given, is
-    called before each step and after the last.
+    after the last digit read; gradients are clipped to max_norm. With decay, the learning rate
+    falls linearly to zero. watch(step), if given, is called before each step and after the last.
     """
     device = next(model.parameters()).device
     optimizer = torch.optim.RMSprop(model.parameters(), lr=learning_rate)
@@ -54,9 +52,8 @@ def train(
     for step in tqdm(range(train_steps), leave=False, disable=None):
         if watch:
             watch(step)
-        rise = min(1, (step + 1) / (warmup + 1))
-        fall = 1 - step / train_steps if decay else 1
-        optimizer.param_groups[0]["lr"] = learning_rate * rise * fall
+        if decay:
+            optimizer.param_groups[0]["lr"] = learning_rate * (1 - step / train_steps)
         dataset = train_sets[rng.integers(len(train_sets))]
         batch = torch.from_numpy(rng.integers(len(dataset), size=batch_size))
         inputs, targets = dataset[batch]

@@ -69,7 +69,7 @@ def short(monkeypatch):
 
 def test_each_setting_of_a_training_and_the_seed_change_its_weights(short, monkeypatch, tmp_path):
     changes = {"network": "LSTM, bf = 1", "mixed": True, "steps": 2, "learning_rate": 2e-3}
-    changes |= {"decay": True, "max_norm": 0.1, "warmup": 2}
+    changes |= {"decay": True, "max_norm": 0.1}
     lstm = memory.TRAININGS["lstm"]
     variants = {name: lstm._replace(**{name: value}) for name, value in changes.items()}
     variants |= {"lstm": lstm, "untrained": lstm._replace(steps=0)}
