@@ -5,7 +5,9 @@
 
 Networks are trained at T = 20 alone or, "mixed", on lengths drawn from 5 to 40. Then they read
 1,000 random sequences (not palindromes) and are asked for the first digit after each digit. Into
-out_dir go memory.png, the tables, and the networks: what is there is not trained again.
+out_dir go memory.png, the tables, and the networks: what is there is not trained again. The first
+command takes 40 minutes of one core of an Intel Xeon. It shows that RNNs that are trained at T = 20
+turn with each digit, and that the LSTM stands.
 """
 
 from typing import NamedTuple
