@@ -48,16 +48,17 @@ def memory_figure(rows, lengths, trained_at):
     rows are (label, look, shares): look is the result of memory.look for one network, shares has
     for each seed the shares of right answers, in %, at each of the lengths T.
     """
-    figure = Figure(figsize=(8.8, 1.35 * len(rows) + 0.9), dpi=110, layout="constrained")
-    grid = figure.subplots(len(rows), 2, width_ratios=[1, 4.2], squeeze=False)
+    figure = Figure(figsize=(8.8, 1.5 * len(rows) + 1.2), dpi=110, layout="constrained")
+    grid = figure.subplots(len(rows), 2, width_ratios=[1, 3.7], squeeze=False)
     for (states, answers), (label, look, shares) in zip(grid, rows, strict=True):
         before, after = look["means"]
         arrows = {"angles": "xy", "scale_units": "xy", "scale": 1, "width": 0.012, "color": GREY}
         states.quiver(*before.T, *(after - before).T, **arrows)
         states.scatter(*look["points"].T, s=4, c=[DIGIT_COLORS[d] for d in look["first"]], lw=0)
-        states.scatter(*before.T, s=22, c=DIGIT_COLORS, edgecolors="black", lw=0.5, zorder=3)
-        states.set(xticks=[], yticks=[], aspect="equal")
-        states.set_ylabel(label.replace(", ", ",\n", 1), fontsize=11)
+        states.scatter(*before.T, s=75, c=DIGIT_COLORS, edgecolors="black", lw=0.5, zorder=3)
+        for digit, (x, y) in enumerate(before.tolist()):
+            states.text(x, y, digit, fontsize=8, color="white", ha="center", va="center_baseline")
+        states.set(xticks=[], yticks=[], aspect="equal", ylabel=label.replace(", ", ",\n", 1))
         states.margins(0.12)
         extent = (lengths[0] - 0.5, lengths[-1] + 0.5, len(shares), 0)
         image = answers.imshow(shares, aspect="auto", vmin=0, vmax=100, extent=extent)
@@ -68,6 +69,7 @@ def memory_figure(rows, lengths, trained_at):
     grid[0, 1].set_title(f"right answers at each length T (red: T = {trained_at})", fontsize=11)
     grid[-1, 1].set_xlabel("T, digits of the sequence")
     figure.colorbar(image, ax=grid[:, 1], label="right answers (%)", aspect=40, pad=0.01)
+    figure.suptitle("A turning memory is right at few lengths, a standing one at nearly all")
     return figure
 
 

@@ -172,6 +172,6 @@ def save_map(path, planes, extent, table):
     axes.spines[["top", "right", "left"]].set_visible(False)
     title = "The latent space has a country for each digit (white: the judge is unsure).\n"
     figure.suptitle(
-        f"{title}Unclear samples lie at the borders, where the images change fast.", fontsize=16
+        f"{title}Unclear samples mostly lie near borders, where images change fast.", fontsize=16
     )
     save(path, figure.savefig)
