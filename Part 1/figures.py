@@ -19,16 +19,17 @@ def training_figure(T, curves, solved):
     """
     figure = Figure(figsize=(5.4, 4.2), dpi=110, layout="constrained")
     axes = figure.subplots()
+    first, *_ = curves.values()
+    steps = [step for step, _ in first[0]]
     for name, runs in curves.items():
-        steps = [step for step, _ in runs[0]]
         shares = [[100 * share for _, share in curve] for curve in runs]
         median = [statistics.median(at_step) for at_step in zip(*shares, strict=True)]
         color = ORANGE if name == "rnn" else BLUE
         for share in shares:
             axes.plot(steps, share, color=color, lw=0.6, alpha=0.45)
         axes.plot(steps, median, color=color, lw=2.5, label=name.upper())
-    late = [share for curve in chain(*curves.values()) for step, share in curve if step > 60]
-    shown = steps[-1] if min(late, default=0) < solved else 60
+    late = [share for curve in chain(*curves.values()) for step, share in curve if step >= 60]
+    shown = 60 if 60 in steps and min(late) >= solved else steps[-1]
     axes.axhline(10, color=GREY, ls="--", zorder=1)
     axes.text(0.98 * shown, 11, "chance", color=GREY, ha="right", va="bottom", fontsize=12)
     axes.set(xlim=(0, shown), ylim=(0, 102))
@@ -37,7 +38,7 @@ def training_figure(T, curves, solved):
     axes.tick_params(labelsize=12)
     axes.grid(alpha=0.3)
     axes.legend(loc="lower right", bbox_to_anchor=(1, 0.14), fontsize=14)
-    seeds = f": {len(runs)} seeds, median bold" if len(runs) > 1 else ""
+    seeds = f": {len(first)} seeds, median bold" if len(first) > 1 else ""
     axes.set_title(f"T = {T}{seeds}", fontsize=14)
     return figure
 

@@ -1,7 +1,7 @@
 """How do the RNN and the LSTM remember the first digit? Their states, and their answers at every T.
 
     python memory.py                                      six trainings, ten seeds each: memory.png
-    python memory.py --trainings rnn_proof lstm_proof --seed 0 --seeds 1
+    python memory.py --trainings rnn_proof lstm_proof --seed 0 --seeds 1 --out_dir seed0
 
 Networks are trained at T = 20 alone or, "mixed", on lengths drawn from 5 to 40. Then they read
 1,000 random sequences (not palindromes) and are asked for the first digit after each digit. Into
@@ -138,7 +138,7 @@ def turn_of(h, digits):
 
 def leading_angle(model):
     """Return the angle, 0 to 180 degrees, of the eigenvalue of Whh with the largest modulus."""
-    values = torch.linalg.eigvals(model.Whh.detach().double())
+    values = torch.linalg.eigvals(model.Whh.detach().cpu().double())
     return values[values.abs().argmax()].angle().abs().rad2deg().item()
 
 
@@ -162,7 +162,7 @@ def look(model, digits):
     first = digits[:, 0].long()
     right, refitted, kept = {}, {}, {}
     for T, (logits, h) in enumerate(read(model, digits), start=2):
-        right[T] = (logits.argmax(dim=1) == first)[N_FIT:].double().mean().item()
+        right[T] = (logits.argmax(dim=1) == first)[N_FIT:].cpu().double().mean().item()
         if T in ASKED:
             refitted[T] = readout(h.cpu(), first.cpu())
         if T - 1 in TURN:

@@ -7,7 +7,7 @@ The theorem. After any first digit d and any three or more further digits, howev
 logit is that of d. A palindrome ends with its first digit, and T >= 5 means that four digits or
 more are read. It holds for the equations of rnn.py and lstm.py in real arithmetic and in float32,
 sums in any order, as long as tanh and sigm are right to 5e-7 and stay in [-1, 1] and [0, 1] (a
-test measures 2e-7 for PyTorch's). TF32 and bfloat16 are too coarse for it.
+test measures 2e-7 for PyTorch's on a CPU). TF32 and bfloat16 are too coarse for it.
 
 The proof. A box is an interval for each entry of the state. `step` of intervals.py takes a box to
 ten boxes, one for each digit that may be read next; they contain every state that a state in the
@@ -167,7 +167,7 @@ def prove_network(name, model):
     for d in range(10):
         leads, leads_found = prove_digit(model, d), search(model, d)
         bounds = leads + [leads[-1]] * len(leads_found)  # the last bound holds for ever
-        if any(found < bound for found, bound in zip(leads_found, bounds, strict=False)):
+        if not all(found >= bound for found, bound in zip(leads_found, bounds, strict=False)):
             raise ArithmeticError(f"{name}: a lead below what is proved; the prover is wrong")
         least = min(leads)
         if least <= 0:
@@ -205,9 +205,9 @@ def main():
         if input_size(models[path]) != 10:
             raise InputError(f"{path}: the proof needs a network that reads one-hot digits")
     print()
-    rows = [
-        prove_network(f"{path.parent.name}/{path.name}", model) for path, model in models.items()
-    ]
+    rows = []
+    for path, model in models.items():
+        rows.append(prove_network(f"{path.absolute().parent.name}/{path.name}", model))
     print()
     save_table(args.out_dir / "proof.csv", rows)
     print(f"the table is in {args.out_dir / 'proof.csv'}")

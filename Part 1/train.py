@@ -91,24 +91,23 @@ def parse_args(argv=None):
     parser.add_argument("--input_length", type=length, nargs="+", default=[4, 19], help=length_help)
     input_help = "a digit as 1 number or one-hot"
     parser.add_argument("--input_dim", type=int, choices=(1, 10), default=10, help=input_help)
-    parser.add_argument("--num_hidden", type=number(int, 1), default=128, help="hidden units")
+    parser.add_argument("--num_hidden", type=number(int, 1, 9999), default=128, help="hidden units")
     lag_help = "start of the LSTM: bf = log U(1, max_lag), to forget slowly; 0: bf = 1"
-    parser.add_argument("--max_lag", type=number(int, 0), default=MAX_LAG, help=lag_help)
+    parser.add_argument("--max_lag", type=number(int, 0, 10**6), default=MAX_LAG, help=lag_help)
     parser.add_argument("--rnn_start", choices=STARTS, default="uniform", help="start of Whh")
-    parser.add_argument("--data_size", type=number(int, 10), default=100_000, help="palindromes")
-    portion_help = "share for the training; the rest is the test set"
+    size = number(int, 10, 10**7)
+    parser.add_argument("--data_size", type=size, default=100_000, help="palindromes")
     portion = number(float, 0.1, 0.9)
-    parser.add_argument("--portion_train", type=portion, default=0.8, help=portion_help)
-    parser.add_argument("--train_steps", type=number(int, 1), default=500, help="training steps")
-    parser.add_argument("--batch_size", type=number(int, 1), default=128, help="palindromes a step")
-    rate = number(float, 1e-9, 10)
-    parser.add_argument("--learning_rate", type=rate, default=0.001, help="of RMSprop")
+    parser.add_argument("--portion_train", type=portion, default=0.8, help="share for the training")
+    count = number(int, 1, 10**6)
+    parser.add_argument("--train_steps", type=count, default=500, help="training steps")
+    parser.add_argument("--batch_size", type=count, default=128, help="palindromes a step")
+    positive = number(float, 1e-9, 1e9)
+    parser.add_argument("--learning_rate", type=positive, default=0.001, help="of RMSprop")
     parser.add_argument("--decay", action="store_true", help="let the rate fall linearly to zero")
-    norm_help = "the gradient is clipped to this norm"
-    parser.add_argument("--max_norm", type=number(float, 1e-9), default=10.0, help=norm_help)
-    eval_help = "steps between points of the curve"
-    parser.add_argument("--eval_every", type=number(int, 1), default=10, help=eval_help)
-    parser.add_argument("--seeds", type=number(int, 1), default=1, help="runs: seed, seed + 1, ...")
+    parser.add_argument("--max_norm", type=positive, default=10.0, help="of the gradient, clipped")
+    parser.add_argument("--eval_every", type=count, default=10, help="steps between measurements")
+    parser.add_argument("--seeds", type=count, default=1, help="runs: seed, seed + 1, ...")
     add_run_flags(parser)
     return parser.parse_args(argv)
 
@@ -159,7 +158,7 @@ def train_and_test(model, train_set, test_set, seed, args):
 def summary(T, name, curves, args):
     """Return the row of the table for one network at one length, of all its seeds.
 
-    Its settings are those flags that decide a training and are not the defaults.
+    Its settings are the flags that are not the defaults, for the LSTM and the RNN alike.
     """
     defaults, settings = vars(parse_args([])), []
     for flag, value in vars(args).items():

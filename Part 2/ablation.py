@@ -51,9 +51,8 @@ def train_generator(name, seed, args):
 def main():
     """Train with each change, measure each generator, save the table."""
     parser = make_parser(__doc__)
-    rows = list(ROWS)
     n_images = number(int, 2, 60_000)
-    parser.add_argument("--only", nargs="+", choices=rows, default=rows, help="which rows")
+    parser.add_argument("--only", nargs="+", choices=ROWS, default=list(ROWS), help="which rows")
     parser.add_argument("--n_epochs", type=number(int, 1), default=20, help="passes over MNIST")
     parser.add_argument("--n_images", type=n_images, default=60_000, help="images of MNIST used")
     parser.add_argument("--seeds", type=number(int, 1), default=3, help="trainings in a row")

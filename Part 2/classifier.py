@@ -125,7 +125,7 @@ def main():
         model = train_classifier(kind, images, labels, args)
         save_weights(args.out_dir / FILES[kind], model)
         right = in_batches(model, test_images).argmax(1) == test_labels
-        print(f"{kind}: reads {right.double().mean():.2%} of the test images right")
+        print(f"{kind}: reads {right.cpu().double().mean():.2%} of the test images right")
     print(f"weights in {args.out_dir}")
 
 

@@ -73,7 +73,7 @@ def add_run_flags(parser, out_dir=HERE / "run", seed=0):
 
 def begin(args):
     """Create args.out_dir; print every setting, PyTorch's version and the number of threads."""
-    sys.stdout.reconfigure(line_buffering=True)  # a log file shows each line at once
+    sys.stdout.reconfigure(line_buffering=True, errors="replace")  # for log files in any encoding
     try:
         os.makedirs(args.out_dir, exist_ok=True)
         tempfile.TemporaryFile(dir=args.out_dir).close()

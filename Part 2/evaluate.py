@@ -11,6 +11,7 @@ and then one with the mean and the range of their means. The table goes into eva
 from pathlib import Path
 
 import torch
+from tqdm import tqdm
 
 from classifier import load_classifier
 from common import HERE, add_run_flags, begin, load, make_parser, run, save_table
@@ -69,10 +70,10 @@ def group_rows(comparison, name, generators, args):
     """Return the rows of the table for a group of generators, [(file, generator)]."""
     table, trainings = [], []
     for file, generator in generators:
-        images = draws(generator, args.seed, args.device)
-        rows = [measure(comparison, draw) for draw in images]
+        bar = tqdm(draws(generator, args.seed, args.device), file, N_DRAWS, disable=None)
+        rows = [measure(comparison, draw) for draw in bar]
         trainings.append(means(rows))
-        title = name if len(generators) == 1 else f"{name}, {Path(file).parent.name}"
+        title = name if len(generators) == 1 else f"{name}, {Path(file).resolve().parent.name}"
         table.append({"images": title} | cells(rows))
     if len(generators) > 1:
         table.append({"images": f"{name}, {len(generators)} trainings"} | cells(trainings))

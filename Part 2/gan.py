@@ -62,7 +62,7 @@ class Discriminator(nn.Module):
         return self.layers(images.flatten(1))
 
 
-# Equation (10) of the assignment, min_G max_D  E_x log D(x) + E_z log(1 - D(G(z))), in logits:
+# Equation (10) of the assignment, min_G max_D  E_x log D(x) + E_z log(1 - D(G(z))), in logits.
 # With softplus(a) = log(1 + e^a):  log D = -softplus(-logit)  and  log(1 - D) = -softplus(logit).
 # Written so, nothing overflows; log(sigmoid(-200)) would be log(0) in float32.
 

@@ -70,9 +70,9 @@ def fastest_directions(generator, z, rng, n_steps=8):
     They are the first right singular vectors of its Jacobians at z, by the power method.
     """
     directions = random_directions(z, rng)
+    _, transposed = vjp(generator, z)
     for _ in range(n_steps):
         _, change = jvp(generator, (z,), (directions,))
-        _, transposed = vjp(generator, z)
         directions = F.normalize(transposed(change)[0], dim=1)
     return directions.detach()
 
@@ -85,7 +85,7 @@ def lies_between(read, z, offsets):
 
 def percent(mask):
     """Return the share of True in a mask, in %, as text."""
-    return f"{100 * mask.double().mean():.1f}"
+    return f"{100 * mask.cpu().double().mean():.1f}"
 
 
 def steepness_table(steep, digits, judge, eye):
@@ -122,6 +122,7 @@ def main():
     generator = load(args.generator, args.device, Generator.from_state_dict)
     judge, eye = (load_classifier(kind, args.device) for kind in ("judge", "eye"))
     rng = torch.Generator().manual_seed(args.seed)
+    ends = typical_points(generator, judge, range(10), args.seed)
 
     z = latent_points(N_SAMPLES, generator.latent_dim, FIRST_SEED + args.seed, args.device)
     images = in_batches(generator, z)
@@ -137,15 +138,13 @@ def main():
 
     read = torch.nn.Sequential(generator, judge)  # from z to the judge's logits
     sides = [{"r": distance} for distance in DISTANCES]
-    as_many = z[~unclear][: unclear.sum()]
-    for kind, points in ("unclear", z[unclear]), ("clear", as_many):
+    for kind, points in ("unclear", z[unclear]), ("clear", z[~unclear][: unclear.sum()]):
         directions = fastest_directions(generator, points, rng)
         for row in sides:
             between = lies_between(read, points, row["r"] * directions)
             row[f"{kind} samples between two digits, %"] = percent(between)
     save_table(args.out_dir / "sides.csv", sides)
 
-    ends = typical_points(generator, judge, range(10), args.seed)
     planes = []
     for start, end in SHOWN:
         logits = in_batches(read, plane_points(ends, start, end).flatten(0, 1)).cpu()

@@ -1,10 +1,10 @@
-"""Train the GAN as the course's template does: the baseline of the report.
+"""Train the GAN with the settings of the course's template: the baseline of the report.
 
     python template.py --seed 0 --out_dir run/template-seed0
 
-The generator is updated first, and then the discriminator, with half its loss, on the same fakes.
-Both have Adam with the rate 0.0002 and PyTorch's betas. There is no penalty and no average of the
-weights. The networks, the flags, the measurements and the files are those of train.py.
+The template leaves the losses open; here they are the usual ones. The generator is updated first,
+and then the discriminator, with half its loss, on the same fakes. Both have Adam with the rate
+0.0002 and PyTorch's betas. There is neither penalty nor average; all else is that of train.py.
 """
 
 import torch
@@ -34,7 +34,8 @@ class TemplateTraining(Training):
     def train_step(self, real):
         """Update the generator and then the discriminator, on real (B, 1, 28, 28) in [-1, 1]."""
         args = self.args
-        z = torch.randn(len(real), args.latent_dim, generator=self.rng).to(args.device)
+        # At least two fakes, since BatchNorm cannot do with one.
+        z = torch.randn(max(2, len(real)), args.latent_dim, generator=self.rng).to(args.device)
         fake = self.generator(z)
 
         g_loss = generator_loss(self.discriminator(fake))

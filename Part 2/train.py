@@ -171,8 +171,8 @@ class Training:
     def update_average(self):
         """Move the averaged weights towards the generator's.
 
-        The decay after n steps is min(ema, (1 + n) / (10 + n)), so that the untrained weights are
-        forgotten soon and early samples show what has been learnt.
+        The decay is 0 in the first step, and min(ema, (1 + n) / (10 + n)) after n steps: the
+        untrained weights are forgotten soon, and early samples show what has been learnt.
         """
         decay = 0.0
         if self.step > 0:
