@@ -1,6 +1,6 @@
 """Train the GAN with the settings of the course's template: the baseline of the report.
 
-    python template.py --seed 0 --out_dir run/template-seed0
+    python template.py --seed 0 --out_dir run/template/seed0
 
 The template leaves the losses open; here they are the usual ones. The generator is updated first,
 and then the discriminator, with half its loss, on the same fakes. Both have Adam with the rate

@@ -57,7 +57,7 @@ def add_training_flags(parser):
     parser.add_argument("--n_epochs", type=count, default=200, help="passes over MNIST")
     parser.add_argument("--n_images", type=n_images, default=60_000, help="images of MNIST used")
     parser.add_argument("--save_interval", type=count, default=500, help="steps between grids")
-    due = "measure after the first ten epochs, then after every Nth and the last; 0: never"
+    due = "measure after each of the first ten epochs, every Nth and the last; 0: never"
     parser.add_argument("--measure_every", type=number(int, 0), default=5, help=due)
     parser.add_argument("--n_measured", type=n_measured, default=10_000, help="samples measured")
     parser.add_argument("--resume", action="store_true", help="continue out_dir's training, if any")

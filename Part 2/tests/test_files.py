@@ -58,6 +58,4 @@ def test_broken_weights_are_refused_and_run_no_code(tmp_path, refuse):
     ):
         write()
         refuse(sample.main, "--generator", bad, words=["bad.pth"])
-        bad.unlink()
-        refuse(sample.main, "--generator", bad, words=["bad.pth", "No such file"])
     assert not (tmp_path / "hit").exists()

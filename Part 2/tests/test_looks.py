@@ -106,6 +106,8 @@ def test_interpolate_draws_the_digits_asked_for_from_the_seed(call, refuse, tmp_
     pictures = [(tmp_path / seed / "interpolation.png").read_bytes() for seed in "01"]
     assert pictures[0] != pictures[1]
     refuse(interpolate.main, "--digits", 4, 4, words=["--digits", "4"])
+    for script in interpolate, latent_map, sample:
+        refuse(script.main, "--generator", "no.pth", words=["no.pth", "No such file"])
 
 
 def test_sample_draws_as_many_as_asked_for_from_the_seed(call, script, tmp_path):
@@ -142,7 +144,16 @@ def test_the_ablation_changes_one_thing_and_repeats_nothing(call, tmp_path, monk
     values = itertools.count(1)
     known = SimpleNamespace(quality=lambda images: {"inception_score": next(values)})
     monkeypatch.setattr(ablation, "Comparison", lambda *_: known)
-    flags = ["--only", "ours", "r1", "--n_images", 200, "--seeds", 2, "--out_dir", tmp_path]
+    flags = [
+        "--only",
+        "ours",
+        "r1",
+        "--n_images=200",
+        "--seed=4",
+        "--seeds=2",
+        "--out_dir",
+        tmp_path,
+    ]
     call(ablation.main, *flags, "--n_epochs", 1)
     settings = [set(row.split()) for row in capsys.readouterr().out.splitlines() if "b1=" in row]
     for other, setting in (settings[1], "seed"), (settings[2], "r1"):  # the next seed; without R1
@@ -151,7 +162,7 @@ def test_the_ablation_changes_one_thing_and_repeats_nothing(call, tmp_path, monk
     assert cells[0] == ["ours", "2", "5.50 (3.00 to 8.00)"]  # draws 1 to 5, and 6 to 10
     assert cells[1] == ["no R1", "2", "15.50 (13.00 to 18.00)"]
     call(ablation.main, *flags, "--n_epochs", 2)
-    assert len(list(tmp_path.glob("ours-*"))) == 4, "a longer training needs a folder of its own"
+    assert len(list(tmp_path.glob("ours-*seed4"))) == 2, "a longer training has its own folder"
     monkeypatch.setattr(train.Training, "train_step", None)  # a training would crash
     call(ablation.main, *flags, "--n_epochs", 1)
 
