@@ -91,7 +91,7 @@ def save_quality(path, ours, template, real):
     axes.set_title("How far the samples are from MNIST during the training")
     axes.yaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10], integer=True))
-    axes.legend(loc="upper right", fontsize=12)
+    figure.legend(loc="outside lower center", ncols=3, fontsize=12)
     axes.grid(alpha=0.3)
     save(path, figure.savefig)
 
