@@ -70,7 +70,7 @@ def memory_figure(rows, lengths, trained_at):
     grid[0, 1].set_title(f"right answers at each length T (red: T = {trained_at})", fontsize=11)
     grid[-1, 1].set_xlabel("T, digits of the sequence")
     figure.colorbar(image, ax=grid[:, 1], label="right answers (%)", aspect=40, pad=0.01)
-    figure.suptitle("Where a memory turns, answers depend on T; where it stands, they do not")
+    figure.suptitle("Where a memory turns, answers depend on T; where it stands, hardly")
     return figure
 
 
