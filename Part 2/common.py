@@ -8,6 +8,7 @@ import csv
 import io
 import math
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -73,7 +74,8 @@ def add_run_flags(parser, out_dir=HERE / "run", seed=0):
 
 def begin(args):
     """Create args.out_dir; print every setting, PyTorch's version and the number of threads."""
-    sys.stdout.reconfigure(line_buffering=True, errors="replace")  # for log files in any encoding
+    if hasattr(sys.stdout, "reconfigure"):  # a notebook's has not
+        sys.stdout.reconfigure(line_buffering=True, errors="replace")  # for any encoding
     try:
         os.makedirs(args.out_dir, exist_ok=True)
         tempfile.TemporaryFile(dir=args.out_dir).close()
@@ -85,10 +87,11 @@ def begin(args):
 
 def save(path, write):
     """Write a file atomically: call write(file) on a temporary file, then rename it to path."""
+    content = io.BytesIO()  # not the file itself: on a full disk, torch.save hides what is wrong
+    write(content)
     temporary = Path(path).with_name(f".tmp-{os.getpid()}-{Path(path).name}")
     try:
-        with open(temporary, "wb") as file:
-            write(file)
+        temporary.write_bytes(content.getbuffer())
         os.replace(temporary, path)
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror})") from error
@@ -126,12 +129,14 @@ def load(path, device, build):
         raise
     except Exception as error:  # a damaged or foreign file raises many kinds
         reason = " ".join(f"{type(error).__name__}: {error}".split())
+        reason = "".join(filter(str.isprintable, reason))  # torch colours its messages
         raise InputError(f"{path}: does not hold what is needed here ({reason:.150})") from error
 
 
 def run(main):
     """Call main; end bad input in one line and exit code 2, and Ctrl-C in exit code 130."""
     name = os.path.basename(sys.argv[0])
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that save can tidy up
     try:
         main()
     except KeyboardInterrupt:
@@ -139,4 +144,8 @@ def run(main):
         sys.exit(130)
     except InputError as error:
         print(f"{name}: error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except OSError as error:  # of standard output, closed by `head` or full
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that exit can flush it
+        print(f"{name}: error: standard output: {error.strerror}", file=sys.stderr)
         sys.exit(2)
