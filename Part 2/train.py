@@ -1,4 +1,4 @@
-"""Train the GAN on MNIST: 25 samples every 500 batches, mnist_generator.pth at the end.
+"""Train the GAN on MNIST: 25 samples every 500 batches and half-way, then mnist_generator.pth.
 
     python train.py                                     the full run, 200 epochs
     python train.py --n_epochs 1 --out_dir run/look     a first look
@@ -210,6 +210,11 @@ def save_samples(training):
     save_grid(path, training.samples(25, training.args.seed))
 
 
+def is_grid_due(step, n_steps, save_interval):
+    """Return whether to save a grid after this step: every Nth, half of all and the last."""
+    return step % save_interval == 0 or step in (n_steps // 2, n_steps)
+
+
 def is_due(epoch, args):
     """Return whether to measure after this epoch: the first ten, every Nth and the last."""
     every = args.measure_every
@@ -237,7 +242,8 @@ def save_results(training):
     save_samples(training)
     save_csv(out_dir / "losses.csv", training.losses)
     save_losses(out_dir / "losses.png", training.losses)
-    steps = [*range(0, training.step, training.args.save_interval), training.step]
+    n_steps, interval = training.step, training.args.save_interval
+    steps = [step for step in range(n_steps + 1) if is_grid_due(step, n_steps, interval)]
     grids = [out_dir / "images" / f"{step}.png" for step in steps]
     save_gif(out_dir / "training.gif", [grid for grid in grids if grid.exists()])
 
@@ -273,7 +279,7 @@ def train(args, build=Training):
         while training.epoch < args.n_epochs:
             start = time.perf_counter()
             for real in training.batches(images):
-                if training.step % args.save_interval == 0:
+                if is_grid_due(training.step, n_steps, args.save_interval):
                     save_samples(training)
                 training.train_step(real)
                 bar.update()
