@@ -60,8 +60,10 @@ def save_losses(path, rows):
         axes.axhline(at_half, color=color, ls="--", lw=1)
 
     draw(losses, "d_loss", "discriminator", BLUE, 2 * LOG_2)
-    draw(losses, "g_loss", "generator", ORANGE, LOG_2)
-    losses.set(title="Losses (dashed: D is 0.5 everywhere)", ylabel="loss (nats)", ylim=(0, None))
+    lowest = min(row["g_loss"] for row in rows)  # equation (10)'s own loss is negative
+    draw(losses, "g_loss", "generator", ORANGE, math.copysign(LOG_2, lowest))
+    losses.set(title="Losses (dashed: D is 0.5 everywhere)", ylabel="loss (nats)")
+    losses.set_ylim(min(0, lowest), None)
     draw(outputs, "d_real", "real images", BLUE, 0.5)
     draw(outputs, "d_fake", "generated images", ORANGE, 0.5)
     outputs.set(title="Mean of D (dashed: 0.5)", ylim=(0, 1))

@@ -84,6 +84,11 @@ def generator_loss(fake_logits):
     return F.softplus(-fake_logits).mean()
 
 
+def minimax_generator_loss(fake_logits):
+    """Return E log(1 - D(G(z))), <= 0: what the generator minimises in equation (10) itself."""
+    return -F.softplus(fake_logits).mean()
+
+
 def gradient_penalty(discriminator, real):
     """Return E ||d logit/dx||^2 / 2 over real images (Mescheder et al. 2018, R1, equation 9).
 
