@@ -70,7 +70,7 @@ def group_rows(comparison, name, generators, args):
     """Return the rows of the table for a group of generators, [(file, generator)]."""
     table, trainings = [], []
     for file, generator in generators:
-        bar = tqdm(draws(generator, args.seed, args.device), file, N_DRAWS, disable=None)
+        bar = tqdm(draws(generator, args.seed, args.device), str(file), N_DRAWS, disable=None)
         rows = [measure(comparison, draw) for draw in bar]
         trainings.append(means(rows))
         title = name if len(generators) == 1 else f"{name}, {Path(file).resolve().parent.name}"
