@@ -10,9 +10,8 @@ ablation.csv has the mean and the range of the seeds. A training that was interr
 
 import train
 from classifier import load_classifier
-from common import HERE, add_run_flags, begin, load, make_parser, number, run, save_table
-from evaluate import cells, draws, means
-from gan import Generator
+from common import HERE, add_run_flags, begin, make_parser, number, run, save_table
+from evaluate import NOISE_SEED, format_row, mean_of, sample_draws
 from metrics import Comparison
 from mnist import load_mnist
 
@@ -27,25 +26,17 @@ ROWS = {
     "ema": ("no average of the weights", {"ema": 0}),
     "all": ("all of these", {"fakes": 64, "lr": 2e-4, "lr_d": 2e-4, "b1": 0.9, "r1": 0, "ema": 0}),
 }
-NOISE_SEED = 5000  # of the first draw
 
 
 def train_generator(name, seed, args):
     """Return the generator of a row and a seed, trained now unless that has been done."""
     _, changes = ROWS[name]
-    settings = {
-        "n_epochs": args.n_epochs,
-        "n_images": args.n_images,
-        "measure_every": 0,
-        "seed": seed,
-        "device": args.device,
-        "out_dir": args.out_dir / f"{name}-{args.n_epochs}epochs-{args.n_images}images-seed{seed}",
-        **changes,
-    }
-    flags = [text for flag, value in settings.items() for text in (f"--{flag}", str(value))]
-    train.train(train.parse_args([*flags, "--resume"]))
-    file = settings["out_dir"] / "mnist_generator.pth"
-    return load(file, args.device, Generator.from_state_dict)
+    settings = train.parse_args(["--resume", "--measure_every", "0", "--seed", str(seed)])
+    folder = f"{name}-{args.n_epochs}epochs-{args.n_images}images-seed{seed}"
+    settings.out_dir, settings.device = args.out_dir / folder, args.device
+    settings.n_epochs, settings.n_images = args.n_epochs, args.n_images
+    vars(settings).update(changes)
+    return train.train(settings).final_generator()
 
 
 def main():
@@ -62,14 +53,13 @@ def main():
     comparison = Comparison(load_classifier("eye", args.device), load_mnist(True, args.device)[0])
 
     table = []
-    for name, (title, _) in ROWS.items():
-        if name in args.only:
-            trainings = []
-            for seed in range(args.seed, args.seed + args.seeds):
-                generator = train_generator(name, seed, args)
-                images = draws(generator, NOISE_SEED, args.device)
-                trainings.append(means([comparison.quality(draw) for draw in images]))
-            table.append({"training": title, "seeds": args.seeds} | cells(trainings))
+    for name in args.only:
+        trainings = []
+        for seed in range(args.seed, args.seed + args.seeds):
+            draws = sample_draws(train_generator(name, seed, args), NOISE_SEED)
+            trainings.append(mean_of([comparison.quality(draw) for draw in draws]))
+        title, _ = ROWS[name]
+        table.append({"training": title, "seeds": args.seeds} | format_row(trainings))
     save_table(args.out_dir / "ablation.csv", table)
     print(f"ablation.csv in {args.out_dir}")
 

@@ -1,6 +1,7 @@
 """Train the two small CNNs that read digits and provide the features of the quality measures.
 
-    python classifier.py
+    python classifier.py                     into run/
+    python classifier.py --out_dir .         in the place of those that all scripts use
 
 The eye, mnist_eye.pth, has chosen the GAN's settings. The judge, mnist_judge.pth, has another
 architecture and seed and has chosen nothing, so it reports. After some 95 seconds of training on
@@ -15,73 +16,48 @@ from torch import nn
 from tqdm import trange
 
 from common import HERE, add_run_flags, begin, load, make_parser, number, run, save_weights
-from gan import in_batches
+from gan import fill
+from metrics import in_batches
 from mnist import load_mnist
 
 FILES = {"eye": "mnist_eye.pth", "judge": "mnist_judge.pth"}
-N_FEATURES = {"eye": 128, "judge": 96}  # by which a file's model is recognised
 BATCH_SIZE, LEARNING_RATE = 100, 4e-3  # the peak of a one-cycle schedule
 
 
-def strided(inputs, outputs, size):
-    """Return layers that convolve with stride 2, which halves the resolution, and normalise."""
-    conv = nn.Conv2d(inputs, outputs, size, stride=2, padding=size // 2, bias=False)
+def block(inputs, outputs, size, stride=1):
+    """Return layers that convolve and normalise; stride 2 halves the resolution."""
+    conv = nn.Conv2d(inputs, outputs, size, stride, padding=size // 2, bias=False)
     return [conv, nn.BatchNorm2d(outputs), nn.ReLU()]
 
 
-def pooled(inputs, outputs):
-    """Return layers that convolve, normalise and halve the resolution by taking maxima."""
-    conv = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
-    return [conv, nn.BatchNorm2d(outputs), nn.ReLU(), nn.MaxPool2d(2)]
-
-
 class Classifier(nn.Module):
-    """A CNN, the "eye" or the "judge": images (B, 1, 28, 28) in [-1, 1] -> logits (B, 10)."""
+    """A CNN, the "eye" or the "judge": images (B, 1, 28, 28) in [-1, 1] -> logits (B, 10).
+
+    Its body alone returns the features (B, n_features), the activations before the last layer.
+    """
 
     def __init__(self, kind):
         super().__init__()
-        n_features = N_FEATURES[kind]
-        if kind == "eye":
-            self.body = nn.Sequential(
-                *strided(1, 32, 5),  # 28 x 28 -> 14 x 14
-                *strided(32, 64, 3),  # -> 7 x 7
-                *strided(64, 128, 3),  # -> 4 x 4
-                nn.Flatten(),
-                nn.Linear(128 * 4 * 4, n_features),
-                nn.ReLU(),
-            )
-        else:
-            self.body = nn.Sequential(
-                *pooled(1, 24),  # 28 x 28 -> 14 x 14
-                *pooled(24, 48),  # -> 7 x 7
-                *pooled(48, 80),  # -> 3 x 3
-                nn.Flatten(),
-                nn.Linear(80 * 3 * 3, n_features),
-                nn.ReLU(),
-            )
+        if kind == "eye":  # 28 x 28 -> 14 x 14 -> 7 x 7 -> 4 x 4
+            layers = [*block(1, 32, 5, 2), *block(32, 64, 3, 2), *block(64, 128, 3, 2)]
+            n_flat, n_features = 128 * 4 * 4, 128
+        else:  # 28 x 28 -> 14 x 14 -> 7 x 7 -> 3 x 3
+            layers = []
+            for inputs, outputs in (1, 24), (24, 48), (48, 80):
+                layers += [*block(inputs, outputs, 3), nn.MaxPool2d(2)]
+            n_flat, n_features = 80 * 3 * 3, 96
+        self.body = nn.Sequential(*layers, nn.Flatten(), nn.Linear(n_flat, n_features), nn.ReLU())
         self.head = nn.Linear(n_features, 10)
-
-    @classmethod
-    def from_state_dict(cls, state):
-        """Return the classifier, in eval mode, of this state_dict."""
-        n_features = state["head.weight"].shape[1]
-        kind = "judge" if n_features == N_FEATURES["judge"] else "eye"
-        classifier = cls(kind).to(state["head.weight"].device)
-        classifier.load_state_dict(state)
-        return classifier.eval()
-
-    def features(self, images):
-        """Return the activations (B, n_features) before the last layer."""
-        return self.body(images)
 
     def forward(self, images):
         """Return one logit per digit, (B, 10)."""
-        return self.head(self.features(images))
+        return self.head(self.body(images))
 
 
-def load_classifier(kind, device):
-    """Return the committed "eye" or "judge"; InputError when its file is missing or damaged."""
-    return load(HERE / FILES[kind], device, Classifier.from_state_dict)
+def load_classifier(kind, device, folder=HERE):
+    """Return the "eye" or "judge" of a folder; InputError when its file is missing or damaged."""
+    classifier = Classifier(kind).to(device)
+    return load(folder / FILES[kind], device, lambda state: fill(classifier, state))
 
 
 def shifted(images, rng, most=2):
@@ -114,7 +90,7 @@ def train_classifier(kind, images, labels, args):
 def main():
     """Train each classifier, save its weights, print its accuracy."""
     parser = make_parser(__doc__)
-    parser.add_argument("--n_epochs", type=number(int, 1), default=8, help="passes over MNIST")
+    parser.add_argument("--n_epochs", type=number(int, 1, 999), default=8, help="passes over MNIST")
     add_run_flags(parser)
     args = parser.parse_args()
     begin(args)

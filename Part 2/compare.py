@@ -1,24 +1,30 @@
-"""Draw the trainings with our settings beside those of the template.
+"""Draw trainings with our settings beside those with the template's.
 
     python compare.py                                   the committed results, as in the report
-    python compare.py --ours run/seed0/quality.csv --ours_grids run/seed0/images
+    python compare.py --group "our settings" run/seed0/quality.csv --grids mine run/seed0/images
 
 quality.png shows the Frechet distance of all trainings, from their quality.csv. moments.png shows
-samples of one training of each kind: at the start, after 1/200 of it, half-way and at the end.
+samples of one of each kind: at the start, after 1/200 of the training, half-way and at the end.
 """
 
 import csv
 from pathlib import Path
 
-import torch
 from PIL import Image
-from torchvision.utils import make_grid
 
 from classifier import load_classifier
-from common import HERE, InputError, add_run_flags, begin, make_parser, run
-from figures import save_moments, save_quality
+from common import HERE, InputError, add_run_flags, begin, make_parser, run, save
+from evaluate import NOISE_SEED, mean_of, training_draws
+from figures import grid_image, moments_figure, quality_figure
 from metrics import Comparison
 from mnist import load_mnist
+
+RESULTS = HERE / "results"
+GROUPS = [
+    ["our settings", *(RESULTS / f"quality_seed{n}.csv" for n in range(3))],
+    ["the template", *(RESULTS / f"quality_template_seed{n}.csv" for n in range(3))],
+]
+GRIDS = [["our settings", RESULTS / "grids/ours"], ["the template", RESULTS / "grids/template"]]
 
 
 def read_quality(path):
@@ -47,36 +53,30 @@ def read_moments(folder):
     return moments
 
 
-def grid_of(images):
-    """Return the grid, a grey image, of 25 images (25, 1, 28, 28) in [-1, 1]."""
-    pixels = ((images.cpu() + 1) * 127.5).round().to(torch.uint8)
-    return Image.fromarray(make_grid(pixels, 5)[0].numpy())
-
-
 def main():
-    """Read the trainings, measure real test images, draw both figures."""
+    """Read the trainings, measure real images, draw both figures."""
     parser = make_parser(__doc__)
-    results, grids = HERE / "results", HERE / "results" / "grids"
-    files = sorted(map(str, results.glob("quality_seed*.csv")))
-    baseline = sorted(map(str, results.glob("quality_template_*.csv")))
-    parser.add_argument("--ours", nargs="+", default=files, help="quality.csv of our trainings")
-    parser.add_argument("--template", nargs="+", default=baseline, help="the template's")
-    parser.add_argument("--ours_grids", default=grids / "ours", help="images/ of one of ours")
-    parser.add_argument("--template_grids", default=grids / "template", help="the template's")
+    group, grids = "a name and files quality.csv", "a name and a folder of grids; both flags repeat"
+    parser.add_argument("--group", nargs="+", action="append", help=group)
+    parser.add_argument("--grids", nargs=2, action="append", help=grids)
     add_run_flags(parser, HERE / "run" / "compare", seed=None)
     args = parser.parse_args()
+    if min(map(len, args.group or GROUPS)) < 2:
+        parser.error("argument --group: a name needs a file after it")
     begin(args)
-    ours = [read_quality(path) for path in args.ours]
-    template = [read_quality(path) for path in args.template]
-    moments = read_moments(args.ours_grids)
-    template_moments = read_moments(args.template_grids) if args.template else []
+    groups = [(name, list(map(read_quality, files))) for name, *files in args.group or GROUPS]
+    moments = {name: read_moments(folder) for name, folder in args.grids or GRIDS}
     images, _ = load_mnist(True, args.device)
-    comparison = Comparison(load_classifier("judge", args.device), images)
     test_images, _ = load_mnist(False, args.device)
-    real = comparison.quality(test_images)["frechet_distance"]
-    moments.append(("real images", grid_of(images[:25])))
-    save_quality(args.out_dir / "quality.png", ours, template, real)
-    save_moments(args.out_dir / "moments.png", moments, template_moments)
+    comparison = Comparison(load_classifier("judge", args.device), images)
+    draws = [comparison.quality(draw) for draw in training_draws(images, NOISE_SEED)]
+    references = {
+        "real test images": comparison.quality(test_images)["frechet_distance"],
+        "10,000 training images": mean_of(draws)["frechet_distance"],
+    }
+    next(iter(moments.values())).append(("real images", grid_image(images[:25])))
+    save(args.out_dir / "quality.png", quality_figure(groups, references).savefig)
+    save(args.out_dir / "moments.png", moments_figure(moments).savefig)
     print(f"quality.png and moments.png in {args.out_dir}")
 
 

@@ -1,6 +1,7 @@
-"""The figures of Part 2. Each function saves one, atomically, to the path that it is given."""
+"""The figures of Part 2: each function returns a matplotlib Figure; grids and GIFs are Pillow's."""
 
 import math
+from itertools import cycle
 from pathlib import Path
 
 import matplotlib
@@ -9,27 +10,25 @@ import torch.nn.functional as F
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from PIL import Image, ImageDraw, ImageFont
-from torchvision.utils import save_image
+from torchvision.utils import make_grid
 
 from common import BLUE, GREY, ORANGE, save
 
 LOG_2 = math.log(2)
+COLORS = BLUE, ORANGE, "#009E73", "#CC79A7"  # of groups of trainings
 
 
-def save_grid(path, images):
-    """Save N images (N, 1, 28, 28) in [-1, 1] as a grid, about as wide as high: 5 x 5 for 25."""
-    nrow = math.ceil(math.sqrt(len(images)))
-    pixels = (images + 1) / 2
-    save(path, lambda file: save_image(pixels, file, format="png", nrow=nrow))
+def grid_image(images):
+    """Return N images (N, 1, 28, 28) in [-1, 1] in one picture, as wide as high: 5 x 5 for 25."""
+    pixels = ((images.cpu() + 1) * 127.5 + 0.5).to(torch.uint8)
+    grid = make_grid(pixels, nrow=math.ceil(math.sqrt(len(images))))
+    return Image.fromarray(grid.permute(1, 2, 0).numpy())
 
 
 def save_gif(path, grids, n_frames=60):
-    """Save a GIF of the grids, paths <batch>.png in the order of training, each with its batch.
-
-    Early grids differ most, so of n_frames, frame k shows (k / (n_frames - 1))^2 of the training.
-    """
-    times = torch.linspace(0, 1, n_frames).square()
-    picks = (times * (len(grids) - 1)).round().int().unique()
+    """Save a GIF of the grids, paths <batch>.png in the order of training, each with its batch."""
+    parts = torch.linspace(0, 1, n_frames).square()  # of the training; early grids differ most
+    picks = (parts * (len(grids) - 1)).round().int().unique()
     font_file = Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSans.ttf")
     font = ImageFont.truetype(str(font_file), 17)  # Pillow 10.0 takes no Path
     frames = []
@@ -39,18 +38,17 @@ def save_gif(path, grids, n_frames=60):
         label = f"batch {int(grids[i].stem):,}"
         ImageDraw.Draw(frame).text((152, 14), label, fill=255, font=font, anchor="mm")
         frames.append(frame)
-    durations = [120] * (len(frames) - 1) + [2000]
+    first, *rest = frames
+    times = [120] * len(rest) + [2000]  # ms
 
     def write(file):
-        frames[0].save(
-            file, "gif", append_images=frames[1:], save_all=True, duration=durations, loop=0
-        )
+        first.save(file, "gif", save_all=True, append_images=rest, duration=times, loop=0)
 
     save(path, write)
 
 
-def save_losses(path, rows):
-    """Save a figure of the losses and the means of D over the epochs, from rows of losses.csv."""
+def losses_figure(rows):
+    """Return a Figure of the losses and the means of D over the epochs, from rows of losses.csv."""
     figure = Figure(figsize=(10, 3.8), dpi=110, layout="constrained")
     losses, outputs = figure.subplots(1, 2)
     epochs = [row["epoch"] for row in rows]
@@ -73,51 +71,49 @@ def save_losses(path, rows):
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         axes.legend(loc="lower right")
         axes.grid(alpha=0.3)
-    save(path, figure.savefig)
+    return figure
 
 
-def save_quality(path, ours, template, real):
-    """Save a figure of the Frechet distance over the epochs, on a logarithmic axis.
+def quality_figure(groups, references):
+    """Return a Figure of the Frechet distance over the epochs, on a logarithmic axis.
 
-    ours and template are lists of ([epoch], [distance]); real is that of real test images.
+    groups is [(name, [([epoch], [distance]) of each training])], references {name: distance}.
     """
     figure = Figure(figsize=(9, 4.5), dpi=110, layout="constrained")
     axes = figure.subplots()
-    for name, runs, color in ("our settings", ours, BLUE), ("the template", template, ORANGE):
-        for epochs, distances in runs:
+    for (name, trainings), color in zip(groups, cycle(COLORS)):
+        for epochs, distances in trainings:
             axes.plot(epochs, distances, color=color, lw=1.5, marker="o", ms=2.5)
-        if runs:
-            axes.plot([], color=color, label=f"{name}, {len(runs)} trainings")
-    axes.axhline(real, color=GREY, ls="--", lw=2, label="real test images")
+        axes.lines[-1].set_label(f"{name}, {len(trainings)} trainings")
+    for (name, distance), style in zip(references.items(), cycle(["--", ":"])):
+        axes.axhline(distance, color=GREY, ls=style, lw=2, label=name)
     axes.set(yscale="log", xlabel="epoch", ylabel="Fréchet distance (lower is better)")
     axes.set_title("How far the samples are from MNIST during the training")
     axes.yaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10], integer=True))
-    figure.legend(loc="outside lower center", ncols=3, fontsize=12)
+    figure.legend(loc="outside lower center", ncols=2, fontsize=12)
     axes.grid(alpha=0.3)
-    save(path, figure.savefig)
+    return figure
 
 
-def save_moments(path, ours, template):
-    """Save a figure of one or two trainings, lists of (title, grid); the second may be empty."""
-    rows = {"our settings": ours} | ({"the template": template} if template else {})
+def moments_figure(rows):
+    """Return a Figure of the moments of some trainings, {name: [(title, grid)]}, a row each."""
     columns = max(map(len, rows.values()))
     size = (3.3 * columns + 0.5, 3.7 * len(rows))
     figure = Figure(figsize=size, dpi=90, layout="constrained")
-    grid = figure.subplots(len(rows), columns, squeeze=False)
-    for line, (name, cells) in zip(grid, rows.items(), strict=True):
-        for axes in line[len(cells) :]:
-            axes.set_visible(False)
-        for axes, (title, image) in zip(line, cells, strict=False):
+    for row, (name, moments) in enumerate(rows.items()):
+        for column, (title, image) in enumerate(moments):
+            axes = figure.add_subplot(len(rows), columns, row * columns + column + 1)
             axes.imshow(image, cmap="gray", vmin=0, vmax=255)
             axes.set_title(title, fontsize=17)
             axes.set(xticks=[], yticks=[])
-        line[0].set_ylabel(name, fontsize=20)
-    save(path, figure.savefig)
+            if column == 0:
+                axes.set_ylabel(name, fontsize=20)
+    return figure
 
 
-def save_interpolation(path, rows):
-    """Save a figure of rows (images (N, 1, 28, 28), [digit]), each digit below its image."""
+def interpolation_figure(rows):
+    """Return a Figure of rows (images (N, 1, 28, 28), [digit]), each digit below its image."""
     columns = len(rows[0][0])
     figure = Figure(figsize=(columns, 1.25 * len(rows) + 0.5), dpi=110, layout="constrained")
     grid = figure.subplots(len(rows), columns, squeeze=False)
@@ -130,14 +126,11 @@ def save_interpolation(path, rows):
             end.xaxis.label.set_fontweight("bold")
     title = "Each row: from one digit to another in equal steps of z"
     figure.suptitle(f"{title}\nBelow each image: the digit that the judge reads in it")
-    save(path, figure.savefig)
+    return figure
 
 
 def draw_plane(axes, plane, extent):
-    """Draw a plane (start, end, digits (N, N), clear (N, N)) and the path (0, 0) to (1, 0) in it.
-
-    extent is (left, right, bottom, top).
-    """
+    """Draw a plane (start, end, digits (N, N), clear (N, N)) and in it the path to (1, 0)."""
     start, end, digits, clear = plane
     colors = torch.tensor(matplotlib.colormaps["tab10"].colors)[digits]
     colors[~clear] = 1.0  # white
@@ -157,13 +150,13 @@ def draw_plane(axes, plane, extent):
     axes.set(xticks=[], yticks=[])
 
 
-def save_map(path, planes, extent, table):
-    """Save a figure of three planes, as draw_plane takes them, and bars from steepness.csv."""
+def map_figure(planes, extent, table):
+    """Return a Figure of three planes, as draw_plane takes them, and bars from steepness.csv."""
     figure = Figure(figsize=(10, 10.4), dpi=100, layout="constrained")
     *maps, axes = figure.subplots(2, 2).flat
     for plane_axes, plane in zip(maps, planes, strict=True):
         draw_plane(plane_axes, plane, extent)
-    *shares, real = (float(row["unclear to the judge, %"]) for row in (*table[:10], table[-1]))
+    *shares, real = (row["unclear to the judge, %"] for row in (*table[:10], table[-1]))
     bars = axes.bar(range(1, 11), shares, color=BLUE)
     axes.bar_label(bars, fmt="%.1f", fontsize=11, padding=2)
     axes.axhline(real, color=ORANGE, lw=2, label="real test images")
@@ -176,4 +169,4 @@ def save_map(path, planes, extent, table):
     figure.suptitle(
         f"{title}Unclear samples mostly lie near borders, where images change fast.", fontsize=16
     )
-    save(path, figure.savefig)
+    return figure

@@ -8,8 +8,8 @@ from torch import nn
 class Generator(nn.Module):
     """The generator G(z), which turns standard normal noise into images.
 
-    z (B, latent_dim) float32 -> images (B, 1, 28, 28) float32 in [-1, 1]. In training mode, B must
-    be at least 2, since BatchNorm needs a variance.
+    z (B, latent_dim) -> images (B, 1, 28, 28) in [-1, 1]. To train, B must be at least 2, since
+    BatchNorm needs a variance.
     """
 
     def __init__(self, latent_dim=100):
@@ -35,9 +35,7 @@ class Generator(nn.Module):
     def from_state_dict(cls, state):
         """Return the generator, in eval mode, of this state_dict, whatever its latent_dim."""
         weight = state["layers.0.weight"]
-        generator = cls(latent_dim=weight.shape[1]).to(weight.device)
-        generator.load_state_dict(state)
-        return generator.eval()
+        return fill(cls(latent_dim=weight.shape[1]).to(weight.device), state)
 
     def forward(self, z):
         """Return one image for each row of z."""
@@ -60,6 +58,15 @@ class Discriminator(nn.Module):
     def forward(self, images):
         """Return one logit per image; its sigmoid is D(x), the probability of being real."""
         return self.layers(images.flatten(1))
+
+
+def fill(network, state):
+    """Return the network, in eval mode, with the weights of this state_dict, which must be sane."""
+    network.load_state_dict(state)
+    for name, weight in network.state_dict().items():
+        if state[name].dtype != weight.dtype or not (weight.abs() < 1e30).all():
+            raise ValueError(f"{name} is not {weight.dtype}, or may overflow")
+    return network.eval()
 
 
 # Equation (10) of the assignment, min_G max_D  E_x log D(x) + E_z log(1 - D(G(z))), in logits.
@@ -90,21 +97,7 @@ def minimax_generator_loss(fake_logits):
 
 
 def gradient_penalty(discriminator, real):
-    """Return E ||d logit/dx||^2 / 2 over real images (Mescheder et al. 2018, R1, equation 9).
-
-    real is (B, 1, 28, 28). The penalty flattens D around real images.
-    """
+    """Return E ||d logit/dx||^2 / 2 over real images (Mescheder et al. 2018, R1, equation 9)."""
     real = real.detach().requires_grad_()
     (gradient,) = torch.autograd.grad(discriminator(real).sum(), real, create_graph=True)
     return gradient.square().sum((1, 2, 3)).mean() / 2
-
-
-def latent_points(n, latent_dim, seed, device):
-    """Return z (n, latent_dim), standard normal: the same for a seed, whatever the device."""
-    return torch.randn(n, latent_dim, generator=torch.Generator().manual_seed(seed)).to(device)
-
-
-@torch.no_grad()
-def in_batches(function, inputs, size=500):
-    """Return function(inputs), computed for size rows at a time, so that memory stays flat."""
-    return torch.cat([function(batch) for batch in inputs.split(size)])

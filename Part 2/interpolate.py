@@ -10,9 +10,10 @@ has the digits that the judge reads in them.
 import torch
 
 from classifier import load_classifier
-from common import HERE, InputError, add_run_flags, begin, load, make_parser, run, save_table
-from figures import save_interpolation
-from gan import Generator, in_batches, latent_points
+from common import HERE, InputError, add_run_flags, begin, load, make_parser, run, save, save_table
+from figures import interpolation_figure
+from gan import Generator
+from metrics import in_batches, latent_points
 from mnist import load_mnist
 
 PAIRS = [(0, 1), (2, 3), (4, 5), (6, 7), (8, 9)]
@@ -25,15 +26,14 @@ N_TRAINING = 5_000  # training images behind the mean of each digit
 def typical_points(generator, classifier, digits, seed):
     """Return {digit: z (latent_dim,)}, points whose images are clear and typical of their digit.
 
-    A sample, of N_SAMPLES, is clear if the classifier gives the digit at least LEAST_CONFIDENCE.
-    The most typical clear one has features nearest to the mean of the digit's images among the
-    first N_TRAINING training images. Raises InputError when no sample of a digit is clear.
+    Of N_SAMPLES, those are clear to which the classifier gives the digit LEAST_CONFIDENCE. The most
+    typical one has features nearest to the mean of the digit's among N_TRAINING training images.
     """
     device = next(generator.parameters()).device
     images, labels = (tensor[:N_TRAINING] for tensor in load_mnist(True, device))
-    training_features = in_batches(classifier.features, images)
+    training_features = in_batches(classifier.body, images)
     z = latent_points(N_SAMPLES, generator.latent_dim, seed, device)
-    features = in_batches(classifier.features, in_batches(generator, z))
+    features = in_batches(classifier.body, in_batches(generator, z))
     confidence, read = in_batches(classifier.head, features).softmax(1).max(1)
     points = {}
     for digit in digits:
@@ -70,7 +70,7 @@ def main():
         digits = in_batches(judge, images).argmax(1).tolist()
         rows.append((images, digits))
         table.append({"from": start, "to": end, "digits read": " ".join(map(str, digits))})
-    save_interpolation(args.out_dir / "interpolation.png", rows)
+    save(args.out_dir / "interpolation.png", interpolation_figure(rows).savefig)
     save_table(args.out_dir / "interpolation.csv", table)
     print(f"interpolation.png and interpolation.csv in {args.out_dir}")
 

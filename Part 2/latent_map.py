@@ -17,16 +17,16 @@ import torch.nn.functional as F
 from torch.func import jvp, vjp
 
 from classifier import load_classifier
-from common import HERE, add_run_flags, begin, load, make_parser, run, save_table
-from figures import save_map
-from gan import Generator, in_batches, latent_points
+from common import HERE, add_run_flags, begin, load, make_parser, run, save, save_table
+from figures import map_figure
+from gan import Generator
 from interpolate import typical_points
-from metrics import is_clear
+from metrics import in_batches, is_clear, latent_points
 from mnist import load_mnist
 
 N_SAMPLES = 10_000
 FIRST_SEED = 6000  # of the samples; no setting was chosen on them
-SHOWN = [(0, 1), (4, 5), (6, 7)]  # the rows of interpolate.py in which other digits appear
+PAIRS = [(0, 1), (4, 5), (6, 7)]  # the rows of interpolate.py in which other digits appear
 EXTENT = (-0.5, 1.5, -1.0, 1.0)  # of a plane: left, right, bottom, top
 RESOLUTION = 101  # points along each side of a plane
 DISTANCES = (0.05, 0.1, 0.2, 0.5)  # the r of sides.csv
@@ -40,8 +40,8 @@ def random_directions(z, rng):
 def plane_points(ends, start, end):
     """Return points z (RESOLUTION, RESOLUTION, latent_dim) on a plane; ends is {digit: point}.
 
-    The plane holds the points of the digits start, at (0, 0), and end, at (1, 0), and, of the other
-    digits' points, the one that is nearest to the straight line through these two.
+    The plane holds the points of the digits start, at (0, 0), and end, at (1, 0), and the other
+    digit's point that is nearest to the straight line through these two.
     """
     x_axis = ends[end] - ends[start]
     unit = F.normalize(x_axis, dim=0)
@@ -65,10 +65,8 @@ def steepness(generator, z, rng, n_directions=8, step=0.1):
 
 
 def fastest_directions(generator, z, rng, n_steps=8):
-    """Return the directions (N, latent_dim), of norm 1, in which the generator changes fastest.
-
-    They are the first right singular vectors of its Jacobians at z, by the power method.
-    """
+    """Return the directions (N, latent_dim), of norm 1, in which the generator changes fastest."""
+    # The first right singular vectors of its Jacobians at z, by the power method.
     directions = random_directions(z, rng)
     _, transposed = vjp(generator, z)
     for _ in range(n_steps):
@@ -84,15 +82,12 @@ def lies_between(read, z, offsets):
 
 
 def percent(mask):
-    """Return the share of True in a mask, in %, as text."""
-    return f"{100 * mask.cpu().double().mean():.1f}"
+    """Return the share of True in a mask, in %, with one decimal; of an empty mask, nothing."""
+    return round(100 * mask.cpu().double().mean().item(), 1) if len(mask) > 0 else ""
 
 
 def steepness_table(steep, digits, judge, eye):
-    """Return the rows of steepness.csv for samples of steepness (N,), read as digits (N,).
-
-    judge and eye (N,) are True where the sample is unclear to them.
-    """
+    """Return the rows of steepness.csv; judge and eye (N,) are True where a sample is unclear."""
     order = steep.argsort()
     groups = {f"tenth {n}": tenth for n, tenth in enumerate(order.tensor_split(10), start=1)}
     groups["all samples"] = order
@@ -104,7 +99,7 @@ def steepness_table(steep, digits, judge, eye):
     return [
         {
             "images": name,
-            "median steepness": f"{steep[group].median():.1f}",
+            "median steepness": round(steep[group].median().item(), 1),
             "unclear to the judge, %": percent(judge[group]),
             "unclear to the eye, %": percent(eye[group]),
         }
@@ -146,11 +141,11 @@ def main():
     save_table(args.out_dir / "sides.csv", sides)
 
     planes = []
-    for start, end in SHOWN:
+    for start, end in PAIRS:
         logits = in_batches(read, plane_points(ends, start, end).flatten(0, 1)).cpu()
         digits, clear = logits.argmax(1), is_clear(logits)
         planes.append((start, end, digits.view(RESOLUTION, -1), clear.view(RESOLUTION, -1)))
-    save_map(args.out_dir / "map.png", planes, EXTENT, table)
+    save(args.out_dir / "map.png", map_figure(planes, EXTENT, table).savefig)
     print(f"map.png, steepness.csv and sides.csv in {args.out_dir}")
 
 

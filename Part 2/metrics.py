@@ -1,23 +1,32 @@
-"""Quality measures of generated images.
-
-All but `nearest` take what a CNN of classifier.py sees in the images: features (N, D) or logits
-(N, 10).
-"""
+"""Samples of a generator, and measures of them by a CNN's features (N, D) or logits (N, 10)."""
 
 import math
 
 import torch
 
-from gan import in_batches
+
+def latent_points(n, latent_dim, seed, device):
+    """Return z (n, latent_dim), standard normal: the same for a seed, whatever the device."""
+    return torch.randn(n, latent_dim, generator=torch.Generator().manual_seed(seed)).to(device)
+
+
+@torch.no_grad()
+def in_batches(function, inputs, size=500):
+    """Return function(inputs), computed for size rows at a time, so that memory stays flat."""
+    return torch.cat([function(batch) for batch in inputs.split(size)])
+
+
+def draw_samples(generator, n, seed):
+    """Return n images (n, 1, 28, 28) of the generator, at points that the seed fixes."""
+    device = next(generator.parameters()).device
+    return in_batches(generator, latent_points(n, generator.latent_dim, seed, device))
 
 
 def frechet_distance(x, y):
     """Return the squared Frechet distance, >= 0, of two Gaussians fitted to x (N, D) and y (M, D).
 
-    It is infinite when a feature is not finite. Otherwise it is
-    ||mx - my||^2 + tr(Cx + Cy - 2 (Cx Cy)^(1/2)) in float64 (Heusel et al. 2017, equation 6). The
-    trace of the root is the sum of the roots of the eigenvalues of Cx Cy, which are those of
-    the symmetric Cx^(1/2) Cy Cx^(1/2).
+    ||mx - my||^2 + tr(Cx + Cy - 2 (Cx Cy)^(1/2)) in float64 (Heusel et al. 2017, equation 6), where
+    Cx Cy has the eigenvalues of the symmetric Cx^(1/2) Cy Cx^(1/2); infinite if a feature is.
     """
     x, y = x.cpu().double(), y.cpu().double()
     if not (x.isfinite().all() and y.isfinite().all()):
@@ -43,10 +52,9 @@ def is_clear(logits):
 
 
 def nearest(images, references):
-    """Return the distance (N,) of each of N images to the reference nearest to it.
+    """Return the distance (N,) of each of N images, in [-1, 1], to the reference nearest to it.
 
-    Images (N, 1, 28, 28) and references (M, 1, 28, 28) are in [-1, 1]. A distance is the root of
-    the summed squares of all pixel differences, after the pixels are scaled to 0..1.
+    It is the root of the summed squares of all pixel differences, with pixels in 0..1.
     """
     references = references.flatten(1) / 2  # [-1, 1] has twice the width of [0, 1]
     return in_batches(lambda x: torch.cdist(x.flatten(1) / 2, references).amin(1), images)
@@ -57,11 +65,11 @@ class Comparison:
 
     def __init__(self, classifier, training_images):
         self.classifier, self.training_images = classifier, training_images
-        self.training_features = in_batches(classifier.features, training_images)  # (N, D)
+        self.training_features = in_batches(classifier.body, training_images)  # (N, D)
 
     def quality(self, images):
         """Return {measure: number} of images (N, 1, 28, 28)."""
-        features = in_batches(self.classifier.features, images)
+        features = in_batches(self.classifier.body, images)
         logits = in_batches(self.classifier.head, features)
         shares = logits.argmax(1).cpu().bincount(minlength=10).double() / len(logits)
         return {

@@ -12,13 +12,10 @@ RAW = HERE / "data" / "MNIST" / "raw"  # where the four files are
 
 
 def read_file(name, shape):
-    """Return the pixels or labels in RAW/name, as a uint8 tensor of this shape.
-
-    Raises InputError when the file is missing, damaged (gzip has a checksum) or of another size.
-    """
+    """Return the pixels or labels in RAW/name, as a uint8 tensor of this shape."""
     path = RAW / name
     try:
-        content = gzip.decompress(path.read_bytes())
+        content = gzip.decompress(path.read_bytes())  # gzip has a checksum
         header = 4 + 4 * len(shape)  # bytes
         array = np.frombuffer(content, np.uint8, offset=header).reshape(shape)
     except (OSError, EOFError, ValueError, zlib.error) as error:
@@ -27,11 +24,7 @@ def read_file(name, shape):
 
 
 def load_mnist(train=True, device="cpu"):
-    """Return (images, labels) of the training or the test split, on device.
-
-    images is float32 (N, 1, 28, 28) in [-1, 1], labels int64 (N,) in 0..9. Raises InputError as
-    read_file does.
-    """
+    """Return a split's images (N, 1, 28, 28), float32 in [-1, 1], and labels (N,), on device."""
     split, n = ("train", 60_000) if train else ("t10k", 10_000)
     images = read_file(f"{split}-images-idx3-ubyte.gz", (n, 28, 28))
     labels = read_file(f"{split}-labels-idx1-ubyte.gz", (n,))

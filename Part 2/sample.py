@@ -6,9 +6,10 @@
 The samples are in samples.png in out_dir.
 """
 
-from common import HERE, add_run_flags, begin, load, make_parser, number, run
-from figures import save_grid
-from gan import Generator, in_batches, latent_points
+from common import HERE, add_run_flags, begin, load, make_parser, number, run, save
+from figures import grid_image
+from gan import Generator
+from metrics import draw_samples
 
 
 def main():
@@ -20,9 +21,9 @@ def main():
     args = parser.parse_args()
     begin(args)
     generator = load(args.generator, args.device, Generator.from_state_dict)
-    z = latent_points(args.n, generator.latent_dim, args.seed, args.device)
+    grid = grid_image(draw_samples(generator, args.n, args.seed))
     path = args.out_dir / "samples.png"
-    save_grid(path, in_batches(generator, z))
+    save(path, lambda file: grid.save(file, "png"))
     print(f"samples in {path}")
 
 

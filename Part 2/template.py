@@ -7,8 +7,7 @@ The template leaves the losses open; here they are the usual ones. The generator
 and then the discriminator, with half its loss, on the same fakes. Both have Adam with the rate
 0.0002 and PyTorch's betas. There is neither penalty nor average; all else is that of train.py.
 Seed 0 ends at a Frechet distance of 25, and seeds 1 and 2 near 490, after an hour of a core each.
-
-Three flags change one thing of this loop each, to see what its collapse hangs on.
+The flags --b1, --fresh_fakes and --g_loss change one thing each.
 """
 
 import torch
@@ -24,9 +23,8 @@ G_LOSSES = {"nonsaturating": generator_loss, "minimax": minimax_generator_loss}
 def parse_args(argv=None):
     """Return the settings of the command line, or of a list of flags."""
     parser = make_parser(__doc__)
-    b1, fresh = number(float, 0, 0.999999), "update the discriminator on newly generated fakes"
-    parser.add_argument("--b1", type=b1, default=0.9, help="Adam's beta1")
-    parser.add_argument("--fresh_fakes", action="store_true", help=fresh)
+    parser.add_argument("--b1", type=number(float, 0, 0.999999), default=0.9, help="Adam's beta1")
+    parser.add_argument("--fresh_fakes", action="store_true", help="discriminator gets new fakes")
     parser.add_argument("--g_loss", choices=G_LOSSES, default="nonsaturating", help="generator's")
     add_training_flags(parser)
     parser.set_defaults(batch_size=64, latent_dim=100, lr=2e-4, lr_d=2e-4, b2=0.999, ema=0)
@@ -61,7 +59,7 @@ class TemplateTraining(Training):
         self.optimizer_d.zero_grad()
         (d_loss / 2).backward()
         self.optimizer_d.step()
-        self.record(d_loss, g_loss, real_logits, fake_logits)
+        self.finish_step(d_loss, g_loss, real_logits, fake_logits)
 
 
 def main():

@@ -3,6 +3,7 @@
     python train.py                                     the full run, 200 epochs
     python train.py --n_epochs 1 --out_dir run/look     a first look
     python train.py --resume                            continue after a crash, bit for bit
+    python template.py                                  with the settings of the course's template
 
 Into out_dir go images/<batch>.png, quality.csv, losses.csv, losses.png, training.gif,
 mnist_generator.pth and checkpoint.pt. Two and a half hours of one CPU core end at a Frechet
@@ -14,32 +15,16 @@ import math
 import time
 
 import torch
-from torch.optim.swa_utils import update_bn
+from torch.optim import Adam
+from torch.optim.swa_utils import AveragedModel, update_bn
 from tqdm import tqdm
 
-from checkpoint import resume, save_checkpoint
+from checkpoint import save_checkpoint, start_or_resume
 from classifier import load_classifier
-from common import (
-    InputError,
-    add_run_flags,
-    begin,
-    make_parser,
-    number,
-    run,
-    save_csv,
-    save_weights,
-)
-from figures import save_gif, save_grid, save_losses
-from gan import (
-    Discriminator,
-    Generator,
-    discriminator_loss,
-    generator_loss,
-    gradient_penalty,
-    in_batches,
-    latent_points,
-)
-from metrics import Comparison
+from common import add_run_flags, begin, make_parser, number, run, save, save_csv, save_weights
+from figures import grid_image, losses_figure, save_gif
+from gan import Discriminator, Generator, discriminator_loss, generator_loss, gradient_penalty
+from metrics import Comparison, draw_samples, latent_points
 from mnist import load_mnist
 
 # Seeds of the noise for quality.csv and for BatchNorm's statistics; no setting was chosen on them.
@@ -52,8 +37,7 @@ VALUES = "epoch", "losses", "quality", "seconds"
 
 def add_training_flags(parser):
     """Add the flags that template.py has, too."""
-    count = number(int, 1)
-    n_images, n_measured = number(int, 2, 60_000), number(int, 200, 100_000)
+    count, n_images, n_measured = number(int, 1), number(int, 2, 60_000), number(int, 200)
     parser.add_argument("--n_epochs", type=count, default=200, help="passes over MNIST")
     parser.add_argument("--n_images", type=n_images, default=60_000, help="images of MNIST used")
     parser.add_argument("--save_interval", type=count, default=500, help="steps between grids")
@@ -92,14 +76,14 @@ class Training:
         self.generator = Generator(args.latent_dim).to(args.device)
         self.discriminator = Discriminator().to(args.device)
         betas = (args.b1, args.b2)
-        self.optimizer_g = torch.optim.Adam(self.generator.parameters(), args.lr, betas, fused=True)
-        self.optimizer_d = torch.optim.Adam(
-            self.discriminator.parameters(), args.lr_d, betas, fused=True
-        )
-        self.averaged = copy.deepcopy(self.generator)
+        fused = args.device.type != "mps"  # there it needs a newer PyTorch than 2.4
+        self.optimizer_g = Adam(self.generator.parameters(), args.lr, betas, fused=fused)
+        self.optimizer_d = Adam(self.discriminator.parameters(), args.lr_d, betas, fused=fused)
+        self.averaged = AveragedModel(self.generator, avg_fn=self.average)
         # On the CPU, so that the noise and the order of the images are the same on each device.
         self.rng = torch.Generator().manual_seed(args.seed)
         self.n_batches = math.ceil(args.n_images / args.batch_size)  # in an epoch
+        self.n_steps = args.n_epochs * self.n_batches
         self.step = self.epoch = 0  # how many are done
         self.step_losses = torch.zeros(self.n_batches, len(LOSSES), device=args.device)
         self.losses, self.quality = [], []  # the rows of losses.csv and of quality.csv
@@ -156,30 +140,23 @@ class Training:
 
         self.optimizer_d.step()
         self.optimizer_g.step()
-        self.record(d_loss, g_loss, real_logits, fake_logits)
+        self.finish_step(d_loss, g_loss, real_logits, fake_logits)
 
     @torch.no_grad()
-    def record(self, d_loss, g_loss, real_logits, fake_logits):
+    def finish_step(self, d_loss, g_loss, real_logits, fake_logits):
         """Keep the losses of a step that both networks have made, and average the generator."""
         d_real, d_fake = torch.sigmoid(real_logits).mean(), torch.sigmoid(fake_logits).mean()
         row = self.step % self.n_batches
         self.step_losses[row] = torch.stack([d_loss, g_loss, d_real, d_fake])
         if self.args.ema > 0:
-            self.update_average()
+            self.averaged.update_parameters(self.generator)
         self.step += 1
 
-    def update_average(self):
-        """Move the averaged weights towards the generator's.
-
-        The decay is 0 in the first step, and min(ema, (1 + n) / (10 + n)) after n steps: the
-        untrained weights are forgotten soon, and early samples show what has been learnt.
-        """
-        decay = 0.0
-        if self.step > 0:
-            decay = min(self.args.ema, (1 + self.step) / (10 + self.step))
-        weights = zip(self.averaged.parameters(), self.generator.parameters(), strict=True)
-        for averaged, current in weights:
-            averaged.lerp_(current, 1 - decay)
+    def average(self, averaged, current, _):
+        """Return averaged weights moved towards the current ones, which the first step copied."""
+        # The decay grows up to ema, so that early samples show what has been learnt.
+        decay = min(self.args.ema, (1 + self.step) / (10 + self.step))
+        return averaged.lerp(current, 1 - decay)
 
     def end_epoch(self):
         """Count an epoch whose steps are done, and keep the means of its losses."""
@@ -193,26 +170,23 @@ class Training:
             return copy.deepcopy(self.generator).eval()
         # The averaged weights need statistics of their own for BatchNorm. The noise for these has
         # a seed of its own, so that the training does not change.
-        generator = copy.deepcopy(self.averaged).eval()
+        generator = copy.deepcopy(self.averaged.module).eval()
         z = latent_points(5_000, self.args.latent_dim, BATCHNORM_SEED, self.args.device)
         update_bn(z.split(500), generator)
         return generator
 
-    def samples(self, n, seed):
-        """Return n images (n, 1, 28, 28) of the final generator, at points that the seed fixes."""
-        z = latent_points(n, self.args.latent_dim, seed, self.args.device)
-        return in_batches(self.final_generator(), z)
-
 
 def save_samples(training):
     """Save images/<step>.png: what the generator draws at 25 points that stay the same."""
+    grid = grid_image(draw_samples(training.final_generator(), 25, training.args.seed))
     path = training.args.out_dir / "images" / f"{training.step}.png"
-    save_grid(path, training.samples(25, training.args.seed))
+    save(path, lambda file: grid.save(file, "png"))
 
 
-def is_grid_due(step, n_steps, save_interval):
+def is_grid_due(step, training):
     """Return whether to save a grid after this step: every Nth, half of all and the last."""
-    return step % save_interval == 0 or step in (n_steps // 2, n_steps)
+    half, last = training.n_steps // 2, training.n_steps
+    return step % training.args.save_interval == 0 or step in (half, last)
 
 
 def is_due(epoch, args):
@@ -227,9 +201,9 @@ def describe(row):
 
 
 def measure(training, comparison):
-    """Append a row to the training's quality; print it and save quality.csv."""
-    # This noise has a seed of its own, so measuring does not change the training.
-    quality = comparison.quality(training.samples(training.args.n_measured, MEASURE_SEED))
+    """Append a row to the training's quality, which changes no step; print it; save quality.csv."""
+    images = draw_samples(training.final_generator(), training.args.n_measured, MEASURE_SEED)
+    quality = comparison.quality(images)
     training.quality.append({"batch": training.step, "epoch": training.epoch} | quality)
     save_csv(training.args.out_dir / "quality.csv", training.quality)
     tqdm.write(describe(training.quality[-1]))
@@ -241,45 +215,27 @@ def save_results(training):
     save_weights(out_dir / "mnist_generator.pth", training.final_generator())
     save_samples(training)
     save_csv(out_dir / "losses.csv", training.losses)
-    save_losses(out_dir / "losses.png", training.losses)
-    n_steps, interval = training.step, training.args.save_interval
-    steps = [step for step in range(n_steps + 1) if is_grid_due(step, n_steps, interval)]
+    save(out_dir / "losses.png", losses_figure(training.losses).savefig)
+    steps = [step for step in range(training.n_steps + 1) if is_grid_due(step, training)]
     grids = [out_dir / "images" / f"{step}.png" for step in steps]
+    for grid in {*(out_dir / "images").glob("*.png")} - {*grids}:
+        grid.unlink()  # the last one of a training that was continued with more epochs
     save_gif(out_dir / "training.gif", [grid for grid in grids if grid.exists()])
 
 
-def start_or_resume(build, args):
-    """Return the training build(args), continued if out_dir holds one, and claim out_dir for it."""
-    try:
-        # Of two runs that start at once, only one makes this folder.
-        (args.out_dir / "images").mkdir(exist_ok=args.resume)
-    except OSError as error:
-        ways_out = "add --resume to continue it, or choose another --out_dir"
-        raise InputError(f"{args.out_dir}: holds a training already; {ways_out}") from error
-    training = build(args)
-    checkpoint = args.out_dir / "checkpoint.pt"
-    if checkpoint.exists():
-        resume(checkpoint, training)
-    return training
-
-
 def train(args, build=Training):
-    """Make the training build(args) and run it; all files go to args.out_dir.
-
-    Raises InputError when a file cannot be read or written, or when out_dir holds a training
-    already and args.resume is not set.
-    """
+    """Make the training build(args) and run it; return it. All files go to args.out_dir."""
     begin(args)
-    training = start_or_resume(build, args)
     images = load_mnist(True, args.device)[0][: args.n_images]
-    comparison = Comparison(load_classifier("judge", args.device), images)
+    judge = load_classifier("judge", args.device)
+    training = start_or_resume(build, args)
+    comparison = Comparison(judge, images) if args.measure_every > 0 else None
 
-    n_steps = args.n_epochs * training.n_batches
-    with tqdm(total=n_steps, initial=training.step, unit="batch", disable=None) as bar:
+    with tqdm(total=training.n_steps, initial=training.step, unit="batch", disable=None) as bar:
         while training.epoch < args.n_epochs:
             start = time.perf_counter()
             for real in training.batches(images):
-                if is_grid_due(training.step, n_steps, args.save_interval):
+                if is_grid_due(training.step, training):
                     save_samples(training)
                 training.train_step(real)
                 bar.update()
@@ -288,9 +244,10 @@ def train(args, build=Training):
             tqdm.write(f"{describe(training.losses[-1])}  seconds {training.seconds:.0f}")
             if is_due(training.epoch, args):
                 measure(training, comparison)
-            save_checkpoint(args.out_dir / "checkpoint.pt", training)
+            save_checkpoint(training)
     save_results(training)
     print(f"{training.step:,} batches; the generator, samples and figures are in {args.out_dir}")
+    return training
 
 
 def main():
