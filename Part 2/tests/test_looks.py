@@ -122,24 +122,24 @@ def test_evaluate_on_a_terminal_prints_known_numbers(call, refuse, tmp_path, mon
     _, terminal = pty.openpty()
     termios.tcsetwinsize(terminal, (40, 120))
     monkeypatch.setattr(sys, "stderr", os.fdopen(terminal, "w"))  # so tqdm draws its bars
-    values, seen = [1, *[0, 1, 2, 3, 4], *[2, 3, 4, 5, 6], *[4, 5, 6, 7, 8], 9], []
+    values, seen = [*[0] * 12, 1, *[0, 1, 2, 3, 4], *[2, 3, 4, 5, 6], *[4, 5, 6, 7, 8], 9], []
 
     def measure(comparison, images):
         seen.append(images)
         assert comparison.classifier.head.in_features == 96, "not the judge"
-        return {"confident": values[(len(seen) - 1) % 17] / 100, "nearest": 0}
+        return {"confident": values[len(seen) - 1] / 100, "nearest": 0}
 
     monkeypatch.setattr(evaluate, "measure", measure)
     file = HERE / "mnist_generator.pth"
-    for seed in 5000, 6000:
-        call(evaluate.main, "--group", "ours", file, file, "--seed", seed, "--out_dir", tmp_path)
+    call(evaluate.main, "--seed", 6000, "--out_dir", tmp_path)
+    call(evaluate.main, "--group", "ours", file, file, "--out_dir", tmp_path)
     shares = [row["clear, %"] for row in rows_of(tmp_path / "evaluation.csv")]
     ranges = ["2.0 (0.0 to 4.0)", "4.0 (2.0 to 6.0)", "6.0 (4.0 to 8.0)", "5.0 (4.0 to 6.0)"]
     assert shares == ["1.0", *ranges, "9.0"]
     training_images, test_images = (load_mnist(split)[0][:500] for split in (True, False))
     assert torch.equal(seen[0], test_images)
     assert torch.isin(seen[1].sum((1, 2, 3)), training_images.sum((1, 2, 3))).all()
-    for a, b in (1, 2), (6, 7), (6, 23), (16, 33):  # draws, seeds, seeds of the uniform noise
+    for a, b in (1, 2), (6, 7), (6, 18), (11, 28):  # draws, seeds, seeds of the uniform noise
         assert not torch.equal(seen[a], seen[b])
     monkeypatch.undo()
     measures = evaluate.measure(Comparison(JUDGE, training_images), test_images)

@@ -189,11 +189,11 @@ def test_of_two_that_continue_a_training_at_once_one_is_refused(tmp_path, refuse
     flags = [*TINY, "--resume", "--out_dir", str(tmp_path)]
     args = train.parse_args(flags)
     first, second = (start_or_resume(train.Training, args) for _ in range(2))
+    refuse(train.main, *flags, "--seed", 1, words=["--seed 0, now 1"])  # though no epoch is done
     save_checkpoint(second)
     with pytest.raises(InputError, match="another process"):
         save_checkpoint(first)
     save_checkpoint(second)
-    refuse(train.main, *flags, "--seed", 1, words=["--seed 0, now 1"])  # though no epoch is done
     args.device = torch.device("meta")
     assert settings_of(args) == settings_of(train.parse_args(flags)), "another device may go on"
     (tmp_path / "checkpoint.pt").write_bytes(b"damaged")
