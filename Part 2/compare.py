@@ -1,7 +1,7 @@
 """Draw trainings with our settings beside those with the template's.
 
     python compare.py                                   the committed results, as in the report
-    python compare.py --group "our settings" run/seed0/quality.csv --grids mine run/seed0/images
+    python compare.py --group "our settings" run/seed0/quality.csv --grids seed0 run/seed0/images
 
 quality.png shows the Frechet distance of all trainings, from their quality.csv. moments.png shows
 samples of one of each kind: at the start, after 1/200 of the training, half-way and at the end.
