@@ -99,20 +99,16 @@ def save(path, write):
         temporary.unlink(missing_ok=True)
 
 
-def save_csv(path, rows):
-    """Save rows, dictionaries with the same keys, as a csv file."""
+def save_csv(path, rows, show=False):
+    """Save rows, dictionaries with the same keys, as csv; `show` prints them as Markdown, too."""
+    if show:
+        for cells in rows[0], ["---"] * len(rows[0]), *(row.values() for row in rows):
+            print(f"| {' | '.join(map(str, cells))} |")
     text = io.StringIO()
     writer = csv.DictWriter(text, rows[0], lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     save(path, lambda file: file.write(text.getvalue().encode()))
-
-
-def save_table(path, rows):
-    """Print rows, dictionaries with the same keys, as a Markdown table, and save them as csv."""
-    for cells in rows[0], ["---"] * len(rows[0]), *(row.values() for row in rows):
-        print(f"| {' | '.join(map(str, cells))} |")
-    save_csv(path, rows)
 
 
 def save_weights(path, model):
@@ -128,8 +124,8 @@ def load(path, device, build):
     except (InputError, MemoryError, torch.cuda.OutOfMemoryError):
         raise
     except Exception as error:  # a damaged or foreign file raises many kinds
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        reason = "".join(filter(str.isprintable, reason))  # torch colours its messages
+        text = " ".join(f"{type(error).__name__}: {error}".split())
+        reason = "".join(filter(str.isprintable, text))  # torch colours its messages
         raise InputError(f"{path}: does not hold what is needed here ({reason:.150})") from error
 
 

@@ -1,262 +1,248 @@
-"""How do the RNN and the LSTM remember the first digit? Their states, and their answers at every T.
+"""How do the RNN and the LSTM remember the first digit: with a clock, or with a memory that stands?
 
-    python memory.py                                      six trainings, ten seeds each: memory.png
-    python memory.py --trainings rnn_proof lstm_proof --seed 0 --seeds 1 --out_dir seed0
+    python memory.py                                     seven trainings, twenty seeds: memory.png
+    python memory.py --trainings rnn_proof lstm_proof --seed 0 --seeds 3 --out_dir run/proof
 
-Networks are trained at T = 20 alone or, "mixed", on lengths drawn from 5 to 40. Then they read
-1,000 random sequences (not palindromes) and are asked for the first digit after each digit. Into
-out_dir go memory.png, the tables, and the networks: what is there is not trained again. The first
-command takes 40 minutes of one core of an Intel Xeon. It shows that RNNs that are trained at T = 20
-turn with each digit, and that the LSTM stands.
+The networks read random sequences, not palindromes, and are asked for the first digit after each
+digit. The map of one digit is the linear map that best leads from a state to the next one. If it
+turns the state like the hand of a clock, then turning it back must make wrong answers right.
+
+Into out_dir go memory.png, two tables and the networks: what is there is not trained again.
 """
 
+import math
+import statistics
 from typing import NamedTuple
 
 import torch
 
-from common import add_run_flags, begin, make_parser, number, run, save, save_csv, save_table
+from common import add_run_flags, begin, make_parser, number, run, save, save_csv
 from dataset import PalindromeDataset, encode
 from figures import memory_figure
-from networks import load_network, make_network, save_network
-from rnn import VanillaRNN
+from networks import MAX_LAG, load_or_make, make_network
 from train import train
 
-T_ALONE = 20  # of the trainings that are not mixed
-AGAIN = range(21, 41)  # the lengths T at which a turning memory may be right again
-SHOWN = range(2, 61)  # the lengths T in memory.png
-ASKED = (10, 19, 20, 21, 40, 60, 100, 1000)  # the lengths T of the table of readouts
-N_FIT, N_TEST, N_DRAWN = 3000, 1000, 400  # sequences: for the readouts, to be tested, to be drawn
-TURN = range(17, 61)  # the turn is measured while these digits are read
-WATCHED = (500, 1000, 2000)  # steps of a mixed training after which its weights are saved, too
+T_ASKED = 20  # at this length a state is read off; a state of another length is led to it
+SHOWN = range(10, 61)  # the lengths T in memory.png
+IN_TABLE = (10, 19, 20, 21, 40, 60)  # the lengths T in the tables
+N_FIT, N_TEST, N_DIGITS = 1000, 1000, 100  # sequences to fit the maps, to be asked; their length
+RIDGE = 1.0  # of the fit
+APART = 0.3  # states differ when they are farther apart than this share of their spread
+MANY = 40  # so many states are no longer counted
+KINDS = ("own", "undone")
+CONTROLS = ("shuffled", "one too many")  # must fail where a state turns
 
 
 class Training(NamedTuple):
     """A network and how it is trained."""
 
     label: str
-    network: str  # of networks.NETWORKS
-    mixed: bool  # on lengths drawn from 5 to 40, not at T = 20 alone
+    network: str  # "rnn" or "lstm"
+    lengths: tuple  # T of its palindromes
+    size: int  # palindromes of each length; 80 % of them are trained on
     steps: int
-    learning_rate: float
-    decay: bool
+    rate: float
+    decay: bool = True
     max_norm: float = 10.0
+    start: str = "uniform"  # of the RNN's Whh
+    max_lag: int = MAX_LAG  # of the LSTM
 
 
+ONE, TENS, TWELVES, ALL = (20,), (10, 20, 30, 40), (12, 24, 36), tuple(range(5, 41))
 TRAININGS = {
-    "rnn": Training("RNN", "RNN", False, 500, 1e-3, False),
-    "rnn_longer": Training("RNN, 4,000 steps", "RNN", False, 4000, 1e-3, True),
-    "rnn_mixed": Training("RNN, T = 5 to 40", "RNN", True, 4000, 1e-3, True),
-    "rnn_orthogonal": Training("RNN, orthogonal", "RNN, orthogonal", False, 500, 3e-4, True),
-    "rnn_identity": Training("RNN, identity", "RNN, identity", False, 500, 3e-4, True),
-    "lstm": Training("LSTM", "LSTM", False, 500, 1e-3, False),
-    "rnn_proof": Training("RNN of the proof", "RNN", True, 4000, 1e-3, True, 1.0),
-    "lstm_proof": Training("LSTM of the proof", "LSTM, bf = 1", True, 4000, 1e-3, True, 1.0),
+    "rnn_20": Training("RNN, T = 20", "rnn", ONE, 100_000, 500, 1e-3, decay=False),
+    "rnn_tens": Training("RNN, T = 10, 20, 30, 40", "rnn", TENS, 20_000, 2000, 1e-3),
+    "rnn_all": Training("RNN, T = 5 to 40", "rnn", ALL, 5000, 4000, 1e-3),
+    "lstm_20": Training("LSTM, T = 20", "lstm", ONE, 100_000, 500, 2e-3),
+    "lstm_40": Training("LSTM, T = 40", "lstm", (40,), 100_000, 1000, 1e-3),
+    "rnn_twelves": Training("RNN, T = 12, 24, 36", "rnn", TWELVES, 20_000, 2000, 1e-3),
+    "orthogonal": Training("RNN, orthogonal", "rnn", ONE, 100_000, 500, 3e-4, start="orthogonal"),
+    "identity": Training("RNN, identity", "rnn", ONE, 100_000, 500, 3e-4, start="identity"),
+    "rnn_proof": Training("RNN, proof", "rnn", ALL, 5000, 4000, 1e-3, max_norm=1.0),
+    "lstm_proof": Training("LSTM, proof", "lstm", ALL, 5000, 4000, 1e-3, max_norm=1.0, max_lag=0),
 }
-
-
-# 1. Training.
+NOT_BY_DEFAULT = ("lstm_40", "rnn_proof", "lstm_proof")  # for gates.py and prove.py
+DRAWN = ("rnn_20", "rnn_tens", "rnn_all", "lstm_20")  # the rows of memory.png
 
 
 def trained(name, seed, args):
     """Return the network of a training and a seed; train and save it, unless that is done."""
-    training, path = TRAININGS[name], args.out_dir / f"{name}-seed{seed}.pth"
-    if not path.exists():
-        lengths, size = (range(5, 41), 5000) if training.mixed else ([T_ALONE], 100_000)
+    _, network, lengths, size, steps, rate, decay, max_norm, start, max_lag = TRAININGS[name]
+
+    def make():
         datasets = [PalindromeDataset(T - 1, size, one_hot=True, seed=seed) for T in lengths]
-        model = make_network(training.network, seed, args.device)
+        train_sets = [dataset.split(0.8)[0] for dataset in datasets]
+        model = make_network(network, seed, args.device, max_lag=max_lag, start=start)
+        return train(model, train_sets, steps, rate, decay=decay, max_norm=max_norm, seed=seed)
 
-        def watch(step):
-            if training.mixed and step in WATCHED:
-                save_network(args.out_dir / f"{name}-seed{seed}-step{step}.pth", model)
-
-        train(
-            model,
-            [dataset.split(0.8)[0] for dataset in datasets],
-            training.steps,
-            training.learning_rate,
-            decay=training.decay,
-            max_norm=training.max_norm,
-            seed=seed,
-            watch=watch,
-        )
-        save_network(path, model)
-    return load_network(path, args.device)
+    path = args.out_dir / f"{name}-seed{seed}.pth"
+    return load_or_make(path, f"{TRAININGS[name]}, seed {seed}", make, args.device)
 
 
-# 2. Looking.
+# 1. The map of one digit. States have a last entry that is always 1, for the constants.
 
 
 @torch.no_grad()
-def read(model, digits):
-    """Yield (logits (N, 10), h (N, H)) after each of the digits (N, n)."""
-    state = None
+def observe(model, digits):
+    """Return the states h (n, N, H + 1), float64, after each of the n digits of digits (N, n)."""
+    state, states = None, []
     for column in digits.unbind(dim=1):
-        logits, state = model(encode(column.unsqueeze(1), one_hot=True), state)
-        yield logits, state if torch.is_tensor(state) else state[0]
+        _, state = model(encode(column.unsqueeze(1), one_hot=True), state)
+        h = state if torch.is_tensor(state) else state[0]
+        states.append(torch.cat([h, torch.ones_like(h[:, :1])], dim=1))
+    return torch.stack(states).cpu().double()
 
 
-def readout(h, first):
-    """Return the share of the last N_TEST sequences whose first digit a linear readout of h finds.
+def fit_map(start, end):
+    """Return the matrix M (H + 1, H + 1) of the ridge regression start M ~ end, (n, N, H + 1)."""
+    X, Y = start.flatten(0, 1), end.flatten(0, 1)
+    identity = torch.eye(X.shape[1]).double()
+    M = torch.linalg.solve(X.T @ X + RIDGE * identity, X.T @ Y)
+    M[:, -1] = identity[:, -1]  # the last entry stays 1
+    return M
 
-    h is (N_FIT + N_TEST, H), first (N_FIT + N_TEST,). The readout is a ridge regression of the
-    one-hot first digit on h, fitted to the first N_FIT sequences.
+
+def fit_maps(h, rng=None):
+    """Return the maps of one digit, on and back, fitted to states h (n, N, H + 1).
+
+    They see the states after 19 to 22 digits. With a random generator they are a control, in which
+    the earlier state of each pair is shuffled in time.
     """
-    X = torch.cat([h, torch.ones_like(h[:, :1])], dim=1).double()
-    Y = torch.eye(10, dtype=torch.float64)[first]
-    fit, test = X[:N_FIT], X[N_FIT:]
-    W = torch.linalg.solve(fit.T @ fit + torch.eye(X.shape[1]), fit.T @ Y[:N_FIT])
-    return ((test @ W).argmax(dim=1) == first[N_FIT:]).double().mean().item()
+    start, end = h[18:21], h[19:22]
+    if rng is not None:
+        order = torch.rand(start.shape[:2], generator=rng).argsort(dim=0).unsqueeze(-1)
+        start = start.take_along_dim(order, dim=0)
+    return fit_map(start, end), fit_map(end, start)
 
 
-def in_plane(h, of):
-    """Return the points (..., 2) of states h (..., H) in the plane of other states `of` (..., H).
+def undo(h, T, maps, extra=0):
+    """Return the states of h (n, N, H + 1) after T - 1 digits, led to where they were after 19.
 
-    The plane is that of the two first principal components.
+    Beyond T = 20, the map back undoes T - 20 digits, and `extra` more; before it, the map on leads
+    20 - T digits further.
     """
-    flat = of.flatten(0, -2).double()
-    _, directions = torch.linalg.eigh(torch.cov(flat.T))  # ascending
-    return (h.double() - flat.mean(dim=0)) @ directions[:, -2:]
+    on, back = maps
+    n = T - T_ASKED + extra
+    return h[T - 2] @ torch.linalg.matrix_power(back if n > 0 else on, abs(n))
 
 
-def turn_of(h, digits):
-    """Return by which angle the states turn with each digit, in degrees: mean, least, greatest.
-
-    h (n, N, H) are the states after n successive digits (n, N). The angle is seen in the plane of
-    their most variance; least and greatest are those of the ten digits that may be read.
-    """
-    points = torch.view_as_complex(in_plane(h, h).contiguous())  # (n, N)
-    turns = points[1:] / points[:-1]
-    turns = turns / turns.abs()
-    if turns.mean().imag < 0:
-        turns = turns.conj()  # the sense of rotation depends on the axes, which are arbitrary
-    mean = turns.mean()
-    angle = mean.angle().rad2deg().item()
-    each = torch.stack([turns[digits[1:] == digit].mean() for digit in range(10)])
-    off = (each / mean).angle().rad2deg()  # of each digit that may be read
-    return angle, angle + off.min().item(), angle + off.max().item()
+def right(model, h, first):
+    """Return the share of states h (N, H + 1) for which the network's own output layer is right."""
+    layer = torch.cat([model.Wph, model.bp.unsqueeze(1)], dim=1).detach().cpu().double()
+    return ((h @ layer.T).argmax(dim=1) == first).double().mean().item()
 
 
-def leading_angle(model):
-    """Return the angle, 0 to 180 degrees, of the eigenvalue of Whh with the largest modulus."""
-    values = torch.linalg.eigvals(model.Whh.detach().cpu().double())
-    return values[values.abs().argmax()].angle().abs().rad2deg().item()
+def count_states(h):
+    """Return how many different states there are among h (..., H + 1), at most MANY."""
+    rest, n = h.flatten(0, -2), 0
+    spread = (rest - rest.mean(dim=0)).square().sum(dim=1).mean().sqrt()
+    while len(rest) and n < MANY:
+        rest = rest[(rest - rest[0]).norm(dim=1) > APART * spread]
+        n += 1
+    return n
 
 
-def right_again(angle):
-    """Return the lengths T from 21 to 40 at which a memory that turns by `angle` is right again.
-
-    At T = 20 it is right. After k more digits it has turned by k times the angle; it is right where
-    that is a whole turn, give or take 18 degrees, half of what lies between ten digits on a ring.
-    """
-    return [T for T in AGAIN if abs((angle * (T - T_ALONE) + 180) % 360 - 180) <= 18]
+def angles_of(M):
+    """Return the angles, 0 to 180 degrees, of the eigenvalues of a map with a modulus near 1."""
+    values = torch.linalg.eigvals(M[:-1, :-1])
+    kept = values[values.abs() >= 0.98].angle().tolist()
+    return sorted({round(math.degrees(abs(angle))) for angle in kept})
 
 
 def look(model, digits):
-    """Return what a network answers, and what its states do, while it reads digits (N, 999).
+    """Return what a network's states do while it reads digits (N_FIT + N_TEST, N_DIGITS).
 
-    The answers of the last N_TEST sequences count. The result has "right" {T: share of right
-    answers after T - 1 digits}, "readout" {T: the same of a refitted readout}, "first" (N_DRAWN,)
-    digits, "points" (N_DRAWN, 2) the states after 19 digits in their plane, "means" (2, 10, 2)
-    their means after 19 and after 20 digits, and "turn", as in turn_of.
+    The last N_TEST sequences are asked: "own" and "undone" are {T: share of right answers}. For
+    "strict own" and "strict undone", the maps have seen first digits 0 to 4 only, and 5 to 9 are
+    asked; so for the controls at T = 21, "shuffled" and "one too many". "states" is their number,
+    "map" that of one digit, "at" (2, N_TEST, H + 1) are states after 19 and 20 digits.
     """
-    first = digits[:, 0].long()
-    right, refitted, kept = {}, {}, {}
-    for T, (logits, h) in enumerate(read(model, digits), start=2):
-        right[T] = (logits.argmax(dim=1) == first)[N_FIT:].cpu().double().mean().item()
-        if T in ASKED:
-            refitted[T] = readout(h.cpu(), first.cpu())
-        if T - 1 in TURN:
-            kept[T] = h[N_FIT:].cpu()
-    first = first[N_FIT:].cpu()
-    before, after = kept[T_ALONE], kept[T_ALONE + 1]
-    means = torch.stack(
-        [torch.stack([h[first == d].mean(dim=0) for d in range(10)]) for h in (before, after)]
-    )  # (2, 10, H)
-    drawn = torch.stack([h[:N_DRAWN] for h in kept.values()])  # (n, N_DRAWN, H)
-    read_digits = digits[N_FIT : N_FIT + N_DRAWN, TURN.start - 1 : TURN.stop - 1].T.cpu()
+    states, first = observe(model, digits), digits[:, 0].cpu()
+    low, high = first[:N_FIT] < 5, first[N_FIT:] >= 5
+    fit, test, first = states[:, :N_FIT], states[:, N_FIT:], first[N_FIT:]
+    maps, strict = fit_maps(fit), fit_maps(fit[:, low])
+    shuffled = fit_maps(fit[:, low], torch.Generator().manual_seed(0))
+    asked, answers = test[:, high], first[high]
     return {
-        "right": right,
-        "readout": refitted,
-        "first": first[:N_DRAWN],
-        "points": in_plane(before[:N_DRAWN], before),
-        "means": in_plane(means, before),
-        "turn": turn_of(drawn, read_digits),
+        "own": {T: right(model, test[T - 2], first) for T in SHOWN},
+        "undone": {T: right(model, undo(test, T, maps), first) for T in SHOWN},
+        "strict own": {T: right(model, asked[T - 2], answers) for T in IN_TABLE},
+        "strict undone": {T: right(model, undo(asked, T, strict), answers) for T in IN_TABLE},
+        "shuffled": right(model, undo(asked, T_ASKED + 1, shuffled), answers),
+        "one too many": right(model, undo(asked, T_ASKED + 1, strict, extra=1), answers),
+        "states": count_states(test[T_ASKED - 2 :: 3]),
+        "map": maps[0],
+        "first": first,
+        "at": test[T_ASKED - 2 : T_ASKED].clone(),  # so that the other states are freed
     }
 
 
-def readout_row(name, asked, key, views):
-    """Return a row of the table of own answers and refitted readouts: least to greatest, in %."""
-    row = {"network": TRAININGS[name].label, "asked": asked}
-    for T in ASKED:
-        shares = [f"{100 * view[key][T]:.0f}" for view in views]
-        least, greatest = min(shares, key=int), max(shares, key=int)
-        row[f"T = {T:,}"] = least if least == greatest else f"{least} to {greatest}"
-    return row
+# 2. Tables and the figure.
 
 
-def turn_row(name, seed, model, view):
-    """Return a row of the table of turns: what the weights of an RNN predict, and what is seen."""
-    angle, (turn, least, greatest) = leading_angle(model), view["turn"]
-    at_20 = view["right"][T_ALONE]
-    seen = [T for T in AGAIN if view["right"][T] >= at_20 / 2]
+def seed_row(name, seed, view):
+    """Return a network's row of memory_seeds.csv: shares in %, and but for "right" strict ones."""
+    angles = angles_of(view["map"])
+    shares = {f"{kind} {T}": view[f"strict {kind}"][T] for kind in KINDS for T in IN_TABLE}
+    shares |= {control: view[control] for control in CONTROLS}
     return {
-        "network": TRAININGS[name].label,
+        "training": name,
         "seed": seed,
-        "right at T = 20": f"{100 * at_20:.1f} %",
-        "angle of the eigenvalue": f"{angle:.0f}°",
-        "turn of the states": f"{turn:.0f}°",
-        "by the digit read": f"{least:.1f}° to {greatest:.1f}°",
-        "T predicted": " ".join(map(str, right_again(angle))) or "-",
-        "T seen": " ".join(map(str, seen)) or "-",
-    }
+        "right": round(100 * view["own"][T_ASKED], 1),
+        "states": view["states"] if view["states"] < MANY else f"{MANY} or more",
+        "angles": " ".join(map(str, angles)),
+        "memory": "turns" if max(angles, default=0) > 5 else "stands",
+    } | {key: round(100 * share, 1) for key, share in shares.items()}
 
 
-def angle_row(seed, args):
-    """Return the leading angles of the mixed RNN of a seed in the course of its training."""
-    row = {"seed": seed}
-    for step in (*WATCHED, TRAININGS["rnn_mixed"].steps):
-        end = f"-step{step}" if step in WATCHED else ""
-        model = load_network(args.out_dir / f"rnn_mixed-seed{seed}{end}.pth")
-        row[f"{step:,} steps"] = f"{leading_angle(model):.0f}°"
-    return row
+def table_rows(name, rows):
+    """Return the rows of memory.csv for the networks of one training, rows of memory_seeds.csv.
+
+    Shares are means in %; "off by" is the greatest distance of any network's share from what it has
+    at T = 20. The answers of those that turn are asked once more with the digits undone.
+    """
+    table = []
+    for memory, kind in ("stands", "own"), ("turns", "own"), ("turns", "undone"):
+        chosen = [row for row in rows if row["memory"] == memory]
+        if chosen:
+            row = {"network": TRAININGS[name].label, "memory": f"{len(chosen)}: {memory}"}
+            row["answers"] = kind
+            for T in IN_TABLE:
+                row[f"T = {T}"] = round(statistics.mean(each[f"{kind} {T}"] for each in chosen))
+            off = max(
+                abs(each[f"{kind} {T}"] - each["own 20"]) for each in chosen for T in IN_TABLE
+            )
+            table.append(row | {"off by": round(off)})
+    return table
 
 
 def main():
-    """Train what is missing, look at every network, print the tables, draw the figure."""
+    """Train what is missing, look at every network, print the table, draw the figure."""
     parser = make_parser(__doc__)
-    names = [name for name in TRAININGS if not name.endswith("proof")]
-    parser.add_argument("--trainings", nargs="+", choices=TRAININGS, default=names, help="which")
-    parser.add_argument("--seeds", type=number(int, 1), default=10, help="of each, from seed on")
+    default = [name for name in TRAININGS if name not in NOT_BY_DEFAULT]
+    parser.add_argument("--trainings", nargs="+", choices=TRAININGS, default=default, help="which")
+    parser.add_argument("--seeds", type=number(int, 1), default=20, help="of each, from seed on")
     add_run_flags(parser, seed=300)
     args = parser.parse_args()
     begin(args)
-    seeds = range(args.seed, args.seed + args.seeds)
     rng = torch.Generator().manual_seed(0)  # all networks read the same sequences
-    digits = torch.randint(10, (N_FIT + N_TEST, max(ASKED) - 1), generator=rng).to(args.device)
+    digits = torch.randint(10, (N_FIT + N_TEST, N_DIGITS), generator=rng).to(args.device)
 
-    readouts, turns, shares, drawn = [], [], [], []
+    rows, table, drawn = [], [], []
     for name in args.trainings:
-        models = [trained(name, seed, args) for seed in seeds]
-        views = [look(model, digits) for model in models]
-        readouts.append(readout_row(name, "own answer", "right", views))
-        readouts.append(readout_row(name, "refitted readout", "readout", views))
-        for seed, model, view in zip(seeds, models, views, strict=True):
-            if isinstance(model, VanillaRNN):
-                turns.append(turn_row(name, seed, model, view))
-            row = {"training": name, "seed": seed}
-            shares.append(row | {T: view["right"][T] for T in SHOWN})
-        # In the figure: the states of the fifth best of ten, of the lower seed in a tie.
-        ranked = sorted(views, key=lambda view: -view["right"][T_ALONE])
-        rights = [[100 * view["right"][T] for T in SHOWN] for view in views]
-        drawn.append((TRAININGS[name].label, ranked[(len(ranked) - 1) // 2], rights))
-    save_table(args.out_dir / "memory_readouts.csv", readouts)
-    if turns:
-        save_table(args.out_dir / "memory_turns.csv", turns)
-    if "rnn_mixed" in args.trainings:
-        save_table(args.out_dir / "memory_angles.csv", [angle_row(seed, args) for seed in seeds])
-    save_csv(args.out_dir / "memory_lengths.csv", shares)
-    save(args.out_dir / "memory.png", memory_figure(drawn, SHOWN, T_ALONE).savefig)
-    print(f"memory.png, the numbers behind it and the networks are in {args.out_dir}")
+        views = []
+        for seed in range(args.seed, args.seed + args.seeds):
+            views.append(look(trained(name, seed, args), digits))
+            rows.append(seed_row(name, seed, views[-1]))
+            print(*rows[-1].values(), sep=", ")
+        table += table_rows(name, rows[-args.seeds :])
+        if name in DRAWN:
+            drawn.append((TRAININGS[name].label, views))
+    save_csv(args.out_dir / "memory_seeds.csv", rows)
+    save_csv(args.out_dir / "memory.csv", table, show=True)
+    if drawn:
+        save(args.out_dir / "memory.png", memory_figure(drawn, T_ASKED).savefig)
+    print(f"the figure, the tables and the networks are in {args.out_dir}")
 
 
 if __name__ == "__main__":

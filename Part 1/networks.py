@@ -1,43 +1,25 @@
 """The networks by name: build them, save them, load them."""
 
-from functools import partial
-
 import torch
 
-from common import InputError, load, save_weights
+from common import InputError, load, save, save_weights
 from lstm import LSTM
 from rnn import VanillaRNN
 
 MAX_LAG = 100  # of the LSTM that forgets slowly, whatever T is
-AT_1 = 40.0  # a bias that holds a gate at 1: in float32, sigm is 1 there and its slope 0
 
 
-def lstm_with_gates_at_1(input_dim, hidden_dim, output_dim):
-    """Return an LSTM whose gates i, f, o stay at 1: c(t) = g(t) + c(t-1), h(t) = tanh(c(t))."""
-    model = LSTM(input_dim, hidden_dim, output_dim)
-    model.b.data[hidden_dim:] = AT_1
-    return model
+def make_network(name, seed, device, input_dim=10, hidden=128, max_lag=MAX_LAG, start="uniform"):
+    """Return a fresh "rnn" or "lstm" with ten outputs, whose weights the seed decides.
 
-
-NETWORKS = {
-    "RNN": partial(VanillaRNN, start="uniform"),
-    "RNN, orthogonal": partial(VanillaRNN, start="orthogonal"),
-    "RNN, identity": partial(VanillaRNN, start="identity"),
-    "LSTM": partial(LSTM, max_lag=MAX_LAG),
-    "LSTM, bf = 1": partial(LSTM, max_lag=None),
-    "LSTM, gates at 1": lstm_with_gates_at_1,
-}
-
-
-def make_network(name, seed, device):
-    """Return a fresh network of NETWORKS with one-hot input and 128 units; the seed decides it."""
+    max_lag is for the LSTM, 0 for bf = 1, and start for the RNN's Whh.
+    """
     torch.manual_seed(seed)
-    return NETWORKS[name](10, 128, 10).to(device)
-
-
-def save_network(path, model):
-    """Save the weights of an RNN or LSTM."""
-    save_weights(path, model)
+    if name == "rnn":
+        model = VanillaRNN(input_dim, hidden, 10, start=start)
+    else:
+        model = LSTM(input_dim, hidden, 10, max_lag=max_lag or None)
+    return model.to(device)
 
 
 def input_size(model):
@@ -47,10 +29,10 @@ def input_size(model):
     return model.W.shape[1] - model.Wph.shape[1]
 
 
-def load_network(path, device="cpu"):
+def load_network(path, device="cpu", input_dims=(1, 10)):
     """Return the RNN or LSTM whose weights are in the file at path; InputError if there is none.
 
-    The number of units and of the numbers that it takes for a digit follow from the weights.
+    It must have ten outputs and take one of input_dims numbers for a digit or symbol.
     """
 
     def build(weights):
@@ -60,10 +42,25 @@ def load_network(path, device="cpu"):
         else:
             model = LSTM(weights["W"].shape[1] - hidden, hidden, outputs)
         model.load_state_dict(weights)
-        if input_size(model) not in (1, 10) or outputs != 10:
-            raise InputError(f"{path}: not a network that reads and predicts digits")
+        if input_size(model) not in input_dims or outputs != 10:
+            allowed = " or ".join(map(str, input_dims))
+            raise InputError(f"{path}: not a network of {allowed} inputs and 10 outputs")
         if not all(w.dtype == torch.float32 and (w.abs() < 1e30).all() for w in weights.values()):
             raise InputError(f"{path}: holds weights that are not float32 or may overflow")
         return model.to(device)
 
     return load(path, device, build)
+
+
+def load_or_make(path, settings, make, device="cpu", input_dims=(1, 10)):
+    """Return the network in the file at path; make() and save it first, unless that is done.
+
+    The text `settings` is kept beside it; InputError when a network of other settings is there.
+    """
+    note = path.with_suffix(".txt")
+    if not path.exists():
+        save(note, lambda file: file.write(settings.encode()))
+        save_weights(path, make())
+    if not note.exists() or note.read_text() != settings:
+        raise InputError(f"{path}: not a network of these settings, {settings}; move it away")
+    return load_network(path, device, input_dims)

@@ -20,12 +20,8 @@ def main():
     """Read the digits and print the answer."""
     parser = make_parser(__doc__)
     parser.add_argument("digits", metavar="DIGITS", help="four or more digits")
-    parser.add_argument(
-        "--weights",
-        type=Path,
-        default=HERE / "palindrome_lstm.pth",
-        help="a network that train.py or memory.py saved",
-    )
+    committed, weights_help = HERE / "palindrome_lstm.pth", "what train.py or memory.py saved"
+    parser.add_argument("--weights", type=Path, default=committed, help=weights_help)
     args = parser.parse_args()
     if len(args.digits) < 4 or not (args.digits.isascii() and args.digits.isdigit()):
         parser.error(f"argument DIGITS: {args.digits!r} is not a row of four or more digits 0 to 9")

@@ -10,7 +10,7 @@ ablation.csv has the mean and the range of the seeds. A training that was interr
 
 import train
 from classifier import load_classifier
-from common import HERE, add_run_flags, begin, make_parser, number, run, save_table
+from common import HERE, add_run_flags, begin, make_parser, number, run, save_csv
 from evaluate import NOISE_SEED, format_row, mean_of, sample_draws
 from metrics import Comparison
 from mnist import load_mnist
@@ -60,7 +60,7 @@ def main():
             trainings.append(mean_of([comparison.quality(draw) for draw in draws]))
         title, _ = ROWS[name]
         table.append({"training": title, "seeds": args.seeds} | format_row(trainings))
-    save_table(args.out_dir / "ablation.csv", table)
+    save_csv(args.out_dir / "ablation.csv", table, show=True)
     print(f"ablation.csv in {args.out_dir}")
 
 

@@ -15,7 +15,7 @@ import torch
 from tqdm import tqdm
 
 from classifier import load_classifier
-from common import HERE, add_run_flags, begin, load, make_parser, run, save_table
+from common import HERE, add_run_flags, begin, load, make_parser, run, save_csv
 from gan import Generator
 from metrics import Comparison, draw_samples, nearest
 from mnist import load_mnist
@@ -108,7 +108,7 @@ def main():
     for name, *files in groups:
         table += group_rows(comparison, name, [(f, generators[f]) for f in files], args.seed)
     table.append({"images": "uniform noise"} | format_row([measure(comparison, noise)]))
-    save_table(args.out_dir / "evaluation.csv", table)
+    save_csv(args.out_dir / "evaluation.csv", table, show=True)
     print(f"evaluation.csv in {args.out_dir}")
 
 

@@ -10,7 +10,7 @@ has the digits that the judge reads in them.
 import torch
 
 from classifier import load_classifier
-from common import HERE, InputError, add_run_flags, begin, load, make_parser, run, save, save_table
+from common import HERE, InputError, add_run_flags, begin, load, make_parser, run, save, save_csv
 from figures import interpolation_figure
 from gan import Generator
 from metrics import in_batches, latent_points
@@ -71,7 +71,7 @@ def main():
         rows.append((images, digits))
         table.append({"from": start, "to": end, "digits read": " ".join(map(str, digits))})
     save(args.out_dir / "interpolation.png", interpolation_figure(rows).savefig)
-    save_table(args.out_dir / "interpolation.csv", table)
+    save_csv(args.out_dir / "interpolation.csv", table, show=True)
     print(f"interpolation.png and interpolation.csv in {args.out_dir}")
 
 

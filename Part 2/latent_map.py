@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch.func import jvp, vjp
 
 from classifier import load_classifier
-from common import HERE, add_run_flags, begin, load, make_parser, run, save, save_table
+from common import HERE, add_run_flags, begin, load, make_parser, run, save, save_csv
 from figures import map_figure
 from gan import Generator
 from interpolate import typical_points
@@ -129,7 +129,7 @@ def main():
     real, _ = load_mnist(False, args.device)
     real_shares = [percent(~is_clear(in_batches(model, real))) for model in (judge, eye)]
     table.append(dict(zip(table[0], ["real test images", "", *real_shares], strict=True)))
-    save_table(args.out_dir / "steepness.csv", table)
+    save_csv(args.out_dir / "steepness.csv", table, show=True)
 
     read = torch.nn.Sequential(generator, judge)  # from z to the judge's logits
     sides = [{"r": distance} for distance in DISTANCES]
@@ -138,7 +138,7 @@ def main():
         for row in sides:
             between = lies_between(read, points, row["r"] * directions)
             row[f"{kind} samples between two digits, %"] = percent(between)
-    save_table(args.out_dir / "sides.csv", sides)
+    save_csv(args.out_dir / "sides.csv", sides, show=True)
 
     planes = []
     for start, end in PAIRS:

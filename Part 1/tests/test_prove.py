@@ -51,18 +51,15 @@ def is_proved(model, d):
 
 
 @pytest.mark.parametrize("network", [VanillaRNN, LSTM])
-def test_no_sequence_has_a_lead_below_the_bound_and_the_search_finds_the_least(network):
+def test_no_sequence_has_a_lead_below_the_bound(network):
     torch.manual_seed(0)
     model, d = random_network(network, 8, 0.5), 7
-    bounds, found = prove.prove_digit(model, d), prove.search(model, d)
+    bounds = prove.prove_digit(model, d)
     for n in range(4, 10):
         least = least_lead(model, d, n)
         assert least >= bounds[n - 4]
         if n < 6:
             assert least > bounds[n - 4] - 0.1, "the bound is far too low"
-        if n == 4:
-            assert found[0] == pytest.approx(least)
-    assert all(a >= b for a, b in zip(found, bounds, strict=False))
 
 
 # Networks that are wrong somewhere
@@ -151,7 +148,7 @@ def test_the_exit_code_says_whether_all_ten_are_proved(script, tmp_path):
     assert done.returncode == 0, done.stderr
     done = script("prove.py", "--weights", "lstm.pth", "exchanged.pth", "--out_dir", "out")
     assert done.returncode == 1
-    assert ",8 of 10,2 6,-," in (tmp_path / "out" / "proof.csv").read_text()
+    assert ",8 of 10,2 6,-" in (tmp_path / "out" / "proof.csv").read_text()
 
 
 def test_the_committed_networks_are_proved_with_the_leads_that_the_csv_names():
@@ -159,7 +156,7 @@ def test_the_committed_networks_are_proved_with_the_leads_that_the_csv_names():
     for row, name in zip(rows, ["palindrome_rnn.pth", "palindrome_lstm.pth"], strict=True):
         model = load_network(HERE / name)
         leads = [min(prove.prove_digit(model, d)) for d in range(10)]
-        assert row["least lead proved"] == prove.down(min(leads))
+        assert row["least lead"] == prove.down(min(leads))
         assert row["proved"] == "10 of 10"
 
 

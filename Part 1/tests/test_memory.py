@@ -1,0 +1,119 @@
+"""Tests of memory.py: a clock is told from a memory that stands; each training is the one named."""
+
+import argparse
+import csv
+import math
+
+import pytest
+import torch
+
+import memory
+from dataset import PalindromeDataset
+from networks import load_network, make_network
+
+ANGLE = 108  # ten hours, three of them with each digit
+
+
+class Clock(torch.nn.Module):
+    """Keeps the first digit as one of ten directions in a plane and turns it with each digit."""
+
+    def __init__(self, angle):
+        super().__init__()
+        cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+        self.turn = torch.tensor([[cos, sin], [-sin, cos]])
+        hours = torch.arange(10) * 2 * math.pi / 10
+        self.digits = torch.stack([hours.cos(), hours.sin()], dim=1)
+        self.Wph = self.digits @ torch.linalg.matrix_power(self.turn, 18)  # right after 19 digits
+        self.bp = torch.zeros(10)
+
+    def forward(self, x, state=None):
+        """Return logits and state."""
+        state = x[:, -1] @ self.digits if state is None else state @ self.turn
+        return state @ self.Wph.T, state
+
+
+def test_a_clock_is_right_again_when_it_is_turned_back_and_only_then(monkeypatch):
+    digits = torch.randint(10, (2000, 100), generator=torch.Generator().manual_seed(0))
+    clock, fitted, fit_maps = Clock(ANGLE), [], memory.fit_maps
+
+    def spy(h, *rng):
+        fitted.append((h[0, :, :2].float() @ clock.digits.T).argmax(dim=1))  # the first digits
+        return fit_maps(h, *rng)
+
+    monkeypatch.setattr(memory, "fit_maps", spy)
+    view = memory.look(clock, digits)
+    first = digits[: memory.N_FIT, 0]
+    assert [each.tolist() for each in fitted] == [first.tolist(), *[first[first < 5].tolist()] * 2]
+    assert [T for T, share in view["own"].items() if share > 0.5] == [10, 20, 30, 40, 50, 60]
+    assert {*view["undone"].values(), *view["strict undone"].values()} == {1.0}
+    assert view["strict own"] == {10: 1, 19: 0, 20: 1, 21: 0, 40: 1, 60: 1}
+    assert view["shuffled"] < 0.7
+    assert view["one too many"] == 0
+    assert (view["states"], memory.angles_of(view["map"])) == (10, [ANGLE])
+    row = memory.seed_row("rnn_20", 300, view)
+    assert (row["memory"], row["own 21"], row["undone 21"]) == ("turns", 0, 100)
+    still = memory.seed_row("rnn_20", 301, memory.look(Clock(0), digits))
+    assert (still["memory"], still["angles"], still["own 21"]) == ("stands", "0", 100)
+    own, *rest = memory.table_rows("rnn_20", [row, still, row | {"own 19": 30.0, "undone 60": 40}])
+    assert [*own.values()][1:] == ["1: stands", "own", *[100] * 6, 0]
+    assert [[*each.values()][1:] for each in rest] == [
+        ["2: turns", "own", 100, 15, 100, 0, 100, 100, 100],
+        ["2: turns", "undone", *[100] * 5, 70, 60],
+    ]
+
+
+def test_each_training_is_the_one_that_its_row_names(monkeypatch, tmp_path):
+    calls = []
+
+    def spy(model, train_sets, steps, rate, *, decay, max_norm, seed):
+        calls.append((model.state_dict(), train_sets, steps, rate, decay, max_norm, seed))
+        return model
+
+    monkeypatch.setattr(memory, "train", spy)
+    args = argparse.Namespace(out_dir=tmp_path, device="cpu")
+    for name, training in memory.TRAININGS.items():
+        model = memory.trained(name, 3, args)
+        weights, train_sets, *settings = calls[-1]
+        assert settings == [training.steps, training.rate, training.decay, training.max_norm, 3]
+        assert [each.digits.shape[1] for each in train_sets] == [*training.lengths]
+        T = training.lengths[-1]
+        whole = PalindromeDataset(T - 1, training.size, one_hot=True, seed=3)
+        assert torch.equal(train_sets[-1].digits, whole.digits[: int(0.8 * training.size)])
+        starts = {"max_lag": training.max_lag, "start": training.start}
+        fresh = make_network(training.network, 3, "cpu", **starts).state_dict()
+        for each in weights, model.state_dict():
+            assert all(torch.equal(fresh[key], each[key]) for key in fresh)
+
+
+@pytest.fixture
+def short(monkeypatch):
+    """Let the trainings of memory.py take three steps, and let few sequences be read."""
+    few = {name: each._replace(steps=3) for name, each in memory.TRAININGS.items()}
+    for name, value in {"TRAININGS": few, "N_FIT": 200, "N_TEST": 150}.items():
+        monkeypatch.setattr(memory, name, value)
+
+
+def test_the_tables_hold_each_seed_and_nothing_is_trained_twice(
+    short, tmp_path, call, refuse, monkeypatch
+):
+    flags = "--trainings", "rnn_20", "lstm_20", "--seed", 5, "--seeds", 2, "--out_dir", tmp_path
+    call(memory.main, *flags)
+    rows = list(csv.DictReader((tmp_path / "memory_seeds.csv").read_text().splitlines()))
+    assert [(row["training"], row["seed"]) for row in rows] == [
+        (name, seed) for name in ("rnn_20", "lstm_20") for seed in "56"
+    ]
+    rng = torch.Generator().manual_seed(0)
+    digits = torch.randint(10, (350, 100), generator=rng)
+    for row in rows:
+        model = load_network(tmp_path / f"{row['training']}-seed{row['seed']}.pth")
+        first, (logits, _) = digits[200:, 0], model(torch.eye(10)[digits[200:, :19]])
+        assert float(row["right"]) == round(
+            100 * (logits.argmax(1) == first).float().mean().item(), 1
+        )
+    assert (tmp_path / "memory.png").stat().st_size > 10_000
+
+    monkeypatch.setattr(memory, "train", None)  # a training would crash
+    call(memory.main, *flags)
+    few = {name: each._replace(steps=4) for name, each in memory.TRAININGS.items()}
+    monkeypatch.setattr(memory, "TRAININGS", few)
+    refuse(memory.main, *flags, words=["rnn_20-seed5.pth", "steps=4"])
