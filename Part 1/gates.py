@@ -207,7 +207,7 @@ def cuts(name, seed, model):
 def main():
     """Train what is missing; hold, cut and leave out gates; save the tables and the figure."""
     parser = make_parser(__doc__)
-    parser.add_argument("--seeds", type=number(int, 1), default=5, help="runs: seed, seed + 1, ...")
+    parser.add_argument("--seeds", type=number(int, 1), default=3, help="runs: seed, seed + 1, ...")
     add_run_flags(parser, seed=300)
     args = parser.parse_args()
     begin(args)

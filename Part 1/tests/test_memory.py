@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import memory
+from conftest import HERE
 from dataset import PalindromeDataset
 from networks import load_network, make_network
 
@@ -117,3 +118,28 @@ def test_the_tables_hold_each_seed_and_nothing_is_trained_twice(
     few = {name: each._replace(steps=4) for name, each in memory.TRAININGS.items()}
     monkeypatch.setattr(memory, "TRAININGS", few)
     refuse(memory.main, *flags, words=["rnn_20-seed5.pth", "steps=4"])
+
+
+def test_the_report_says_of_the_clocks_what_the_seeds_show():
+    rows = list(csv.DictReader((HERE / "results" / "memory_seeds.csv").read_text().splitlines()))
+    report = " ".join((HERE.parent / "README.md").read_text(encoding="utf-8").split())
+    turning = {name: [] for name in memory.TRAININGS}
+    for row in rows:
+        if row["memory"] == "turns":
+            turning[row["training"]].append(row)
+
+    def off(row, T):
+        return abs(float(row[f"undone {T}"]) - float(row["own 20"]))
+
+    assert all(off(row, T) <= 2 for row in turning["rnn_20"] for T in (19, 21, 40))
+    assert (len(turning["rnn_20"]), "all sixteen RNNs that turn" in report) == (16, True)
+    for name, hour, words in ("rnn_tens", 36, "all seventeen"), ("rnn_twelves", 30, "all sixteen"):
+        angles = {int(angle) for row in turning[name] for angle in row["angles"].split()}
+        assert all(angle % hour == 0 for angle in angles)
+        assert len(turning[name]) == {"all sixteen": 16, "all seventeen": 17}[words]
+        assert f"{words} RNNs that turn" in report or f"{words} that turn" in report
+    many = [row for row in turning["rnn_20"] if row["states"] in ("34", "35", "40 or more")]
+    assert [row["right"] for row in many] == ["100.0"] * 4
+    few = [row for row in turning["rnn_20"] if row["states"] in ("2", "3", "4", "5", "6")]
+    assert max(float(row["right"]) for row in few) < 50
+    assert "know at most five digits, and the four that know all ten have 34 states" in report
