@@ -125,6 +125,7 @@ def held_shares(model, fit, test):
         thens = []
         for n in range(test.symbols.shape[1]):
             rows = fit.since_bar == n
+            rows[:, :HELD_FROM] = False  # as for the means over all steps
             thens.append(hold(model, **{name: gate[rows].mean(0) for name, gate in gates.items()}))
         steps = test.since_bar
         shares["mean for the step"] = share_right_by_step(model, test, thens, steps)

@@ -170,7 +170,7 @@ def look(model, digits):
         "strict undone": {T: right(model, undo(asked, T, strict), answers) for T in IN_TABLE},
         "shuffled": right(model, undo(asked, T_ASKED + 1, shuffled), answers),
         "one too many": right(model, undo(asked, T_ASKED + 1, strict, extra=1), answers),
-        "states": count_states(test[T_ASKED - 2 :: 3]),
+        "states": count_states(test[T_ASKED - 2 :, ::4]),  # fewer sequences, but each hour
         "map": maps[0],
         "first": first,
         "at": test[T_ASKED - 2 : T_ASKED].clone(),  # so that the other states are freed
@@ -199,7 +199,8 @@ def table_rows(name, rows):
     """Return the rows of memory.csv for the networks of one training, rows of memory_seeds.csv.
 
     Shares are means in %; "off by" is the greatest distance of any network's share from what it has
-    at T = 20. The answers of those that turn are asked once more with the digits undone.
+    at T = 20. The answers of those that turn are asked once more with the digits undone, and the
+    controls at T = 21.
     """
     table = []
     for memory, kind in ("stands", "own"), ("turns", "own"), ("turns", "undone"):
@@ -212,7 +213,11 @@ def table_rows(name, rows):
             off = max(
                 abs(each[f"{kind} {T}"] - each["own 20"]) for each in chosen for T in IN_TABLE
             )
-            table.append(row | {"off by": round(off)})
+            row["off by"] = round(off)
+            for control in CONTROLS:
+                mean = round(statistics.mean(each[control] for each in chosen))
+                row[control] = mean if kind == "undone" else ""
+            table.append(row)
     return table
 
 
