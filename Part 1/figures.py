@@ -9,7 +9,7 @@ from matplotlib.patches import Circle
 
 from common import BLUE, GREY, ORANGE
 
-DOT_COLORS = BLUE, "#009E73", ORANGE, "#CC79A7"
+DOT_COLORS = BLUE, "#009E73", ORANGE, "#CC79A7", GREY
 DIGIT_COLORS = matplotlib.colormaps["tab10"].colors
 
 
@@ -115,7 +115,7 @@ def gates_figure(rows, symbols, gates):
     rows are those of gates_seeds.csv; symbols (T,) are a stream's, in which 10 is a bar, and gates
     {"i", "f", "o": (T,)} what an LSTM's gates are while it reads them, on average over the cells.
     """
-    figure = Figure(figsize=(9.6, 7), dpi=100, layout="constrained")
+    figure = Figure(figsize=(9.6, 7.6), dpi=100, layout="constrained")
     top, bottom = figure.subfigures(2, 1, height_ratios=[1, 1.8])
     strip, (held, without) = top.subplots(), bottom.subplots(1, 2, width_ratios=[1.25, 1])
     for (name, values), color in zip(gates.items(), (BLUE, ORANGE, GREY), strict=True):
@@ -147,4 +147,4 @@ def draw_dots(axes, rows, line, color):
     axes.invert_yaxis()
     axes.set(xlim=(0, 102), xlabel="right answers (%)")
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=8)
+    axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=2)

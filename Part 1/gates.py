@@ -17,7 +17,7 @@ from common import HERE, add_run_flags, begin, make_parser, number, run, save, s
 from dataset import PalindromeDataset
 from figures import gates_figure
 from memory import trained
-from networks import load_network, load_or_make, make_network
+from networks import MAX_LAG, load_network, load_or_make, make_network
 from train import train
 
 BAR, SYMBOLS = 10, 11  # the symbols of a stream are the digits 0 to 9 and the bar
@@ -28,6 +28,7 @@ HELD = {"nothing": "", "i": "i", "f": "f", "o": "o", "all three": "ifo"}
 # Networks for streams: the gates that an LSTM lacks (held at 1), and the starts of the RNN's Whh.
 LSTMS = {"LSTM": "", "no i": "i", "no f": "f", "no o": "o", "f alone": "io", "no gates": "ifo"}
 RNNS = {"RNN": "uniform", "RNN, orthogonal": "orthogonal", "RNN, identity": "identity"}
+SLOW = "LSTM, slow forgetting"  # the start of the LSTMs that read palindromes; all others: bf = 1
 
 
 class Streams(Dataset):
@@ -137,12 +138,12 @@ def held_shares(model, fit, test):
 
 
 def on_streams(name, rate, seed, args):
-    """Return a network of LSTMS or RNNS that was trained on streams of 20 symbols."""
+    """Return a network of LSTMS or RNNS, or SLOW, that was trained on streams of 20 symbols."""
     kind, steps = ("rnn", 4000) if name in RNNS else ("lstm", 1000)
 
     def make():
-        start = RNNS.get(name, "uniform")
-        model = make_network(kind, seed, args.device, input_dim=SYMBOLS, max_lag=0, start=start)
+        start, lag = RNNS.get(name, "uniform"), MAX_LAG if name == SLOW else 0
+        model = make_network(kind, seed, args.device, input_dim=SYMBOLS, max_lag=lag, start=start)
         if name in LSTMS:
             model = hold(model, **dict.fromkeys(LSTMS[name], 1.0))
         return train(model, [Streams(20, 100_000, seed)], steps, rate, seed=seed)
@@ -182,14 +183,15 @@ def experiments(args):
             sets = PalindromeDataset(T - 1, 100_000, one_hot=True, seed=seed).split(0.8)
             yield "held", f"palindromes, T = {T}", seed, held_shares(models[T], *sets)
         yield from cuts("LSTM, T = 20", seed, models[20])
-        for rate, names in (0.003, LSTMS), (0.01, LSTMS), (0.001, RNNS):
+        for rate, names in (0.003, LSTMS), (0.01, [*LSTMS, SLOW]), (0.001, RNNS):
             for name in names:
                 model = on_streams(name, rate, seed, args)
                 shares = {"20 symbols": share_right(model, test)}
                 shares["100 symbols"] = share_right(model, longer)
                 yield "learnt", f"{name}, rate {rate}", seed, shares
-                if name == "LSTM":
-                    yield "held", f"streams, rate {rate}", seed, held_shares(model, fit, test)
+                if name in ("LSTM", SLOW):
+                    label = name.replace("LSTM", "streams") + f", rate {rate}"
+                    yield "held", label, seed, held_shares(model, fit, test)
     yield from cuts("committed LSTM", "", load_network(HERE / "palindrome_lstm.pth"))
     for asked, data in ("20 symbols", test), ("100 symbols", longer):
         floor = (data.symbols[:, -1] == data.targets).double().mean().item()

@@ -120,7 +120,7 @@ def test_each_row_is_that_of_its_network_and_its_question(monkeypatch, tmp_path,
     call(gates.main, "--seed", 7, "--seeds", 2, "--out_dir", tmp_path)
     rows = list(csv.DictReader((tmp_path / "gates_seeds.csv").read_text().splitlines()))
     found = {(row["network"], row["seed"], row["asked"]): float(row["share"]) for row in rows}
-    assert len(found) == len(rows) == 2 * (2 * 5 + 2 * 7 + 15 * 2) + 3 * 3 * 6 + 2
+    assert len(found) == len(rows) == 2 * (2 * 5 + 3 * 7 + 16 * 2) + 3 * 3 * 6 + 2
     test, longer = Streams(20, 60, 2), Streams(100, 60, 3)
     for name in "no_f-rate0.01", "RNN,_identity-rate0.001":
         model = load_network(tmp_path / f"{name}-seed8.pth", "cpu", (11,))
