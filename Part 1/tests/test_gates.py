@@ -65,7 +65,7 @@ def test_a_held_gate_has_its_value_and_the_others_follow_the_equations():
     torch.testing.assert_close(whole_h, whole.tanh() * now["o"][:, 7])
 
 
-def test_gates_are_held_from_the_sixth_symbol_on_and_by_the_steps_since_the_bar():
+def test_gates_are_held_from_the_sixth_symbol_on_and_by_the_steps_since_the_bar(monkeypatch):
     model, other, streams = wild_lstm(), hold(wild_lstm(), o=0.0), Streams(20, 200, 0)
     x, targets = streams[:]
     _, state = model(x[:, :5])
@@ -79,6 +79,12 @@ def test_gates_are_held_from_the_sixth_symbol_on_and_by_the_steps_since_the_bar(
     thens = [naming(n % 10) for n in range(20)]  # so the answer tells which of them read last
     share = (streams.since_bar[:, -1] % 10 == targets).double().mean().item()
     assert by_step(model, streams, thens, streams.since_bar) == share
+    steps = []
+    monkeypatch.setattr(gates, "share_right_by_step", lambda *inputs: steps.append(inputs[3]))
+    gates.held_shares(model, Streams(20, 200, 1), streams)
+    own, others = (each.tolist() for each in steps)
+    assert own == streams.since_bar.tolist() != others
+    assert sorted(own) == sorted(others)
 
 
 def test_networks_without_gates_are_trained_without_them(monkeypatch, tmp_path):
