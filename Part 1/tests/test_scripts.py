@@ -64,12 +64,10 @@ def test_a_script_runs_on_a_terminal_and_shows_its_progress_there(tmp_path):
 
 
 def test_a_full_disk_ends_in_one_line_and_leaves_nothing(refuse, tmp_path, monkeypatch):
-    def full(path, content):
-        with open(path, "wb") as file:
-            file.write(content[:100])
+    def full(temporary, path):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(common.Path, "write_bytes", full)
+    monkeypatch.setattr(common.os, "replace", full)
     flags = "--train_steps", 1, "--data_size", 10, "--input_length", 4, "--model", "rnn"
     refuse(train.main, *flags, words=["rnn_t5.pth", "No space left"])
     assert not list(tmp_path.rglob(".tmp*"))
