@@ -79,6 +79,9 @@ def test_gates_are_held_from_the_sixth_symbol_on_and_by_the_steps_since_the_bar(
     thens = [naming(n % 10) for n in range(20)]  # so the answer tells which of them read last
     share = (streams.since_bar[:, -1] % 10 == targets).double().mean().item()
     assert by_step(model, streams, thens, streams.since_bar) == share
+    late = gates.gates_of(model, x)["i"][:, 5:].mean(dim=(0, 1))
+    shares = gates.held_shares(model, streams, streams)
+    assert shares["i"] == gates.share_right(model, streams, hold(model, i=late))
     steps = []
     monkeypatch.setattr(gates, "share_right_by_step", lambda *inputs: steps.append(inputs[3]))
     gates.held_shares(model, Streams(20, 200, 1), streams)
@@ -144,4 +147,7 @@ def test_each_row_is_that_of_its_network_and_its_question(monkeypatch, tmp_path,
     both = [100 * found["streams, rate 0.01", seed, "f"] for seed in "78"]
     assert table[3]["network"] == "streams, rate 0.01"
     assert table[3]["f"] in (f"{min(both):.0f} to {max(both):.0f}", f"{both[0]:.0f}")
+    assert [gates.spread(shares) for shares in ([0.5, 0.2], [0.5], None)] == ["20 to 50", "50", ""]
+    assert "no f, rate 0.01," in (tmp_path / "gates_learnt.csv").read_text().replace('"', "")
+    assert "T = 20: keeping," in (tmp_path / "gates_cut.csv").read_text().replace('"', "")
     assert (tmp_path / "gates.png").stat().st_size > 10_000

@@ -135,6 +135,14 @@ def test_a_wrong_candidate_is_not_believed(monkeypatch):
     assert not is_proved(model, 3), "c grows with each seven: this box is not closed"
 
 
+def test_nothing_is_proved_without_closed_boxes_that_hold_what_was_reached(monkeypatch):
+    model, ten = latches(), [[torch.zeros(10, 11).double()] * 2] * 2
+    monkeypatch.setattr(prove, "inside", lambda small, large: small is not ten)
+    assert prove.closed_boxes(model.double(), ten) is None
+    monkeypatch.setattr(prove, "closed_boxes", lambda model, ten: None)
+    assert not is_proved(model, 3)
+
+
 # The script
 
 
