@@ -6,6 +6,8 @@ from urllib.parse import unquote
 
 import pytest
 
+import template
+import train
 from conftest import HERE
 
 TOP = HERE.parent
@@ -66,11 +68,24 @@ def test_every_table_of_results_holds_cells_of_its_csv(report):
 
 
 @each_report
-def test_every_decimal_in_prose_stands_in_a_table(report):
+def test_every_decimal_in_prose_and_in_the_table_of_tasks_stands_in_another_table(report):
     lines = [line for text in TEXTS.values() for line in text.splitlines()]
-    cells = " ".join(line for line in lines if line.startswith("|"))
-    prose = re.sub(r"```.*?```|`[^`]*`|<!--.*?-->|\]\([^)]*\)", "", TEXTS[report], flags=re.DOTALL)
-    prose = "\n".join(line for line in prose.splitlines() if not line.startswith(("|", "#")))
+    cells = " ".join(line for line in lines if re.match(r"\| (?!\[)", line))
+    text = TEXTS[report].split("## References")[0]
+    prose = re.sub(r"```.*?```|`[^`]*`|<!--.*?-->|\]\([^)]*\)", "", text, flags=re.DOTALL)
+    prose = "\n".join(line for line in prose.splitlines() if re.match(r"(?!#|\| (?!\[))", line))
     prose = re.sub(r"(Python|PyTorch) [\d.]+", "", prose)
     for number in re.findall(r"\d+\.\d+", prose):
         assert re.search(rf"(?<![\d.]){re.escape(number)}(?![\d.]*\d)", cells), number
+
+
+def test_the_table_of_settings_has_the_numbers_of_the_code():
+    flags = [
+        *(("batch_size", "fakes"), ("lr", "lr"), ("lr_d", "lr_d"), ("b1", "b1")),
+        *(("r1", "r1"), ("ema", "ema")),
+    ]
+    table = TEXTS[REPORTS[0]].split("| setting |")[1].split("\n\n")[0].splitlines()[2:]
+    for line, (theirs, own) in zip(table, flags, strict=True):
+        _, *numbers, _ = cells_of(line)
+        settings = vars(template.parse_args([])).get(theirs, 0), vars(train.parse_args([]))[own]
+        assert [float(number) for number in numbers] == [*settings], line
