@@ -55,7 +55,10 @@ def plane_points(ends, start, end):
 
 
 def steepness(generator, z, rng, n_directions=8, step=0.1):
-    """Return the steepness (N,) of the generator at z (N, latent_dim)."""
+    """Return the steepness (N,) of the generator at z (N, latent_dim).
+
+    Tanielian et al. 2020 reject samples by nearly the same, the norm of the Jacobian.
+    """
     images = in_batches(generator, z)
     slopes = []
     for _ in range(n_directions):
