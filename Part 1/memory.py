@@ -30,7 +30,7 @@ RIDGE = 1.0  # of the fit
 APART = 0.3  # states differ when they are farther apart than this share of their spread
 MANY = 40  # so many states are no longer counted
 KINDS = ("own", "undone")
-CONTROLS = ("shuffled", "one too many")  # must fail where a state turns
+CONTROL = "one too many"  # must fail where a state turns
 
 
 class Training(NamedTuple):
@@ -102,17 +102,9 @@ def fit_map(start, end):
     return M
 
 
-def fit_maps(h, rng=None):
-    """Return the maps of one digit, on and back, fitted to states h (n, N, H + 1).
-
-    They see the states after 19 to 22 digits. With a random generator they are a control, in which
-    the earlier state of each pair is shuffled in time.
-    """
-    start, end = h[18:21], h[19:22]
-    if rng is not None:
-        order = torch.rand(start.shape[:2], generator=rng).argsort(dim=0).unsqueeze(-1)
-        start = start.take_along_dim(order, dim=0)
-    return fit_map(start, end), fit_map(end, start)
+def fit_maps(h):
+    """Return the maps of one digit, on and back, of h (n, N, H + 1): 19 to 22 digits are read."""
+    return fit_map(h[18:21], h[19:22]), fit_map(h[19:22], h[18:21])
 
 
 def undo(h, T, maps, extra=0):
@@ -154,22 +146,20 @@ def look(model, digits):
 
     The last N_TEST sequences are asked: "own" and "undone" are {T: share of right answers}. For
     "strict own" and "strict undone", the maps have seen first digits 0 to 4 only, and 5 to 9 are
-    asked; so for the controls at T = 21, "shuffled" and "one too many". "states" is their number,
-    "map" that of one digit, "at" (2, N_TEST, H + 1) are states after 19 and 20 digits.
+    asked; so for the control, "one too many" at T = 21. "states" is their number, "map" that of one
+    digit, "at" (2, N_TEST, H + 1) are states after 19 and 20 digits.
     """
     states, first = observe(model, digits), digits[:, 0].cpu()
     low, high = first[:N_FIT] < 5, first[N_FIT:] >= 5
     fit, test, first = states[:, :N_FIT], states[:, N_FIT:], first[N_FIT:]
     maps, strict = fit_maps(fit), fit_maps(fit[:, low])
-    shuffled = fit_maps(fit[:, low], torch.Generator().manual_seed(0))
     asked, answers = test[:, high], first[high]
     return {
         "own": {T: right(model, test[T - 2], first) for T in SHOWN},
         "undone": {T: right(model, undo(test, T, maps), first) for T in SHOWN},
         "strict own": {T: right(model, asked[T - 2], answers) for T in IN_TABLE},
         "strict undone": {T: right(model, undo(asked, T, strict), answers) for T in IN_TABLE},
-        "shuffled": right(model, undo(asked, T_ASKED + 1, shuffled), answers),
-        "one too many": right(model, undo(asked, T_ASKED + 1, strict, extra=1), answers),
+        CONTROL: right(model, undo(asked, T_ASKED + 1, strict, extra=1), answers),
         "states": count_states(test[T_ASKED - 2 :, ::4]),  # fewer sequences, but each hour
         "map": maps[0],
         "first": first,
@@ -184,7 +174,7 @@ def seed_row(name, seed, view):
     """Return a network's row of memory_seeds.csv: shares in %, and but for "right" strict ones."""
     angles = angles_of(view["map"])
     shares = {f"{kind} {T}": view[f"strict {kind}"][T] for kind in KINDS for T in IN_TABLE}
-    shares |= {control: view[control] for control in CONTROLS}
+    shares[CONTROL] = view[CONTROL]
     return {
         "training": name,
         "seed": seed,
@@ -199,8 +189,7 @@ def table_rows(name, rows):
     """Return the rows of memory.csv for the networks of one training, rows of memory_seeds.csv.
 
     Shares are means in %; "off by" is the greatest distance of any network's share from what it has
-    at T = 20. The answers of those that turn are asked once more with the digits undone, and the
-    controls at T = 21.
+    at T = 20. The answers of those that turn are asked once more with the digits undone.
     """
     table = []
     for memory, kind in ("stands", "own"), ("turns", "own"), ("turns", "undone"):
@@ -214,9 +203,8 @@ def table_rows(name, rows):
                 abs(each[f"{kind} {T}"] - each["own 20"]) for each in chosen for T in IN_TABLE
             )
             row["off by"] = round(off)
-            for control in CONTROLS:
-                mean = round(statistics.mean(each[control] for each in chosen))
-                row[control] = mean if kind == "undone" else ""
+            mean = round(statistics.mean(each[CONTROL] for each in chosen))
+            row[CONTROL] = mean if kind == "undone" else ""
             table.append(row)
     return table
 
