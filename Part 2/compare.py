@@ -1,10 +1,11 @@
-"""Draw trainings with our settings beside those with the template's.
+"""Draw trainings with our settings beside those of the template, as it is and changed.
 
     python compare.py                                   the committed results, as in the report
     python compare.py --group "our settings" run/seed0/quality.csv --grids seed0 run/seed0/images
 
-quality.png shows the Frechet distance of all trainings, from their quality.csv. moments.png shows
-samples of one of each kind: at the start, after 1/200 of the training, half-way and at the end.
+quality.png shows the Frechet distance of all trainings, from their quality.csv. collapse.csv tells
+how many of a group have collapsed: after 50 epochs, a quarter of their samples or more are the same
+digit. moments.png shows samples at the start, after 1/200 of the training, half-way and at the end.
 """
 
 import csv
@@ -13,30 +14,51 @@ from pathlib import Path
 from PIL import Image
 
 from classifier import load_classifier
-from common import HERE, InputError, add_run_flags, begin, make_parser, run, save
+from common import HERE, InputError, add_run_flags, begin, make_parser, run, save, save_csv
 from evaluate import NOISE_SEED, mean_of, training_draws
 from figures import grid_image, moments_figure, quality_figure
 from metrics import Comparison
 from mnist import load_mnist
 
 RESULTS = HERE / "results"
-GROUPS = [
-    ["our settings", *(RESULTS / f"quality_seed{n}.csv" for n in range(3))],
-    ["the template", *(RESULTS / f"quality_template_seed{n}.csv" for n in range(3))],
-]
+KINDS = {
+    "our settings": "",
+    "the template": "template_",
+    "template, β₁ = 0.5": "template_b1_0.5_",
+}
+# A name, and the quality.csv of each training.
+GROUPS = [[name, *sorted(RESULTS.glob(f"quality_{k}seed?.csv"))] for name, k in KINDS.items()]
 GRIDS = [["our settings", RESULTS / "grids/ours"], ["the template", RESULTS / "grids/template"]]
+COLLAPSED = 0.25  # the share of the commonest digit from which on a training counts as collapsed
+EPOCHS = 10, 50  # at which collapse.csv has the distance and the commonest digit
+COLUMNS = "epoch", "frechet_distance", "commonest_digit"
 
 
 def read_quality(path):
-    """Return ([epoch], [Frechet distance]) of a quality.csv; InputError when it is none."""
+    """Return the rows, {column: number}, of a quality.csv; InputError when it is none."""
     try:
         with open(path, newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        epochs = [int(row["epoch"]) for row in rows]
-        distances = [float(row["frechet_distance"]) for row in rows]
+            return [{name: float(row[name]) for name in COLUMNS} for row in csv.DictReader(file)]
     except (OSError, csv.Error, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: not a quality.csv of train.py ({error!r:.100})") from error
-    return epochs, distances
+
+
+def ends_of(numbers):
+    """Return the least and the greatest of some numbers as text, rounded; "" of none."""
+    ends = [f"{end(numbers):.0f}" for end in (min, max)] if numbers else []
+    return " to ".join(dict.fromkeys(ends))
+
+
+def collapse_row(name, trainings):
+    """Return a group's row of collapse.csv, from what read_quality returns for its trainings."""
+    row = {"training": name}
+    for epoch in EPOCHS:
+        seen = [row for rows in trainings for row in rows if row["epoch"] == epoch]
+        shares = [row["commonest_digit"] for row in seen]
+        collapsed = sum(share >= COLLAPSED for share in shares)
+        row[f"Fréchet distance after {epoch}"] = ends_of([r["frechet_distance"] for r in seen])
+        row[f"commonest digit after {epoch}, %"] = ends_of([100 * share for share in shares])
+    return row | {f"collapsed after {epoch}": f"{collapsed} of {len(seen)}"}
 
 
 def read_moments(folder):
@@ -54,7 +76,7 @@ def read_moments(folder):
 
 
 def main():
-    """Read the trainings, measure real images, draw both figures."""
+    """Read the trainings, measure real images, save the table and both figures."""
     parser = make_parser(__doc__)
     group, grids = "a name and files quality.csv", "a name and a folder of grids; both flags repeat"
     parser.add_argument("--group", nargs="+", action="append", help=group)
@@ -65,6 +87,8 @@ def main():
         parser.error("argument --group: a name needs a file after it")
     begin(args)
     groups = [(name, list(map(read_quality, files))) for name, *files in args.group or GROUPS]
+    table = [collapse_row(name, trainings) for name, trainings in groups]
+    save_csv(args.out_dir / "collapse.csv", table, show=True)
     moments = {name: read_moments(folder) for name, folder in args.grids or GRIDS}
     images, _ = load_mnist(True, args.device)
     test_images, _ = load_mnist(False, args.device)
@@ -77,7 +101,7 @@ def main():
     next(iter(moments.values())).append(("real images", grid_image(images[:25])))
     save(args.out_dir / "quality.png", quality_figure(groups, references).savefig)
     save(args.out_dir / "moments.png", moments_figure(moments).savefig)
-    print(f"quality.png and moments.png in {args.out_dir}")
+    print(f"quality.png, moments.png and collapse.csv in {args.out_dir}")
 
 
 if __name__ == "__main__":

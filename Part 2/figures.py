@@ -77,13 +77,14 @@ def losses_figure(rows):
 def quality_figure(groups, references):
     """Return a Figure of the Frechet distance over the epochs, on a logarithmic axis.
 
-    groups is [(name, [([epoch], [distance]) of each training])], references {name: distance}.
+    groups is [(name, [rows of each training's quality.csv])], references {name: distance}.
     """
     figure = Figure(figsize=(9, 4.5), dpi=110, layout="constrained")
     axes = figure.subplots()
     for (name, trainings), color in zip(groups, cycle(COLORS)):
-        for epochs, distances in trainings:
-            axes.plot(epochs, distances, color=color, lw=1.5, marker="o", ms=2.5)
+        for rows in trainings:
+            distances = [row["frechet_distance"] for row in rows]
+            axes.plot([row["epoch"] for row in rows], distances, color=color, marker="o", ms=2.5)
         axes.lines[-1].set_label(f"{name}, {len(trainings)} trainings")
     for (name, distance), style in zip(references.items(), cycle(["--", ":"])):
         axes.axhline(distance, color=GREY, ls=style, lw=2, label=name)

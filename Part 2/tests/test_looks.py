@@ -220,14 +220,19 @@ def test_compare_draws_the_committed_results(call, refuse, tmp_path, monkeypatch
     monkeypatch.setattr(compare, "save", lambda path, write: figures.append(write.__self__))
     call(compare.main, "--out_dir", tmp_path)
     *curves, real, training = figures[0].axes[0].lines
-    files = [f"quality_{kind}seed{n}.csv" for kind in ("", "template_") for n in range(3)]
+    kinds = {"": 3, "template_": 6, "template_b1_0.5_": 3}
+    files = [f"quality_{kind}seed{n}.csv" for kind, count in kinds.items() for n in range(count)]
     for curve, file in zip(curves, files, strict=True):
         points = [(int(r["epoch"]), float(r["frechet_distance"])) for r in rows_of(RESULTS / file)]
         assert list(map(tuple, curve.get_xydata())) == points
     assert curves[0].get_color() == curves[2].get_color() != curves[3].get_color()
-    labels = [line.get_label() for line in (curves[2], curves[5], real, training)]
-    assert labels[:2] == ["our settings, 3 trainings", "the template, 3 trainings"]
-    assert labels[2:] == ["real test images", "10,000 training images"]
+    labels = [line.get_label() for line in (*curves, real, training)]
+    assert [label for label in labels if label[0] != "_"] == [
+        *("our settings, 3 trainings", "the template, 6 trainings"),
+        "template, β₁ = 0.5, 3 trainings",
+        *("real test images", "10,000 training images"),
+    ]
+    assert rows_of(tmp_path / "collapse.csv") == rows_of(RESULTS / "collapse.csv")
     comparison = Comparison(JUDGE, load_mnist()[0][:500])
     distance = comparison.quality(load_mnist(False)[0][:500])["frechet_distance"]
     assert real.get_ydata()[0] == distance > training.get_ydata()[0] > 0
@@ -236,6 +241,22 @@ def test_compare_draws_the_committed_results(call, refuse, tmp_path, monkeypatch
     for axes, kind in (ours, "ours"), (template, "template"):
         grid = Image.open(RESULTS / "grids" / kind / "0.png").convert("L")
         assert (axes.images[0].get_array() == np.array(grid)).all()
+
+
+def test_the_table_of_collapses_counts_the_trainings_that_end_with_one_digit_in_four():
+    def training(*rows):
+        names = "epoch", "frechet_distance", "commonest_digit"
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
+    trainings = [
+        training((10, 700, 0.9), (50, 156.4, 0.2499), (200, 25, 0.9)),
+        training((10, 743.6, 0.3), (49, 1, 0.99), (50, 473, 0.25)),
+        training((10, 10, 0.1)),  # a shorter one
+    ]
+    assert [*compare.collapse_row("x", trainings).values()] == [
+        *("x", "10 to 744", "10 to 90", "156 to 473", "25", "1 of 2"),
+    ]
+    assert [*compare.collapse_row("x", trainings[2:]).values()][3:] == ["", "", "0 of 0"]
 
 
 def test_the_committed_results_belong_together():
@@ -247,6 +268,11 @@ def test_the_committed_results_belong_together():
     for kind, epoch, distance in ("", 200, 2), ("_no_r1", 30, 6), ("_no_r1", 200, 59):
         rows = {row["epoch"]: row for row in rows_of(RESULTS / f"quality_fakes64{kind}.csv")}
         assert round(float(rows[str(epoch)]["frechet_distance"])) == distance  # as README says
+    template, *changed = rows_of(RESULTS / "collapse.csv")[1:]
+    for row, epoch in itertools.product(changed, (10, 50)):  # README: nearer than any with 0.9
+        column = f"Fréchet distance after {epoch}"
+        assert int(row[column].split()[-1]) < int(template[column].split()[0])
+        assert row["collapsed after 50"].startswith("0 of "), "README: none collapses"
     for n in range(3):
         rows = rows_of(RESULTS / f"steepness_seed{n}.csv")
         *tenths, everything = [float(row["unclear to the judge, %"]) for row in rows[:11]]
