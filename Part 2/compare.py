@@ -4,8 +4,8 @@
     python compare.py --group "our settings" run/seed0/quality.csv --grids seed0 run/seed0/images
 
 quality.png shows the Frechet distance of all trainings, from their quality.csv. collapse.csv tells
-how many of a group have collapsed: after 50 epochs, a quarter of their samples or more are the same
-digit. moments.png shows samples at the start, after 1/200 of the training, half-way and at the end.
+how long they are collapsed: a quarter of their samples or more are the same digit. moments.png
+shows samples at the start, after 1/200 of the training, half-way and at the end.
 """
 
 import csv
@@ -25,12 +25,13 @@ KINDS = {
     "our settings": "",
     "the template": "template_",
     "template, β₁ = 0.5": "template_b1_0.5_",
+    "template, β₁ = 0": "template_b1_0_",
 }
 # A name, and the quality.csv of each training.
 GROUPS = [[name, *sorted(RESULTS.glob(f"quality_{k}seed?.csv"))] for name, k in KINDS.items()]
 GRIDS = [["our settings", RESULTS / "grids/ours"], ["the template", RESULTS / "grids/template"]]
-COLLAPSED = 0.25  # the share of the commonest digit from which on a training counts as collapsed
-EPOCHS = 10, 50  # at which collapse.csv has the distance and the commonest digit
+COLLAPSED = 0.25  # the share of the commonest digit from which on a training is collapsed
+EARLY, LATE = 10, 50  # the epochs of collapse.csv
 COLUMNS = "epoch", "frechet_distance", "commonest_digit"
 
 
@@ -50,15 +51,23 @@ def ends_of(numbers):
 
 
 def collapse_row(name, trainings):
-    """Return a group's row of collapse.csv, from what read_quality returns for its trainings."""
+    """Return a group's row of collapse.csv, from what read_quality returns for its trainings.
+
+    Ranges are those of the trainings; the last collapsed epoch is at most LATE, 0 if there is none.
+    """
     row = {"training": name}
-    for epoch in EPOCHS:
+    for epoch in EARLY, LATE:
         seen = [row for rows in trainings for row in rows if row["epoch"] == epoch]
-        shares = [row["commonest_digit"] for row in seen]
-        collapsed = sum(share >= COLLAPSED for share in shares)
+        shares = [100 * row["commonest_digit"] for row in seen]
         row[f"Fréchet distance after {epoch}"] = ends_of([r["frechet_distance"] for r in seen])
-        row[f"commonest digit after {epoch}, %"] = ends_of([100 * share for share in shares])
-    return row | {f"collapsed after {epoch}": f"{collapsed} of {len(seen)}"}
+        row[f"commonest digit after {epoch}, %"] = ends_of(shares)
+    last = []
+    for rows in trainings:
+        early = [row for row in rows if row["epoch"] <= LATE]
+        last.append(max([0, *(r["epoch"] for r in early if r["commonest_digit"] >= COLLAPSED)]))
+    row["last collapsed epoch"] = ends_of(last)
+    n = sum(share >= 100 * COLLAPSED for share in shares)
+    return row | {f"collapsed after {LATE}": f"{n} of {len(seen)}"}
 
 
 def read_moments(folder):

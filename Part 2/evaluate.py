@@ -5,8 +5,8 @@
 
 The numbers of a generator are the mean of five draws of 10,000 samples, as the judge sees them,
 and the range of the five. A group of several generators has a row for each, named by its folder,
-and then one with the mean and the range of their means. A perfect generator would come as near as
-random training images do. The table goes into evaluation.csv.
+and then one with the mean and the range of their means. A perfect generator would come nearly as
+near as random training images do. The table goes into evaluation.csv.
 """
 
 from pathlib import Path

@@ -149,6 +149,8 @@ def test_the_reports_say_of_the_clocks_what_the_seeds_show():
     )
     assert near
     assert f"{words} two points" in said
+    halves = sum({*row["angles"].split()} <= {"0", "180"} for row in turning["rnn_20"])
+    assert f"{names[halves].capitalize()} only turn to and fro" in said
     for name, hour, words in (
         ("rnn_tens", 36, "all {} RNNs that turn do it by multiples of 36°"),
         ("rnn_twelves", 30, "of the {} of T = 12, 24, 36"),

@@ -79,13 +79,20 @@ def test_every_decimal_in_prose_and_in_the_table_of_tasks_stands_in_another_tabl
         assert re.search(rf"(?<![\d.]){re.escape(number)}(?![\d.]*\d)", cells), number
 
 
-def test_the_table_of_settings_has_the_numbers_of_the_code():
+def test_the_table_of_settings_has_the_numbers_of_the_code_and_of_the_ablation():
     flags = [
         *(("batch_size", "fakes"), ("lr", "lr"), ("lr_d", "lr_d"), ("b1", "b1")),
         *(("r1", "r1"), ("ema", "ema")),
     ]
-    table = TEXTS[REPORTS[0]].split("| setting |")[1].split("\n\n")[0].splitlines()[2:]
-    for line, (theirs, own) in zip(table, flags, strict=True):
-        _, *numbers, _ = cells_of(line)
+    head, _, *table = (
+        ("|" + TEXTS[REPORTS[0]].split("\n| setting ")[1]).split("\n\n")[0].splitlines()
+    )
+    with open(HERE / "results" / "ablation.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    measured = [(row["Fréchet distance"].split()[0], row["clear, %"].split()[0]) for row in rows]
+    for line, (theirs, own), shares in zip(table, flags, measured[1:-1], strict=True):
+        _, *numbers, distance, clear = cells_of(line)
         settings = vars(template.parse_args([])).get(theirs, 0), vars(train.parse_args([]))[own]
         assert [float(number) for number in numbers] == [*settings], line
+        assert (re.match(r"[\d.]+", distance).group(), clear) == shares, line
+    assert all(number in head for number in measured[0])
