@@ -8,6 +8,7 @@ import torch
 
 import gates
 import memory
+from conftest import HERE
 from dataset import PalindromeDataset
 from gates import BAR, Streams, hold
 from networks import load_network, make_network
@@ -151,3 +152,18 @@ def test_each_row_is_that_of_its_network_and_its_question(monkeypatch, tmp_path,
     assert "no f, rate 0.01," in (tmp_path / "gates_learnt.csv").read_text().replace('"', "")
     assert "T = 20: keeping," in (tmp_path / "gates_cut.csv").read_text().replace('"', "")
     assert (tmp_path / "gates.png").stat().st_size > 10_000
+
+
+def test_the_report_says_of_the_gates_what_the_tables_hold():
+    rows = list(csv.DictReader((HERE / "results" / "gates_held.csv").read_text().splitlines()))
+    report = " ".join((HERE.parent / "README.md").read_text(encoding="utf-8").split())
+
+    def shares(column, task):
+        cells = [row[column] for row in rows if row["network"].startswith(task)]
+        return [int(share) for cell in cells for share in cell.split(" to ")]
+
+    held = shares("all three", "streams")
+    assert f"Held gates leave {min(held)} to {max(held)} % right" in report
+    assert f"at least {min(shares('mean for the step', 'streams'))} % are right" in report
+    assert f"at most {max(shares('of another stream', 'streams'))} %" in report
+    assert min(shares("all three", "palindromes")) == 97, "README: they cost three points at most"
