@@ -271,7 +271,7 @@ def test_the_committed_results_belong_together():
         assert round(float(rows[str(epoch)]["frechet_distance"])) == distance  # as README says
     report = " ".join((HERE.parent / "README.md").read_text(encoding="utf-8").split())
     assert (
-        "two epochs with 0, within ten with 0.5; with the template's 0.9, four of six are" in report
+        "two epochs with 0, ten with 0.5; with the template's 0.9, four of six are" in report
     )
     ours, template, *changed = rows_of(RESULTS / "collapse.csv")
     assert (template["collapsed after 50"], ours["last collapsed epoch"]) == ("4 of 6", "1")
