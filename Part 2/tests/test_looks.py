@@ -270,9 +270,7 @@ def test_the_committed_results_belong_together():
         rows = {row["epoch"]: row for row in rows_of(RESULTS / f"quality_fakes64{kind}.csv")}
         assert round(float(rows[str(epoch)]["frechet_distance"])) == distance  # as README says
     report = " ".join((HERE.parent / "README.md").read_text(encoding="utf-8").split())
-    assert (
-        "two epochs with 0, ten with 0.5; with the template's 0.9, four of six are" in report
-    )
+    assert "two epochs with 0, ten with 0.5; with the template's 0.9, four of six are" in report
     ours, template, *changed = rows_of(RESULTS / "collapse.csv")
     assert (template["collapsed after 50"], ours["last collapsed epoch"]) == ("4 of 6", "1")
     for row, last in zip(changed, (10, 2), strict=True):
