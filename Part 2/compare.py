@@ -53,21 +53,22 @@ def ends_of(numbers):
 def collapse_row(name, trainings):
     """Return a group's row of collapse.csv, from what read_quality returns for its trainings.
 
-    Ranges are those of the trainings; the last collapsed epoch is at most LATE, 0 if there is none.
+    Ranges are those of the trainings. The last collapsed epoch is the last at which a training was
+    measured and found collapsed, at most LATE, and 0 if there is none.
     """
     row = {"training": name}
-    for epoch in EARLY, LATE:
-        seen = [row for rows in trainings for row in rows if row["epoch"] == epoch]
-        shares = [100 * row["commonest_digit"] for row in seen]
+    at = {n: [r for rows in trainings for r in rows if r["epoch"] == n] for n in (EARLY, LATE)}
+    for epoch, seen in at.items():
         row[f"Fréchet distance after {epoch}"] = ends_of([r["frechet_distance"] for r in seen])
+        shares = [100 * r["commonest_digit"] for r in seen]
         row[f"commonest digit after {epoch}, %"] = ends_of(shares)
-    last = []
+    collapsed = []  # the epochs at which each training is
     for rows in trainings:
-        early = [row for row in rows if row["epoch"] <= LATE]
-        last.append(max([0, *(r["epoch"] for r in early if r["commonest_digit"] >= COLLAPSED)]))
-    row["last collapsed epoch"] = ends_of(last)
-    n = sum(share >= 100 * COLLAPSED for share in shares)
-    return row | {f"collapsed after {LATE}": f"{n} of {len(seen)}"}
+        early = [r for r in rows if r["epoch"] <= LATE]
+        collapsed.append([r["epoch"] for r in early if r["commonest_digit"] >= COLLAPSED])
+    row["last collapsed epoch"] = ends_of([max(epochs, default=0) for epochs in collapsed])
+    count = sum(LATE in epochs for epochs in collapsed)
+    return row | {f"collapsed after {LATE}": f"{count} of {len(at[LATE])}"}
 
 
 def read_moments(folder):
