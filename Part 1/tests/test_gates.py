@@ -155,15 +155,25 @@ def test_each_row_is_that_of_its_network_and_its_question(monkeypatch, tmp_path,
 
 
 def test_the_report_says_of_the_gates_what_the_tables_hold():
-    rows = list(csv.DictReader((HERE / "results" / "gates_held.csv").read_text().splitlines()))
     report = " ".join((HERE.parent / "README.md").read_text(encoding="utf-8").split())
 
-    def shares(column, task):
+    def shares(column, task, kind="held"):
+        text = (HERE / "results" / f"gates_{kind}.csv").read_text()
+        rows = csv.DictReader(text.splitlines())
         cells = [row[column] for row in rows if row["network"].startswith(task)]
         return [int(share) for cell in cells for share in cell.split(" to ")]
+
+    def learnt(network):
+        return shares("20 symbols", network, "learnt")
 
     held = shares("all three", "streams")
     assert f"Held gates leave {min(held)} to {max(held)} % right" in report
     assert f"at least {min(shares('mean for the step', 'streams'))} % are right" in report
     assert f"at most {max(shares('of another stream', 'streams'))} %" in report
     assert min(shares("all three", "palindromes")) == 97, "README: they cost three points at most"
+    own = learnt("RNN, identity")
+    assert f"RNNs with an identity start get {min(own)} to {max(own)} %" in report
+    assert {*learnt("no i"), *learnt("no f")} == {100}, "README: they still learn"
+    least, most = min(learnt("no o")), max(learnt("f alone") + learnt("no gates"))
+    words = f"those that lack o get {least} to 100 %, with f alone or no gate {most} at most"
+    assert words in report
