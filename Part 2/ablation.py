@@ -32,20 +32,17 @@ def train_generator(name, seed, args):
     """Return the generator of a row and a seed, trained now unless that has been done."""
     _, changes = ROWS[name]
     settings = train.parse_args(["--resume", "--measure_every", "0", "--seed", str(seed)])
-    folder = f"{name}-{args.n_epochs}epochs-{args.n_images}images-seed{seed}"
+    folder = f"{name}-{args.n_epochs}epochs-seed{seed}"
     settings.out_dir, settings.device = args.out_dir / folder, args.device
-    settings.n_epochs, settings.n_images = args.n_epochs, args.n_images
-    vars(settings).update(changes)
+    vars(settings).update(changes, n_epochs=args.n_epochs)
     return train.train(settings).final_generator()
 
 
 def main():
     """Train with each change, measure each generator, save the table."""
     parser = make_parser(__doc__)
-    n_images = number(int, 2, 60_000)
     parser.add_argument("--only", nargs="+", choices=ROWS, default=list(ROWS), help="which rows")
     parser.add_argument("--n_epochs", type=number(int, 1), default=20, help="passes over MNIST")
-    parser.add_argument("--n_images", type=n_images, default=60_000, help="images of MNIST used")
     parser.add_argument("--seeds", type=number(int, 1), default=3, help="trainings in a row")
     add_run_flags(parser, HERE / "run" / "ablation", seed=10)
     args = parser.parse_args()

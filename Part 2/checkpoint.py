@@ -5,7 +5,7 @@ import torch
 from common import InputError, load, save
 
 # A resumed training may have other values of these. The others stay, even those that change no
-# step: grids and rows that are saved already hang on save_interval and n_measured.
+# step: grids and rows that are saved already depend on save_interval and n_measured.
 MAY_CHANGE = ("n_epochs", "measure_every", "device", "out_dir", "resume")
 
 
@@ -51,6 +51,8 @@ def start_or_resume(build, args):
             text = ", ".join(f"--{n} {then.get(n)}, now {now.get(n)}" for n in changed)
             raise InputError(f"{path}: made with {text}; --resume needs the same settings")
         training.load_state_dict(content["training"])
+        if training.epoch > args.n_epochs:
+            raise InputError(f"--n_epochs {args.n_epochs}: {path} has {training.epoch} already")
 
     if training.saved is None:
         save_checkpoint(training)  # from now on, the folder knows its settings

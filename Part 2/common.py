@@ -86,7 +86,7 @@ def begin(args):
 
 
 def save(path, write):
-    """Write a file atomically: call write(file) on a temporary file, then rename it to path."""
+    """Write a file atomically: what write(file) writes goes to a temporary file, then to path."""
     content = io.BytesIO()  # not the file itself: on a full disk, torch.save hides what is wrong
     write(content)
     temporary = Path(path).with_name(f".tmp-{os.getpid()}-{Path(path).name}")
@@ -141,7 +141,7 @@ def run(main):
     except InputError as error:
         print(f"{name}: error: {error}", file=sys.stderr)
         sys.exit(2)
-    except OSError as error:  # of standard output, closed by `head` or full
+    except OSError as error:  # mostly of standard output, closed by `head` or full
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that exit can flush it
-        print(f"{name}: error: standard output: {error.strerror}", file=sys.stderr)
+        print(f"{name}: error: {error}", file=sys.stderr)
         sys.exit(2)

@@ -1,12 +1,11 @@
-"""Measure generators, beside real test images and uniform noise.
+"""Measure generators, beside real images and uniform noise.
 
-    python evaluate.py                              the committed generator
-    python evaluate.py --group ours run/seed0/mnist_generator.pth run/seed1/mnist_generator.pth
+    python evaluate.py                                            the committed generator
+    python evaluate.py --generators run/*/seed?/mnist_generator.pth
 
-The numbers of a generator are the mean of five draws of 10,000 samples, as the judge sees them,
-and the range of the five. A group of several generators has a row for each, named by its folder,
-and then one with the mean and the range of their means. A perfect generator would come nearly as
-near as random training images do. The table goes into evaluation.csv.
+A generator is named by the last two folders of its file. Its numbers are means of five draws of
+10,000 samples, with their range, as the judge sees them. A perfect generator would hardly come
+nearer than held-out images: 10,000 of the training images, compared with the other 50,000.
 """
 
 from pathlib import Path
@@ -56,11 +55,12 @@ def sample_draws(generator, seed):
         yield draw_samples(generator, N_SAMPLES, seed + n)
 
 
-def training_draws(images, seed):
-    """Yield N_DRAWS times N_SAMPLES of the training images, at random."""
+def hold_out(images, seed):
+    """Yield N_DRAWS random splits of images, or of their features: N_SAMPLES, and all others."""
     rng = torch.Generator().manual_seed(seed)
     for _ in range(N_DRAWS):
-        yield images[torch.randperm(len(images), generator=rng)[:N_SAMPLES].to(images.device)]
+        order = torch.randperm(len(images), generator=rng).to(images.device)
+        yield images[order[:N_SAMPLES]], images[order[N_SAMPLES:]]
 
 
 def mean_of(rows):
@@ -68,45 +68,30 @@ def mean_of(rows):
     return {measure: sum(row[measure] for row in rows) / len(rows) for measure in rows[0]}
 
 
-def group_rows(comparison, name, generators, seed):
-    """Return the rows of the table for a group of generators, [(file, generator)]."""
-    table, trainings = [], []
-    for file, generator in generators:
-        bar = tqdm(sample_draws(generator, seed), str(file), N_DRAWS, disable=None)
-        rows = [measure(comparison, draw) for draw in bar]
-        trainings.append(mean_of(rows))
-        title = name if len(generators) == 1 else f"{name}, {Path(file).resolve().parent.name}"
-        table.append({"images": title} | format_row(rows))
-    if len(generators) > 1:
-        table.append({"images": f"{name}, {len(generators)} trainings"} | format_row(trainings))
-    return table
-
-
 def main():
     """Measure all kinds of images and save the table."""
     parser = make_parser(__doc__)
-    text = "a name, and then files of weights; may be given again (default: the committed one)"
-    parser.add_argument("--group", nargs="+", action="append", help=text)
+    committed, text = HERE / "mnist_generator.pth", "weights files"
+    parser.add_argument("--generators", nargs="+", type=Path, default=[committed], help=text)
     add_run_flags(parser, seed=NOISE_SEED)
     args = parser.parse_args()
-    groups = args.group or [["committed", HERE / "mnist_generator.pth"]]
-    if min(map(len, groups)) < 2:
-        parser.error("argument --group: a name needs a file after it")
     begin(args)
-    files = [file for _, *group_files in groups for file in group_files]
-    generators = {file: load(file, args.device, Generator.from_state_dict) for file in files}
+    generators = [load(file, args.device, Generator.from_state_dict) for file in args.generators]
     training_images, _ = load_mnist(True, args.device)
     test_images, _ = load_mnist(False, args.device)
-    comparison = Comparison(load_classifier("judge", args.device), training_images)
+    judge = load_classifier("judge", args.device)
+    comparison = Comparison(judge, training_images)
     rng = torch.Generator().manual_seed(args.seed)
     noise = torch.rand(N_SAMPLES, 1, 28, 28, generator=rng).to(args.device) * 2 - 1
 
-    table = [{"images": "real test images"} | format_row([measure(comparison, test_images)])]
-    perfect = [measure(comparison, draw) for draw in training_draws(training_images, args.seed)]
-    own = {"nearest training image": ""}  # each of them is its own
-    table.append({"images": "10,000 training images"} | format_row(perfect) | own)
-    for name, *files in groups:
-        table += group_rows(comparison, name, [(f, generators[f]) for f in files], args.seed)
+    splits = hold_out(training_images, args.seed)
+    perfect = [measure(Comparison(judge, others), held_out) for held_out, others in splits]
+    table = [{"images": "held-out training images"} | format_row(perfect)]
+    table.append({"images": "real test images"} | format_row([measure(comparison, test_images)]))
+    for file, generator in zip(args.generators, generators, strict=True):
+        name = ", ".join(file.resolve().parts[-3:-1])
+        bar = tqdm(sample_draws(generator, args.seed), name, N_DRAWS, disable=None)
+        table.append({"images": name} | format_row([measure(comparison, draw) for draw in bar]))
     table.append({"images": "uniform noise"} | format_row([measure(comparison, noise)]))
     save_csv(args.out_dir / "evaluation.csv", table, show=True)
     print(f"evaluation.csv in {args.out_dir}")

@@ -1,7 +1,6 @@
 """The figures of Part 2: each function returns a matplotlib Figure; grids and GIFs are Pillow's."""
 
 import math
-from itertools import cycle
 from pathlib import Path
 
 import matplotlib
@@ -14,12 +13,11 @@ from torchvision.utils import make_grid
 
 from common import BLUE, GREY, ORANGE, save
 
-LOG_2 = math.log(2)
 COLORS = BLUE, ORANGE, "#009E73", "#CC79A7"  # of groups of trainings
 
 
 def grid_image(images):
-    """Return N images (N, 1, 28, 28) in [-1, 1] in one picture, as wide as high: 5 x 5 for 25."""
+    """Return N images (N, 1, 28, 28) in [-1, 1] in one picture, no higher than wide."""
     pixels = ((images.cpu() + 1) * 127.5 + 0.5).to(torch.uint8)
     grid = make_grid(pixels, nrow=math.ceil(math.sqrt(len(images))))
     return Image.fromarray(grid.permute(1, 2, 0).numpy())
@@ -47,52 +45,49 @@ def save_gif(path, grids, n_frames=60):
     save(path, write)
 
 
-def losses_figure(rows):
-    """Return a Figure of the losses and the means of D over the epochs, from rows of losses.csv."""
-    figure = Figure(figsize=(10, 3.8), dpi=110, layout="constrained")
-    losses, outputs = figure.subplots(1, 2)
+def draw_losses(axes, rows):
+    """Draw both losses of losses.csv over the epochs; dashed, what they are if D is always 0.5."""
     epochs = [row["epoch"] for row in rows]
+    curves = ("discriminator", "d_loss", BLUE, 2), ("generator", "g_loss", ORANGE, 1)
+    for network, column, color, terms in curves:
+        axes.plot(epochs, [row[column] for row in rows], ".-", ms=3, color=color, label=network)
+        axes.axhline(terms * math.log(2), color=color, ls="--", lw=1)
+    axes.set(title="Losses (dashed: D is 0.5 everywhere)", xlabel="epoch", ylabel="loss (nats)")
+    axes.set(xlim=(0, None), ylim=(0, None))
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    axes.legend(loc="lower right")
+    axes.grid(alpha=0.3)
 
-    def draw(axes, column, label, color, at_half):
-        axes.plot(epochs, [row[column] for row in rows], color=color, label=label, marker=".", ms=3)
-        axes.axhline(at_half, color=color, ls="--", lw=1)
 
-    draw(losses, "d_loss", "discriminator", BLUE, 2 * LOG_2)
-    lowest = min(row["g_loss"] for row in rows)  # equation (10)'s own loss is negative
-    draw(losses, "g_loss", "generator", ORANGE, math.copysign(LOG_2, lowest))
-    losses.set(title="Losses (dashed: D is 0.5 everywhere)", ylabel="loss (nats)")
-    losses.set_ylim(min(0, lowest), None)
-    draw(outputs, "d_real", "real images", BLUE, 0.5)
-    draw(outputs, "d_fake", "generated images", ORANGE, 0.5)
-    outputs.set(title="Mean of D (dashed: 0.5)", ylim=(0, 1))
-    outputs.set_ylabel("mean probability of being real")
-    for axes in losses, outputs:
-        axes.set(xlabel="epoch", xlim=(0, None))
-        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-        axes.legend(loc="lower right")
-        axes.grid(alpha=0.3)
+def losses_figure(rows):
+    """Return a Figure of the losses over the epochs, from rows of losses.csv."""
+    figure = Figure(figsize=(7, 4), dpi=110, layout="constrained")
+    draw_losses(figure.subplots(), rows)
     return figure
 
 
-def quality_figure(groups, references):
-    """Return a Figure of the Frechet distance over the epochs, on a logarithmic axis.
+def quality_figure(groups, references, losses):
+    """Return a Figure of the Frechet distance over the epochs, and beside it of losses.
 
-    groups is [(name, [rows of each training's quality.csv])], references {name: distance}.
+    groups is {name: [rows of each training's quality.csv]}, references {name: distance}, and losses
+    the rows of a losses.csv.
     """
-    figure = Figure(figsize=(9, 4.5), dpi=110, layout="constrained")
-    axes = figure.subplots()
-    for (name, trainings), color in zip(groups, cycle(COLORS)):
+    figure = Figure(figsize=(12, 5), dpi=100, layout="constrained")
+    axes, beside = figure.subplots(1, 2, width_ratios=[3, 2])
+    draw_losses(beside, losses)
+    for (name, trainings), color in zip(groups.items(), COLORS, strict=True):
         for rows in trainings:
             distances = [row["frechet_distance"] for row in rows]
             axes.plot([row["epoch"] for row in rows], distances, color=color, marker="o", ms=2.5)
         axes.lines[-1].set_label(f"{name}, {len(trainings)} trainings")
-    for (name, distance), style in zip(references.items(), cycle(["--", ":"])):
+    for (name, distance), style in zip(references.items(), ("--", ":"), strict=True):
         axes.axhline(distance, color=GREY, ls=style, lw=2, label=name)
     axes.set(yscale="log", xlabel="epoch", ylabel="Fréchet distance (lower is better)")
     axes.set_title("How far the samples are from MNIST during the training")
     axes.yaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10], integer=True))
-    figure.legend(loc="outside lower center", ncols=2, fontsize=12)
+    curves = axes.get_legend_handles_labels()
+    figure.legend(*curves, loc="outside lower center", ncols=3, fontsize=12)
     axes.grid(alpha=0.3)
     return figure
 
@@ -141,7 +136,7 @@ def draw_plane(axes, plane, extent):
     for digit in range(10):
         # A digit stands where it has most of the surroundings, if it has half of them anywhere.
         country = ((digits == digit) & clear).float()[None, None]
-        share = F.avg_pool2d(country, 17, 1, 8)[0, 0]
+        share = F.avg_pool2d(country, 11, 1, 5)[0, 0]
         if share.max() > 0.5:
             row, column = divmod(share.argmax().item(), len(digits))
             place = xs[column].item(), ys[row].item()

@@ -61,7 +61,7 @@ class Discriminator(nn.Module):
 
 
 def fill(network, state):
-    """Return the network, in eval mode, with the weights of this state_dict, which must be sane."""
+    """Return the network, in eval mode, with these weights; ValueError if they are odd or huge."""
     network.load_state_dict(state)
     for name, weight in network.state_dict().items():
         if state[name].dtype != weight.dtype or not (weight.abs() < 1e30).all():
@@ -89,11 +89,6 @@ def generator_loss(fake_logits):
     fakes; the gradient of this loss is largest there.
     """
     return F.softplus(-fake_logits).mean()
-
-
-def minimax_generator_loss(fake_logits):
-    """Return E log(1 - D(G(z))), <= 0: what the generator minimises in equation (10) itself."""
-    return -F.softplus(fake_logits).mean()
 
 
 def gradient_penalty(discriminator, real):

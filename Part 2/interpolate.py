@@ -24,10 +24,10 @@ N_TRAINING = 5_000  # training images behind the mean of each digit
 
 
 def typical_points(generator, classifier, digits, seed):
-    """Return {digit: z (latent_dim,)}, points whose images are clear and typical of their digit.
+    """Return {digit: z (latent_dim,)}, points whose images are typical of their digit.
 
-    Of N_SAMPLES, those are clear to which the classifier gives the digit LEAST_CONFIDENCE. The most
-    typical one has features nearest to the mean of the digit's among N_TRAINING training images.
+    Each is one of N_SAMPLES to which the classifier gives the digit LEAST_CONFIDENCE, and of these
+    the one whose features are nearest to the mean of the digit's among N_TRAINING training images.
     """
     device = next(generator.parameters()).device
     images, labels = (tensor[:N_TRAINING] for tensor in load_mnist(True, device))
@@ -37,17 +37,12 @@ def typical_points(generator, classifier, digits, seed):
     confidence, read = in_batches(classifier.head, features).softmax(1).max(1)
     points = {}
     for digit in digits:
-        clear = (read == digit) & (confidence >= LEAST_CONFIDENCE)
-        if not clear.any():
-            raise InputError(f"--generator: none of {N_SAMPLES} samples is a clear {digit}")
+        sure = (read == digit) & (confidence >= LEAST_CONFIDENCE)
+        if not sure.any():
+            raise InputError(f"--generator: none of {N_SAMPLES} samples is surely a {digit}")
         center = training_features[labels == digit].mean(0)
-        points[digit] = z[clear][(features[clear] - center).norm(dim=1).argmin()]
+        points[digit] = z[sure][(features[sure] - center).norm(dim=1).argmin()]
     return points
-
-
-def walk(start, end):
-    """Return N_IMAGES points (N_IMAGES, latent_dim) on the straight line from start to end."""
-    return torch.lerp(start, end, torch.linspace(0, 1, N_IMAGES, device=start.device)[:, None])
 
 
 def main():
@@ -64,9 +59,10 @@ def main():
     judge = load_classifier("judge", args.device)
     pairs = [args.digits] if args.digits else PAIRS
     ends = typical_points(generator, judge, {digit for pair in pairs for digit in pair}, args.seed)
+    steps = torch.linspace(0, 1, N_IMAGES, device=args.device)[:, None]
     rows, table = [], []
     for start, end in pairs:
-        images = in_batches(generator, walk(ends[start], ends[end]))
+        images = in_batches(generator, torch.lerp(ends[start], ends[end], steps))
         digits = in_batches(judge, images).argmax(1).tolist()
         rows.append((images, digits))
         table.append({"from": start, "to": end, "digits read": " ".join(map(str, digits))})

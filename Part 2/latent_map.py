@@ -57,7 +57,7 @@ def plane_points(ends, start, end):
 def steepness(generator, z, rng, n_directions=8, step=0.1):
     """Return the steepness (N,) of the generator at z (N, latent_dim).
 
-    Tanielian et al. 2020 reject samples by nearly the same, the norm of the Jacobian.
+    Tanielian et al. 2020 reject samples by the norm of the Jacobian, which is nearly proportional.
     """
     images = in_batches(generator, z)
     slopes = []
@@ -89,8 +89,8 @@ def percent(mask):
     return round(100 * mask.cpu().double().mean().item(), 1) if len(mask) > 0 else ""
 
 
-def steepness_table(steep, digits, judge, eye):
-    """Return the rows of steepness.csv; judge and eye (N,) are True where a sample is unclear."""
+def steepness_table(steep, digits, unclear, unclear_to_eye):
+    """Return the rows of steepness.csv; the last two (N,) are True where a sample is unclear."""
     order = steep.argsort()
     groups = {f"tenth {n}": tenth for n, tenth in enumerate(order.tensor_split(10), start=1)}
     groups["all samples"] = order
@@ -103,8 +103,8 @@ def steepness_table(steep, digits, judge, eye):
         {
             "images": name,
             "median steepness": round(steep[group].median().item(), 1),
-            "unclear to the judge, %": percent(judge[group]),
-            "unclear to the eye, %": percent(eye[group]),
+            "unclear to the judge, %": percent(unclear[group]),
+            "unclear to the eye, %": percent(unclear_to_eye[group]),
         }
         for name, group in groups.items()
     ]

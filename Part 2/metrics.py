@@ -1,4 +1,4 @@
-"""Samples of a generator, and measures of them by a CNN's features (N, D) or logits (N, 10)."""
+"""Samples of a generator, and measures of them: by pixels, or a CNN's features or logits."""
 
 import math
 
@@ -26,7 +26,7 @@ def frechet_distance(x, y):
     """Return the squared Frechet distance, >= 0, of two Gaussians fitted to x (N, D) and y (M, D).
 
     ||mx - my||^2 + tr(Cx + Cy - 2 (Cx Cy)^(1/2)) in float64 (Heusel et al. 2017, equation 6), where
-    Cx Cy has the eigenvalues of the symmetric Cx^(1/2) Cy Cx^(1/2); infinite if a feature is.
+    Cx Cy has the eigenvalues of the symmetric Cx^(1/2) Cy Cx^(1/2); infinite if x or y is.
     """
     x, y = x.cpu().double(), y.cpu().double()
     if not (x.isfinite().all() and y.isfinite().all()):

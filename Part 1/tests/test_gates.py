@@ -1,6 +1,5 @@
 """Tests of gates.py: the streams, the interventions, and what is trained and asked."""
 
-import argparse
 import csv
 import itertools
 
@@ -34,18 +33,9 @@ def test_streams_have_bars_where_they_may_and_ask_for_the_first_digit_after_the_
 
 
 def wild_lstm():
-    torch.manual_seed(0)
-    model = gates.make_network("lstm", 0, "cpu", input_dim=11, hidden=16)
+    model = make_network("lstm", 0, "cpu", input_dim=11, hidden=16)
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter)
-    return model
-
-
-def naming(digit):
-    """An LSTM that answers this digit, whatever it reads."""
-    model = wild_lstm()
-    model.Wph.data[:], model.bp.data[:] = 0, 0
-    model.bp.data[digit] = 1
     return model
 
 
@@ -67,17 +57,17 @@ def test_a_held_gate_has_its_value_and_the_others_follow_the_equations():
 
 
 def test_gates_are_held_from_the_sixth_symbol_on_and_by_the_steps_since_the_bar(monkeypatch):
-    model, other, streams = wild_lstm(), hold(wild_lstm(), o=0.0), Streams(20, 200, 0)
+    model, other = wild_lstm(), hold(wild_lstm(), g=0.0, f=1.0)  # which keeps what it is given
+    streams = Streams(20, 200, 0)
     x, targets = streams[:]
     _, state = model(x[:, :5])
     right = (other(x[:, 5:], state)[0].argmax(dim=1) == targets).double().mean().item()
-    assert gates.share_right(model, streams, other) == right != gates.share_right(model, streams)
-    by_step = gates.share_right_by_step
-    assert by_step(model, streams, [model] * 20, streams.since_bar) == gates.share_right(
-        model, streams
-    )
-    assert by_step(model, streams, [other] * 20, streams.since_bar) == right
-    thens = [naming(n % 10) for n in range(20)]  # so the answer tells which of them read last
+    assert gates.share_right(model, streams, other) == right
+    by_step, free = gates.share_right_by_step, gates.share_right(model, streams)
+    assert by_step(model, streams, [model] * 20, streams.since_bar) == free
+    thens = [wild_lstm() for _ in range(20)]
+    for n, then in enumerate(thens):
+        then.bp.data[n % 10] = 1000  # so the answer tells which of them read last
     share = (streams.since_bar[:, -1] % 10 == targets).double().mean().item()
     assert by_step(model, streams, thens, streams.since_bar) == share
     held, steps, fit = [], [], Streams(20, 200, 1)
@@ -91,52 +81,41 @@ def test_gates_are_held_from_the_sixth_symbol_on_and_by_the_steps_since_the_bar(
     assert sorted(own) == sorted(others)
 
 
-def test_networks_without_gates_are_trained_without_them(monkeypatch, tmp_path):
-    calls = []
-
-    def spy(model, train_sets, steps, rate, *, seed):
-        calls.append((train_sets[0].symbols, steps, rate, seed))
-        for parameter in model.parameters():  # a step: what has no gradient stays
-            parameter.grad = None
-        x, targets = train_sets[0][:64]
-        torch.nn.functional.cross_entropy(model(x)[0], targets).backward()
-        for parameter in model.parameters():
-            parameter.data -= parameter.grad.sign() * (parameter.grad != 0)
-        return model
-
-    monkeypatch.setattr(gates, "train", spy)
-    args = argparse.Namespace(out_dir=tmp_path, device="cpu")
-    x, _ = Streams(20, 10, 0)[:]
-    for name, lacking in gates.LSTMS.items():
-        model = gates.on_streams(name, 0.01, 3, args)
-        seen = gates.gates_of(model, x)
-        assert "".join(gate for gate in "ifo" if (seen[gate] == 1).all()) == lacking
-        assert calls[-1][1:] == (1000, 0.01, 3)
-    for name, start in gates.RNNS.items():
-        before = make_network("rnn", 3, "cpu", 11, max_lag=0, start=start).Whh
-        assert (gates.on_streams(name, 0.001, 3, args).Whh - before).abs().max() <= 1
-        assert calls[-1][1:] == (4000, 0.001, 3)
-    assert all(torch.equal(symbols, Streams(20, 100_000, 3).symbols) for symbols, *_ in calls)
-
-
 def test_each_row_is_that_of_its_network_and_its_question(monkeypatch, tmp_path, call):
-    def three(model, train_sets, steps, rate, **settings):
-        return memory_train(model, train_sets, 3, rate, **settings)
+    trainings, loop = [], memory.train
 
-    memory_train = memory.train
+    def three(model, train_sets, steps, rate, *, seed, **settings):
+        if isinstance(train_sets[0], Streams):
+            trainings.append((steps, rate, seed))
+            assert torch.equal(train_sets[0].symbols, Streams(20, 100_000, seed).symbols)
+        return loop(model, train_sets, 3, rate, seed=seed, **settings)
+
+    def saved(name, rate):
+        file = f"{name.replace(' ', '_')}-rate{rate}-seed8.pth"
+        return load_network(tmp_path / file, input_dims=(11,))
+
     monkeypatch.setattr(gates, "train", three)
     monkeypatch.setattr(memory, "train", three)
     monkeypatch.setattr(gates, "N_ASKED", 60)
     call(gates.main, "--seed", 7, "--seeds", 2, "--out_dir", tmp_path)
+    for n, seed in (0, 7), (16, 8):
+        assert trainings[n : n + 6] == [(1000, 0.003, seed)] * 6
+        assert trainings[n + 6 : n + 16] == [(1000, 0.01, seed)] * 7 + [(4000, 0.001, seed)] * 3
+    test, longer = Streams(20, 60, 2), Streams(100, 60, 3)
+    for name, lacking in gates.LSTMS.items():
+        seen = gates.gates_of(saved(name, 0.01), test[:][0])
+        assert "".join(gate for gate in "ifo" if (seen[gate] == 1).all()) == lacking
+    for name, start in gates.RNNS.items():
+        before = make_network("rnn", 8, "cpu", 11, start=start).Whh
+        assert (saved(name, 0.001).Whh - before).abs().max() < 0.1  # three steps change it less
+
     rows = list(csv.DictReader((tmp_path / "gates_seeds.csv").read_text().splitlines()))
     found = {(row["network"], row["seed"], row["asked"]): float(row["share"]) for row in rows}
     assert len(found) == len(rows) == 2 * (2 * 5 + 3 * 7 + 16 * 2) + 3 * 3 * 6 + 2
-    test, longer = Streams(20, 60, 2), Streams(100, 60, 3)
-    for name in "no_f-rate0.01", "RNN,_identity-rate0.001":
-        model = load_network(tmp_path / f"{name}-seed8.pth", "cpu", (11,))
-        network = name.replace("_", " ").replace("-rate", ", rate ")
+    for name, rate in ("no f", 0.01), ("RNN, identity", 0.001):
         for asked, streams in ("20 symbols", test), ("100 symbols", longer):
-            assert found[network, "8", asked] == gates.share_right(model, streams)
+            share = gates.share_right(saved(name, rate), streams)
+            assert found[f"{name}, rate {rate}", "8", asked] == share
     model = load_network(tmp_path / "lstm_40-seed8.pth")
     unseen = PalindromeDataset(39, 100_000, one_hot=True, seed=8).split(0.8)[1]
     share = gates.share_right(model, unseen)
@@ -157,23 +136,20 @@ def test_each_row_is_that_of_its_network_and_its_question(monkeypatch, tmp_path,
 def test_the_report_says_of_the_gates_what_the_tables_hold():
     report = " ".join((HERE.parent / "README.md").read_text(encoding="utf-8").split())
 
-    def shares(column, task, kind="held"):
-        text = (HERE / "results" / f"gates_{kind}.csv").read_text()
-        rows = csv.DictReader(text.splitlines())
-        cells = [row[column] for row in rows if row["network"].startswith(task)]
-        return [int(share) for cell in cells for share in cell.split(" to ")]
+    def shares(column, network, kind="held"):
+        rows = csv.DictReader((HERE / "results" / f"gates_{kind}.csv").read_text().splitlines())
+        cells = [row[column] for row in rows if row["network"].startswith(network)]
+        return sorted(int(share) for cell in cells for share in cell.split(" to "))
 
-    def learnt(network):
-        return shares("20 symbols", network, "learnt")
-
-    held = shares("all three", "streams")
-    assert f"Held gates leave {min(held)} to {max(held)} % right" in report
-    assert f"at least {min(shares('mean for the step', 'streams'))} % are right" in report
-    assert f"at most {max(shares('of another stream', 'streams'))} %" in report
-    assert min(shares("all three", "palindromes")) == 97, "README: they cost three points at most"
-    own = learnt("RNN, identity")
-    assert f"RNNs with an identity start get {min(own)} to {max(own)} %" in report
-    assert {*learnt("no i"), *learnt("no f")} == {100}, "README: they still learn"
-    least, most = min(learnt("no o")), max(learnt("f alone") + learnt("no gates"))
-    words = f"those that lack o get {least} to 100 %, with f alone or no gate {most} at most"
+    held, i = shares("all three", "streams"), shares("i", "streams")
+    words = f"{held[0]} to {held[-1]} % right, only i {i[0]} to {i[-1]} %"
+    assert f"Holding all leaves {words}" in report
+    assert f"leave at least {shares('mean for the step', 'streams')[0]} %" in report
+    assert f"at most {shares('of another stream', 'streams')[-1]} %" in report
+    assert shares("all three", "palindromes")[0] == 97, "README: they cost three points at most"
+    learnt = {name: shares("20 symbols", name, "learnt") for name in (*gates.LSTMS, *gates.RNNS)}
+    own, most = learnt["RNN, identity"], max(learnt["f alone"] + learnt["no gates"])
+    assert f"RNNs with an identity start, {own[0]} to {own[-1]} %" in report
+    assert {*learnt["no i"], *learnt["no f"]} == {100}, "README: they reach 100 %"
+    words = f"without o {learnt['no o'][0]} to 100 %, with f alone or no gate {most} % at most"
     assert words in report

@@ -3,9 +3,7 @@
 import argparse
 import csv
 import math
-import statistics
 
-import pytest
 import torch
 
 import memory
@@ -81,7 +79,7 @@ def test_each_training_is_the_one_that_its_row_names(monkeypatch, tmp_path):
     monkeypatch.setattr(memory, "train", spy)
     args = argparse.Namespace(out_dir=tmp_path, device="cpu")
     for name, training in memory.TRAININGS.items():
-        model = memory.trained(name, 3, args)
+        memory.trained(name, 3, args)
         weights, train_sets, *settings = calls[-1]
         assert settings == [training.steps, training.rate, training.decay, training.max_norm, 3]
         assert [each.digits.shape[1] for each in train_sets] == [*training.lengths]
@@ -90,83 +88,66 @@ def test_each_training_is_the_one_that_its_row_names(monkeypatch, tmp_path):
         assert torch.equal(train_sets[-1].digits, whole.digits[: int(0.8 * training.size)])
         starts = {"max_lag": training.max_lag, "start": training.start}
         fresh = make_network(training.network, 3, "cpu", **starts).state_dict()
-        for each in weights, model.state_dict():
-            assert all(torch.equal(fresh[key], each[key]) for key in fresh)
+        assert all(torch.equal(fresh[key], weights[key]) for key in fresh)
 
 
-@pytest.fixture
-def short(monkeypatch):
-    """Let the trainings of memory.py take three steps, and let few sequences be read."""
-    few = {name: each._replace(steps=3) for name, each in memory.TRAININGS.items()}
-    for name, value in {"TRAININGS": few, "N_FIT": 200, "N_TEST": 150}.items():
-        monkeypatch.setattr(memory, name, value)
+def test_each_seed_has_its_row_and_nothing_is_trained_twice(call, refuse, tmp_path, monkeypatch):
+    def shorten(steps):
+        few = {name: each._replace(steps=steps) for name, each in memory.TRAININGS.items()}
+        monkeypatch.setattr(memory, "TRAININGS", few)
 
-
-def test_the_tables_hold_each_seed_and_nothing_is_trained_twice(
-    short, tmp_path, call, refuse, monkeypatch
-):
+    shorten(3)
+    monkeypatch.setattr(memory, "N_FIT", 200)
+    monkeypatch.setattr(memory, "N_TEST", 150)
     flags = "--trainings", "rnn_20", "lstm_20", "--seed", 5, "--seeds", 2, "--out_dir", tmp_path
     call(memory.main, *flags)
     rows = list(csv.DictReader((tmp_path / "memory_seeds.csv").read_text().splitlines()))
-    assert [(row["training"], row["seed"]) for row in rows] == [
-        (name, seed) for name in ("rnn_20", "lstm_20") for seed in "56"
-    ]
-    rng = torch.Generator().manual_seed(0)
-    digits = torch.randint(10, (350, 100), generator=rng)
-    for row in rows:
-        model = load_network(tmp_path / f"{row['training']}-seed{row['seed']}.pth")
-        first, (logits, _) = digits[200:, 0], model(torch.eye(10)[digits[200:, :19]])
-        assert float(row["right"]) == round(
-            100 * (logits.argmax(1) == first).float().mean().item(), 1
-        )
+    names = [f"{row['training']}-seed{row['seed']}" for row in rows]
+    assert names == ["rnn_20-seed5", "rnn_20-seed6", "lstm_20-seed5", "lstm_20-seed6"]
+    digits = torch.randint(10, (350, 100), generator=torch.Generator().manual_seed(0))[200:]
+    for name, row in zip(names, rows, strict=True):
+        logits, _ = load_network(tmp_path / f"{name}.pth")(torch.eye(10)[digits[:, :19]])
+        share = (logits.argmax(dim=1) == digits[:, 0]).double().mean().item()
+        assert float(row["right"]) == round(100 * share, 1)
     assert (tmp_path / "memory.png").stat().st_size > 10_000
 
     monkeypatch.setattr(memory, "train", None)  # a training would crash
     call(memory.main, *flags)
-    few = {name: each._replace(steps=4) for name, each in memory.TRAININGS.items()}
-    monkeypatch.setattr(memory, "TRAININGS", few)
+    shorten(4)
     refuse(memory.main, *flags, words=["rnn_20-seed5.pth", "steps=4"])
 
 
 def test_the_reports_say_of_the_clocks_what_the_seeds_show():
-    rows = list(csv.DictReader((HERE / "results" / "memory_seeds.csv").read_text().splitlines()))
     reports = (HERE.parent / "README.md", HERE / "README.md")
     said = " ".join(" ".join(path.read_text(encoding="utf-8").split()) for path in reports)
     names = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
     names = (names + "fifteen sixteen seventeen eighteen nineteen twenty").split()
-    turning = {name: [] for name in memory.TRAININGS}
-    for row in rows:
-        if row["memory"] == "turns":
-            turning[row["training"]].append(row)
-    count = {name: names[len(each)] for name, each in turning.items()}
+    seeds = {name: [] for name in memory.TRAININGS}
+    for row in csv.DictReader((HERE / "results" / "memory_seeds.csv").read_text().splitlines()):
+        shares = {key: float(row[key]) for key in row if key.split()[0] in ("own", "undone", "one")}
+        seeds[row["training"]].append(row | shares)
+    turning = {name: [row for row in seeds[name] if row["memory"] == "turns"] for name in seeds}
+    clocks = turning["rnn_20"]
 
-    for row in turning["rnn_20"]:
-        off = [float(row[f"undone {T}"]) - float(row["own 20"]) for T in (19, 21, 40)]
-        assert max(map(abs, off)) <= 2
-    words = f"all {count['rnn_20']} RNNs that turn are as right at T = 19, 21 and 40 as at 20,"
-    own, control = (
-        round(statistics.mean(float(row[name]) for row in turning["rnn_20"]))
-        for name in ("own 20", "one too many")
-    )
-    words += f" within two points: {own} % on average; undoing one digit too many leaves {control}"
-    assert words in said
-    halves = sum({*row["angles"].split()} <= {"0", "180"} for row in turning["rnn_20"])
-    assert f"{names[halves].capitalize()} only turn to and fro" in said
+    assert all(abs(row[f"undone {T}"] - row["own 20"]) <= 2 for row in clocks for T in (19, 21, 40))
+    still, own, undone = memory.table_rows("rnn_20", seeds["rnn_20"])
+    before = f"{own['T = 19']}, {own['T = 21']} and {own['T = 40']} %"
+    words = f"rise at T = 19, 21 and 40 from {before} to the {own['T = 20']} % that they have at 20"
+    assert f"{words}, each within two points; undoing" in said
+    assert f"undoing one digit too many leaves {undone['one too many']} %" in said
+    assert f"The other four stand still, and know little: {still['T = 20']} %" in said
+    halves = sum({*row["angles"].split()} <= {"0", "180"} for row in clocks)
+    assert f"the {names[len(clocks)]} RNNs that turn ({names[halves]} only to and fro)" in said
     for name, hour, words in (
-        ("rnn_tens", 36, "all {} RNNs that turn do it by multiples of 36°"),
-        ("rnn_twelves", 30, "of the {} of T = 12, 24, 36"),
+        ("rnn_tens", 36, "{0} of twenty RNNs turn, nine by half a turn, {1} by other multiples of"),
+        ("rnn_tens", 36, "{1} of the {0} RNNs of T = 10, 20, 30, 40"),
+        ("rnn_twelves", 30, "{1} of the {0} of T = 12, 24, 36"),
     ):
         angles = [{int(angle) for angle in row["angles"].split()} for row in turning[name]]
         assert all(angle % hour == 0 for each in angles for angle in each)
-        assert words.format(count[name]) in said
         others = names[sum(not each <= {0, 180} for each in angles)]
-        assert f"{others} of the {count[name]}" in said
+        assert words.format(names[len(angles)], others) in said
     assert f"{names[20 - len(turning['rnn_all'])]} of twenty RNNs stand" in said
-    few = [row for row in turning["rnn_20"] if row["states"] in [*"23456"]]
-    assert max(float(row["right"]) for row in few) < 50
-    states = [
-        int(row["states"].split()[0])
-        for row in rows
-        if float(row["right"]) > 99 and row in turning["rnn_20"]
-    ]
+    assert max(float(row["right"]) for row in clocks if row["states"] in [*"23456"]) < 50
+    states = [int(row["states"].split()[0]) for row in clocks if float(row["right"]) > 99]
     assert f"the {names[len(states)]} that know all ten have {min(states)} states or more" in said

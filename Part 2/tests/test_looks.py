@@ -2,8 +2,10 @@
 
 import csv
 import itertools
+import math
 import os
 import re
+import shutil
 import sys
 from types import SimpleNamespace
 
@@ -117,29 +119,35 @@ def test_sample_draws_as_many_as_asked_for_from_the_seed(call, script, tmp_path)
 
 
 def test_evaluate_on_a_terminal_prints_known_numbers(call, refuse, tmp_path, monkeypatch):
-    refuse(evaluate.main, "--group", "ours", words=["--group"])
     pty, termios = pytest.importorskip("pty"), pytest.importorskip("termios")
     _, terminal = pty.openpty()
     termios.tcsetwinsize(terminal, (40, 120))
     monkeypatch.setattr(sys, "stderr", os.fdopen(terminal, "w"))  # so tqdm draws its bars
-    values, seen = [*[0] * 12, 1, *[0, 1, 2, 3, 4], *[2, 3, 4, 5, 6], *[4, 5, 6, 7, 8], 9], []
+    values = [*[0] * 12, *[0, 1, 2, 3, 4], 1, *[2, 3, 4, 5, 6], *[4, 5, 6, 7, 8], 9]
+    seen, compared = [], []
 
     def measure(comparison, images):
         seen.append(images)
+        compared.append(comparison.training_images)
         assert comparison.classifier.head.in_features == 96, "not the judge"
         return {"confident": values[len(seen) - 1] / 100, "nearest": 0}
 
     monkeypatch.setattr(evaluate, "measure", measure)
-    file = HERE / "mnist_generator.pth"
+    file = tmp_path / "ours" / "seed0" / "mnist_generator.pth"
+    file.parent.mkdir(parents=True)
+    shutil.copy(HERE / "mnist_generator.pth", file)
     call(evaluate.main, "--seed", 6000, "--out_dir", tmp_path)
-    call(evaluate.main, "--group", "ours", file, file, "--out_dir", tmp_path)
-    shares = [row["clear, %"] for row in rows_of(tmp_path / "evaluation.csv")]
-    ranges = ["2.0 (0.0 to 4.0)", "4.0 (2.0 to 6.0)", "6.0 (4.0 to 8.0)", "5.0 (4.0 to 6.0)"]
-    assert shares == ["1.0", *ranges, "9.0"]
+    call(evaluate.main, "--generators", file, file, "--out_dir", tmp_path)
+    rows = rows_of(tmp_path / "evaluation.csv")
+    assert [row["images"] for row in rows][2:4] == ["ours, seed0"] * 2
+    shares = [row["clear, %"] for row in rows]
+    assert shares == ["2.0 (0.0 to 4.0)", "1.0", "4.0 (2.0 to 6.0)", "6.0 (4.0 to 8.0)", "9.0"]
     training_images, test_images = (load_mnist(split)[0][:500] for split in (True, False))
-    assert torch.equal(seen[0], test_images)
-    assert torch.isin(seen[1].sum((1, 2, 3)), training_images.sum((1, 2, 3))).all()
-    for a, b in (1, 2), (6, 7), (6, 18), (11, 28):  # draws, seeds, seeds of the uniform noise
+    assert torch.equal(seen[5], test_images)
+    assert torch.equal(compared[5], training_images)
+    split = torch.cat([seen[0], compared[0]]).sum((1, 2, 3))  # what is held out, and the others
+    assert torch.equal(split.sort()[0], training_images.sum((1, 2, 3)).sort()[0])
+    for a, b in (0, 1), (6, 7), (6, 18), (11, 28):  # draws, seeds, seeds of the uniform noise
         assert not torch.equal(seen[a], seen[b])
     monkeypatch.undo()
     measures = evaluate.measure(Comparison(JUDGE, training_images), test_images)
@@ -215,7 +223,7 @@ def test_the_map_and_its_tables_show_what_judge_and_eye_say(call, tmp_path, monk
 
 
 def test_compare_draws_the_committed_results(call, refuse, tmp_path, monkeypatch):
-    refuse(compare.main, "--group", "ours", "no.csv", words=["no.csv"])
+    refuse(compare.main, "--results", "none", words=["none"])
     figures = []
     monkeypatch.setattr(compare, "save", lambda path, write: figures.append(write.__self__))
     call(compare.main, "--out_dir", tmp_path)
@@ -226,16 +234,20 @@ def test_compare_draws_the_committed_results(call, refuse, tmp_path, monkeypatch
         points = [(int(r["epoch"]), float(r["frechet_distance"])) for r in rows_of(RESULTS / file)]
         assert list(map(tuple, curve.get_xydata())) == points
     assert curves[0].get_color() == curves[2].get_color() != curves[3].get_color()
-    labels = [line.get_label() for line in (*curves, real, training)]
-    assert [label for label in labels if label[0] != "_"] == [
+    assert [text.get_text() for text in figures[0].legends[0].texts] == [
         *("our settings, 3 trainings", "the template, 6 trainings"),
         *("template, β₁ = 0.5, 5 trainings", "template, β₁ = 0, 3 trainings"),
-        *("real test images", "10,000 training images"),
+        *("real test images", "held-out training images"),
     ]
     assert rows_of(tmp_path / "collapse.csv") == rows_of(RESULTS / "collapse.csv")
-    comparison = Comparison(JUDGE, load_mnist()[0][:500])
-    distance = comparison.quality(load_mnist(False)[0][:500])["frechet_distance"]
-    assert real.get_ydata()[0] == distance > training.get_ydata()[0] > 0
+    (few, _), (test_images, _) = compare.load_mnist(True), compare.load_mnist(False)
+    distance = Comparison(JUDGE, few).quality(test_images)["frechet_distance"]
+    d_loss, d_guess, g_loss, g_guess = figures[0].axes[1].lines
+    for line, column in (d_loss, "d_loss"), (g_loss, "g_loss"):
+        losses = [float(row[column]) for row in rows_of(RESULTS / "losses.csv")]
+        assert [*line.get_ydata()] == losses
+    assert d_guess.get_ydata()[0] == 2 * g_guess.get_ydata()[0] == pytest.approx(1.386, abs=1e-3)
+    assert training.get_ydata()[0] > real.get_ydata()[0] == distance  # 200 are compared with 300
     ours, template = figures[1].axes[0], figures[1].axes[5]
     assert (ours.get_ylabel(), template.get_ylabel()) == ("our settings", "the template")
     for axes, kind in (ours, "ours"), (template, "template"):
@@ -253,10 +265,8 @@ def test_the_table_of_collapses_counts_the_trainings_that_end_with_one_digit_in_
         training((10, 743.6, 0.3), (49, 1, 0.99), (50, 473, 0.25)),
         training((10, 10, 0.1)),  # a shorter one
     ]
-    assert [*compare.collapse_row("x", trainings).values()] == [
-        *("x", "10 to 744", "10 to 90", "156 to 473", "25", "0 to 50", "1 of 2"),
-    ]
-    assert [*compare.collapse_row("x", trainings[2:]).values()][3:] == ["", "", "0", "0 of 0"]
+    row = [*compare.collapse_row("x", trainings).values()]
+    assert row == ["x", "10 to 744", "10 to 90", "156 to 473", "25", "0 to 50", "1 of 2"]
     assert compare.collapse_row("x", trainings[:1])["last collapsed epoch"] == "10"
 
 
@@ -270,11 +280,12 @@ def test_the_committed_results_belong_together():
         rows = {row["epoch"]: row for row in rows_of(RESULTS / f"quality_fakes64{kind}.csv")}
         assert round(float(rows[str(epoch)]["frechet_distance"])) == distance  # as README says
     report = " ".join((HERE.parent / "README.md").read_text(encoding="utf-8").split())
-    assert "two epochs with 0, ten with 0.5; with the template's 0.9, four of six are" in report
-    ours, template, *changed = rows_of(RESULTS / "collapse.csv")
-    assert (template["collapsed after 50"], ours["last collapsed epoch"]) == ("4 of 6", "1")
-    for row, last in zip(changed, (10, 2), strict=True):
-        assert int(row["last collapsed epoch"].split()[-1]) == last
+    assert "seen collapsed after epoch two, with 0.5 after epoch ten; with the template's" in report
+    assert "0.9, four of six still are after 50" in report
+    collapse = rows_of(RESULTS / "collapse.csv")
+    last = [row["last collapsed epoch"].split()[-1] for row in collapse]
+    assert (last, collapse[1]["collapsed after 50"]) == (["1", "50", "10", "2"], "4 of 6")
+    steep, flat = [], []
     for n in range(3):
         rows = rows_of(RESULTS / f"steepness_seed{n}.csv")
         *tenths, everything = [float(row["unclear to the judge, %"]) for row in rows[:11]]
@@ -282,3 +293,7 @@ def test_the_committed_results_belong_together():
         assert abs(100 - clear[f"ours, seed{n}"] - everything) < 0.5, n
         sides = [[float(x) for x in r.values()] for r in rows_of(RESULTS / f"sides_seed{n}.csv")]
         assert [r for r, unclear, clear in sides if unclear > clear] == [*latent_map.DISTANCES]
+        steep.append(tenths[-1])
+        flat.append(tenths[0])
+    words = f"{min(steep):.0f} to {max(steep):.0f} % of the steepest tenth are unclear, and less"
+    assert f"{words} than {math.ceil(max(flat))} % of the flattest" in report
