@@ -11,7 +11,6 @@ import copy
 
 import torch
 import torch.nn.functional as F
-from torch.utils.data import Dataset
 
 from common import HERE, add_run_flags, begin, make_parser, number, run, save, save_csv
 from dataset import PalindromeDataset
@@ -31,7 +30,7 @@ RNNS = {"RNN": "uniform", "RNN, orthogonal": "orthogonal", "RNN, identity": "ide
 SLOW = "LSTM, slow forgetting"  # the start of the LSTMs that read palindromes; all others: bf = 1
 
 
-class Streams(Dataset):
+class Streams:
     """Random streams of `length` symbols: a bar, digits, and further bars among them.
 
     Each symbol after the first is a bar with probability 0.1, but never next to a bar and never at
@@ -62,9 +61,6 @@ class Streams(Dataset):
         return F.one_hot(self.symbols[index], SYMBOLS).float(), self.targets[index]
 
 
-# 1. Interventions. An LSTM with held gates is an LSTM like any other, with other weights.
-
-
 def hold(model, **values):
     """Return a copy of the LSTM in which g, i, f or o is constant: (H,), or one number for all.
 
@@ -84,7 +80,7 @@ def hold(model, **values):
 @torch.no_grad()
 def gates_of(model, x):
     """Return {"i", "f", "o": (N, T, H)}, the gates at each step of inputs x (N, T, D)."""
-    h, c = model.start(x, None)
+    h, c = x.new_zeros(2, len(x), model.Wph.shape[1])
     gates = []
     for x_t in x.unbind(dim=1):
         gates.append(torch.sigmoid(F.linear(torch.cat([x_t, h], dim=1), model.W, model.b)))
@@ -132,9 +128,6 @@ def held_shares(model, fit, test):
         shares["mean for the step"] = share_right_by_step(model, test, thens, steps)
         shares["of another stream"] = share_right_by_step(model, test, thens, steps.roll(1, dims=0))
     return shares
-
-
-# 2. Networks, tables and the figure.
 
 
 def on_streams(name, rate, seed, args):
@@ -223,7 +216,7 @@ def main():
     for experiment in "held", "learnt", "cut":
         kept = [row for row in rows if row["experiment"] == experiment]
         save_csv(args.out_dir / f"gates_{experiment}.csv", table(kept), show=True)
-    # The strip shows the first stream of a test, read by the first LSTM of the first rate.
+    # The strip shows an unseen stream, read by the first LSTM of the first rate.
     strip = Streams(20, 1, 2)
     gates = gates_of(on_streams("LSTM", 0.003, args.seed, args), strip[:][0])
     means = {name: gate[0].mean(dim=1) for name, gate in gates.items()}

@@ -10,7 +10,7 @@ import torch
 from lstm import LSTM
 
 U = 2.0**-24  # unit roundoff of float32: its largest relative error
-SLACK = 1e-6  # widens tanh and sigm: half for their error, half for the rounding in lstm_step
+SLACK = 1e-6  # widens tanh and sigm: half for their error, half for the rounding in step
 TINY = 1e-12  # far more than what underflow loses
 
 
@@ -39,7 +39,7 @@ def tanh(z):
 
 
 def sigm(z):
-    """Return the interval of sigm. It may exceed 1: half the slack is for lstm_step's rounding."""
+    """Return the interval of sigm. It may exceed 1: half the slack is for the rounding in step."""
     low, high = z
     return (low.sigmoid() - SLACK).clamp(min=0), high.sigmoid() + SLACK
 
@@ -61,42 +61,29 @@ def inputs_of(Wx, Wh, b, h):
     return low.unsqueeze(-2) + Wx.T, high.unsqueeze(-2) + Wx.T  # one-hot x: Wx x is a column
 
 
-def rnn_step(model, box):
-    """Return the boxes (..., 10, H) after each of the ten digits, from a box (..., H)."""
-    (h,) = box
-    return (tanh(inputs_of(model.Whx, model.Whh, model.bh, h)),)
-
-
 def gates(model, h):
     """Return g, i, f, o of equations (1)-(4) for h (..., H): each (..., 10, H), for ten digits."""
     H = model.Wph.shape[1]
-    D = model.W.shape[1] - H
-    low, high = inputs_of(model.W[:, :D], model.W[:, D:], model.b, h)  # (..., 10, 4H)
-    g = tanh((low[..., :H], high[..., :H]))  # (1)
-    i = sigm((low[..., H : 2 * H], high[..., H : 2 * H]))  # (2)
-    f = sigm((low[..., 2 * H : 3 * H], high[..., 2 * H : 3 * H]))  # (3)
-    o = sigm((low[..., 3 * H :], high[..., 3 * H :]))  # (4)
-    return g, i, f, o
+    low, high = inputs_of(model.W[:, :-H], model.W[:, -H:], model.b, h)  # (..., 10, 4H)
+    zg, zi, zf, zo = zip(low.chunk(4, dim=-1), high.chunk(4, dim=-1), strict=True)
+    return tanh(zg), sigm(zi), sigm(zf), sigm(zo)
 
 
-def lstm_step(model, box):
+def step(model, box):
     """Return the boxes (..., 10, H) after each of the ten digits, from a box (..., H).
 
     In float32, (5) becomes g i (1 + e) + c f (1 + e') with |e|, |e'| < 2.1 U, and (6) becomes
     tanh(c) o (1 + e). The error grows with c, so no constant bounds it; it is counted as a change
     of the gates, and the slack of i, f and o covers it.
     """
+    if not isinstance(model, LSTM):
+        return (tanh(inputs_of(model.Whx, model.Whh, model.bh, box[0])),)
     h, (c_low, c_high) = box
     g, i, f, o = gates(model, h)
     new_low, new_high = product(g, i)
     kept_low, kept_high = product((c_low.unsqueeze(-2), c_high.unsqueeze(-2)), f)
     c = new_low + kept_low - TINY, new_high + kept_high + TINY  # (5)
     return product(tanh(c), o), c  # (6)
-
-
-def step(model, box):
-    """Return the boxes (..., 10, H) after each of the ten digits, from a box (..., H)."""
-    return lstm_step(model, box) if isinstance(model, LSTM) else rnn_step(model, box)
 
 
 def lead(model, box, d):

@@ -47,9 +47,8 @@ class LSTM(nn.Module):
 
         logits are (B, output_dim), h and c (B, hidden_dim). Without a state, h(0) = c(0) = 0. To
         read a long sequence in pieces, give each piece the state that the one before it returned.
-        Raises ValueError when x or the state has a wrong shape.
         """
-        h, c = self.start(x, state)
+        h, c = x.new_zeros(2, len(x), self.Wph.shape[1]) if state is None else state
         for x_t in x.unbind(dim=1):  # (B, D)
             z = F.linear(torch.cat([x_t, h], dim=1), self.W, self.b)  # (B, 4H)
             zg, zi, zf, zo = z.chunk(4, dim=1)  # (B, H) each, like all that follow
@@ -61,17 +60,3 @@ class LSTM(nn.Module):
             h = torch.tanh(c) * o  # (6)
         p = F.linear(h, self.Wph, self.bp)  # (7)
         return p, (h, c)
-
-    def start(self, x, state):
-        """Return h and c before the first step; ValueError when a shape is wrong."""
-        H = self.Wph.shape[1]
-        D = self.W.shape[1] - H
-        if x.dim() != 3 or x.shape[1] < 1 or x.shape[2] != D:
-            raise ValueError(f"x must be (B, T, {D}) with T >= 1, got {tuple(x.shape)}")
-        if state is None:
-            h, c = x.new_zeros(len(x), H), x.new_zeros(len(x), H)
-        else:
-            h, c = state
-        if not h.shape == c.shape == (len(x), H):
-            raise ValueError(f"h and c must be {(len(x), H)}, got {[*h.shape]}, {[*c.shape]}")
-        return h, c

@@ -1,7 +1,7 @@
 """How do the RNN and the LSTM remember the first digit: with a clock, or with a memory that stands?
 
     python memory.py                                     seven trainings, twenty seeds: memory.png
-    python memory.py --trainings rnn_proof lstm_proof --seed 0 --seeds 3 --out_dir run/proof
+    python memory.py --trainings rnn_proof lstm_proof --seed 0 --seeds 2 --out_dir run/proof
 
 The networks read random sequences, not palindromes, and are asked for the first digit after each
 digit. The map of one digit is the linear map that best leads from a state to the next one. If it
@@ -79,12 +79,9 @@ def trained(name, seed, args):
     return load_or_make(path, f"{TRAININGS[name]}, seed {seed}", make, args.device)
 
 
-# 1. The map of one digit. States have a last entry that is always 1, for the constants.
-
-
 @torch.no_grad()
 def observe(model, digits):
-    """Return the states h (n, N, H + 1), float64, after each of the n digits of digits (N, n)."""
+    """Return h (n, N, H + 1), float64, after each digit of digits (N, n); its last entry is 1."""
     state, states = None, []
     for column in digits.unbind(dim=1):
         _, state = model(encode(column.unsqueeze(1), one_hot=True), state)
@@ -167,11 +164,8 @@ def look(model, digits):
     }
 
 
-# 2. Tables and the figure.
-
-
 def seed_row(name, seed, view):
-    """Return a network's row of memory_seeds.csv: shares in %, and but for "right" strict ones."""
+    """Return the row of a network in memory_seeds.csv, in %; all shares but "right" are strict."""
     angles = angles_of(view["map"])
     shares = {f"{kind} {T}": view[f"strict {kind}"][T] for kind in KINDS for T in IN_TABLE}
     shares[CONTROL] = view[CONTROL]
@@ -199,12 +193,10 @@ def table_rows(name, rows):
             row["answers"] = kind
             for T in IN_TABLE:
                 row[f"T = {T}"] = round(statistics.mean(each[f"{kind} {T}"] for each in chosen))
-            off = max(
-                abs(each[f"{kind} {T}"] - each["own 20"]) for each in chosen for T in IN_TABLE
-            )
-            row["off by"] = round(off)
-            mean = round(statistics.mean(each[CONTROL] for each in chosen))
-            row[CONTROL] = mean if kind == "undone" else ""
+            off = [abs(each[f"{kind} {T}"] - each["own 20"]) for each in chosen for T in IN_TABLE]
+            row["off by"] = round(max(off))
+            control = statistics.mean(each[CONTROL] for each in chosen)
+            row[CONTROL] = round(control) if kind == "undone" else ""
             table.append(row)
     return table
 

@@ -3,16 +3,9 @@
     python prove.py                     for palindrome_rnn.pth and palindrome_lstm.pth
     python prove.py --weights FILE      for another network that reads one-hot digits
 
-The theorem and the idea of the proof stand in README.md. A box is an interval for each entry of a
-state, and the lead is the logit of the first digit d minus the largest other logit. For each d:
-
-1. From h = c = 0, step through d and all continuations of five more digits: 100,000 boxes.
-2. Merge them into ten boxes, one for each last digit, and step six digits further.
-3. Find ten closed boxes that contain those of 2.: a step from any of them, with any digit, ends
-   inside the box of that digit. A state never leaves them, so what holds in them holds for ever.
-
-From the fourth digit on, the lead must be positive in each box. Exit code 0: all is proved, 1: not
-all. The table is in proof.csv in out_dir.
+README.md has the theorem and the proof. A box is an interval for each entry of a state, and the
+lead is the logit of the first digit d minus the largest other logit. Exit code 0: all is proved, 1:
+not all. The table is in proof.csv in out_dir.
 """
 
 import copy
@@ -29,8 +22,6 @@ from networks import load_network
 
 PIECE = 100  # boxes that take two steps at once: fewer need less memory
 TRIES = 40  # to find closed boxes
-
-# 1. The proof.
 
 
 def read(model, boxes):
@@ -122,9 +113,6 @@ def prove_digit(model, d):
     boxes = closed_boxes(model, ten)
     leads.append(-math.inf if boxes is None else lead(model, boxes, d))
     return leads
-
-
-# 2. The table.
 
 
 def down(value):

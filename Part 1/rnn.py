@@ -38,16 +38,8 @@ class VanillaRNN(nn.Module):
         """`logits, h = model(x)`; x: float (B, T, input_dim) with any B and T >= 1.
 
         logits are (B, output_dim), h is (B, hidden_dim). Without a state, h(0) = 0.
-        Raises ValueError when x or the state has a wrong shape.
         """
-        H, D = self.Whx.shape
-        if x.dim() != 3 or x.shape[1] < 1 or x.shape[2] != D:
-            raise ValueError(f"x must be (B, T, {D}) with T >= 1, got {tuple(x.shape)}")
-        h = state
-        if h is None:
-            h = x.new_zeros(len(x), H)
-        if h.shape != (len(x), H):
-            raise ValueError(f"h must be {(len(x), H)}, got {tuple(h.shape)}")
+        h = x.new_zeros(len(x), len(self.Whh)) if state is None else state
         for x_t in x.unbind(dim=1):
             h = torch.tanh(F.linear(x_t, self.Whx) + F.linear(h, self.Whh, self.bh))
         p = F.linear(h, self.Wph, self.bp)

@@ -18,14 +18,7 @@ def test_palindromes_are_distinct_and_read_the_same_both_ways(T):
     assert dataset.digits.unique().tolist() == list(range(10))
     if len(dataset) == 500:  # each free digit is uniform: 50 of each, give or take 6 sigma
         counts = torch.nn.functional.one_hot(dataset.digits.long()).sum(dim=0)
-        assert counts.min() >= 10
-        assert counts.max() <= 90
-
-
-def test_it_takes_all_palindromes_when_more_are_asked_for_than_exist():
-    digits = PalindromeDataset(4, 100_000).digits.long()
-    numbers = digits[:, :3] @ torch.tensor([100, 10, 1])
-    assert numbers.sort().values.tolist() == list(range(1000))
+        assert 10 <= counts.min() <= counts.max() <= 90
 
 
 def test_palindromes_of_different_lengths_begin_independently():
@@ -37,7 +30,7 @@ def test_palindromes_of_different_lengths_begin_independently():
         assert len(beginnings[a] & beginnings[b]) <= 3, (a, b)
 
 
-def test_items_work_in_a_dataloader():
+def test_an_item_is_all_digits_but_the_last_and_the_last():
     for one_hot, width in (True, 10), (False, 1):
         dataset = PalindromeDataset(19, 30, one_hot)
         inputs, targets = next(iter(DataLoader(dataset, batch_size=30)))
@@ -46,5 +39,3 @@ def test_items_work_in_a_dataloader():
         value = inputs.argmax(dim=-1) if one_hot else inputs.squeeze(-1).long()
         assert torch.equal(value, dataset.digits[:, :19].long())
         assert torch.equal(targets, value[:, 0]), "the last digit mirrors the first"
-        at_once, _ = dataset[torch.arange(30)]
-        assert torch.equal(at_once, inputs)
