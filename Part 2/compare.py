@@ -67,7 +67,7 @@ def collapse_row(name, trainings):
     for rows in trainings:
         collapsed = [r["epoch"] for r in rows if r["commonest_digit"] >= COLLAPSED]
         last.append(max((epoch for epoch in collapsed if epoch <= LATE), default=0))
-    row["last collapsed epoch"] = range_of(last)
+    row[f"last collapsed of {LATE} epochs"] = range_of(last)
     long_enough = sum(rows[-1]["epoch"] >= LATE for rows in trainings)
     return row | {f"collapsed after {LATE}": f"{last.count(LATE)} of {long_enough}"}
 

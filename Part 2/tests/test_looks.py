@@ -267,7 +267,7 @@ def test_the_table_of_collapses_counts_the_trainings_that_end_with_one_digit_in_
     ]
     row = [*compare.collapse_row("x", trainings).values()]
     assert row == ["x", "10 to 744", "10 to 90", "156 to 473", "25", "0 to 50", "1 of 2"]
-    assert compare.collapse_row("x", trainings[:1])["last collapsed epoch"] == "10"
+    assert compare.collapse_row("x", trainings[:1])["last collapsed of 50 epochs"] == "10"
 
 
 def test_the_committed_results_belong_together():
@@ -283,7 +283,7 @@ def test_the_committed_results_belong_together():
     assert "seen collapsed after epoch two, with 0.5 after epoch ten; with the template's" in report
     assert "0.9, four of six still are after 50" in report
     collapse = rows_of(RESULTS / "collapse.csv")
-    last = [row["last collapsed epoch"].split()[-1] for row in collapse]
+    last = [row["last collapsed of 50 epochs"].split()[-1] for row in collapse]
     assert (last, collapse[1]["collapsed after 50"]) == (["1", "50", "10", "2"], "4 of 6")
     steep, flat = [], []
     for n in range(3):
