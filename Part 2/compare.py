@@ -27,6 +27,7 @@ KINDS = {
     "the template": "quality_template_seed",
     "template, β₁ = 0.5": "quality_template_b1_0.5_seed",
     "template, β₁ = 0": "quality_template_b1_0_seed",
+    "template, new fakes": "quality_template_fresh_fakes_seed",
 }
 GRIDS = {"our settings": "ours", "the template": "template"}  # folders of grids
 COLLAPSED = 0.25  # the share of the commonest digit from which on a training is collapsed
@@ -41,8 +42,7 @@ def read_rows(path, columns):
         with open(path, newline="", encoding="utf-8") as file:
             return [{name: float(row[name]) for name in columns} for row in csv.DictReader(file)]
     except (OSError, csv.Error, ValueError, KeyError, TypeError) as error:
-        text = f"{path}: not a csv of train.py with {', '.join(columns)} ({error!r:.100})"
-        raise InputError(text) from error
+        raise InputError(f"{path}: no csv of {', '.join(columns)} ({error!r:.100})") from error
 
 
 def range_of(numbers):

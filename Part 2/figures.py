@@ -13,7 +13,7 @@ from torchvision.utils import make_grid
 
 from common import BLUE, GREY, ORANGE, save
 
-COLORS = BLUE, ORANGE, "#009E73", "#CC79A7"  # of groups of trainings
+COLORS = BLUE, ORANGE, "#009E73", "#CC79A7", "black"  # of groups of trainings
 
 
 def grid_image(images):

@@ -47,8 +47,7 @@ def few_images(monkeypatch):
 
 
 def rows_of(path):
-    with open(path, newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+    return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
 
 
 def test_the_classifiers_read_digits_and_can_be_trained_anew(call, tmp_path):
@@ -229,6 +228,7 @@ def test_compare_draws_the_committed_results(call, refuse, tmp_path, monkeypatch
     call(compare.main, "--out_dir", tmp_path)
     *curves, real, training = figures[0].axes[0].lines
     kinds = {"": 3, "template_": 6, "template_b1_0.5_": 5, "template_b1_0_": 3}
+    kinds["template_fresh_fakes_"] = 2
     files = [f"quality_{kind}seed{n}.csv" for kind, count in kinds.items() for n in range(count)]
     for curve, file in zip(curves, files, strict=True):
         points = [(int(r["epoch"]), float(r["frechet_distance"])) for r in rows_of(RESULTS / file)]
@@ -237,7 +237,7 @@ def test_compare_draws_the_committed_results(call, refuse, tmp_path, monkeypatch
     assert [text.get_text() for text in figures[0].legends[0].texts] == [
         *("our settings, 3 trainings", "the template, 6 trainings"),
         *("template, β₁ = 0.5, 5 trainings", "template, β₁ = 0, 3 trainings"),
-        *("real test images", "held-out training images"),
+        *("template, new fakes, 2 trainings", "real test images", "held-out training images"),
     ]
     assert rows_of(tmp_path / "collapse.csv") == rows_of(RESULTS / "collapse.csv")
     (few, _), (test_images, _) = compare.load_mnist(True), compare.load_mnist(False)
@@ -257,8 +257,7 @@ def test_compare_draws_the_committed_results(call, refuse, tmp_path, monkeypatch
 
 def test_the_table_of_collapses_counts_the_trainings_that_end_with_one_digit_in_four():
     def training(*rows):
-        names = "epoch", "frechet_distance", "commonest_digit"
-        return [dict(zip(names, row, strict=True)) for row in rows]
+        return [dict(zip(compare.QUALITY, row, strict=True)) for row in rows]
 
     trainings = [
         training((10, 700, 0.9), (50, 156.4, 0.2499), (200, 25, 0.9)),
@@ -282,9 +281,11 @@ def test_the_committed_results_belong_together():
     report = " ".join((HERE.parent / "README.md").read_text(encoding="utf-8").split())
     assert "seen collapsed after epoch two, with 0.5 after epoch ten; with the template's" in report
     assert "0.9, four of six still are after 50" in report
+    assert "two of two get out after 20 and 30 epochs" in report
     collapse = rows_of(RESULTS / "collapse.csv")
-    last = [row["last collapsed of 50 epochs"].split()[-1] for row in collapse]
-    assert (last, collapse[1]["collapsed after 50"]) == (["1", "50", "10", "2"], "4 of 6")
+    last = [row["last collapsed of 50 epochs"] for row in collapse]
+    assert last == ["1", "35 to 50", "5 to 10", "1 to 2", "20 to 30"]
+    assert collapse[1]["collapsed after 50"] == "4 of 6"
     steep, flat = [], []
     for n in range(3):
         rows = rows_of(RESULTS / f"steepness_seed{n}.csv")
