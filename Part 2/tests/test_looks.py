@@ -5,7 +5,6 @@ import itertools
 import math
 import os
 import re
-import shutil
 import sys
 from types import SimpleNamespace
 
@@ -134,7 +133,7 @@ def test_evaluate_on_a_terminal_prints_known_numbers(call, refuse, tmp_path, mon
     monkeypatch.setattr(evaluate, "measure", measure)
     file = tmp_path / "ours" / "seed0" / "mnist_generator.pth"
     file.parent.mkdir(parents=True)
-    shutil.copy(HERE / "mnist_generator.pth", file)
+    file.write_bytes((HERE / "mnist_generator.pth").read_bytes())
     call(evaluate.main, "--seed", 6000, "--out_dir", tmp_path)
     call(evaluate.main, "--generators", file, file, "--out_dir", tmp_path)
     rows = rows_of(tmp_path / "evaluation.csv")
