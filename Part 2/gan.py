@@ -61,7 +61,7 @@ class Discriminator(nn.Module):
 
 
 def fill(network, state):
-    """Return the network, in eval mode, with these weights; ValueError if they are odd or huge."""
+    """Return the network in eval mode, with these weights; ValueError if they may overflow."""
     network.load_state_dict(state)
     for name, weight in network.state_dict().items():
         if state[name].dtype != weight.dtype or not (weight.abs() < 1e30).all():

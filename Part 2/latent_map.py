@@ -57,7 +57,7 @@ def plane_points(ends, start, end):
 def steepness(generator, z, rng, n_directions=8, step=0.1):
     """Return the steepness (N,) of the generator at z (N, latent_dim).
 
-    Tanielian et al. 2020 reject samples by the norm of the Jacobian, which is nearly proportional.
+    Tanielian et al. 2020 reject samples by a measure much like it, the norm of the Jacobian.
     """
     images = in_batches(generator, z)
     slopes = []
