@@ -1,23 +1,25 @@
-"""What the scripts share: flags, one-line errors, atomic writes, tables.
+"""What the scripts share: flags, one-line errors, atomic writes, all cores.
 
 Each part can be read and run alone, so both parts hold this same file.
 """
 
 import argparse
-import csv
+import contextlib
 import io
 import math
+import multiprocessing
 import os
 import signal
 import sys
 import tempfile
+import threading
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 import torch
+from tqdm import tqdm
 
 HERE = Path(__file__).parent
-# Okabe and Ito's colour-blind-safe palette.
-BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#777777"
 
 
 class InputError(Exception):
@@ -40,14 +42,12 @@ def number(kind, low, high=math.inf):
     """Return an argparse type: a finite int or float, at least low and at most high."""
 
     def parse(text):
-        try:
+        with contextlib.suppress(ValueError, OverflowError):
             value = kind(text)
-        except (ValueError, OverflowError):
-            value = math.nan
-        if not (low <= value <= high and value < math.inf):
-            name = "a whole number" if kind is int else "a number"
-            raise argparse.ArgumentTypeError(f"{text!r} is not {name} from {low} to {high}")
-        return value
+            if low <= value <= high and math.isfinite(value):
+                return value
+        name = "a whole number" if kind is int else "a number"
+        raise argparse.ArgumentTypeError(f"{text!r} is not {name} from {low} to {high}")
 
     return parse
 
@@ -62,20 +62,23 @@ def device(text):
     return torch.device(text)
 
 
-def add_run_flags(parser, out_dir=HERE / "run", seed=0):
-    """Add --seed, unless it is None, --device and --out_dir."""
-    fastest = "cuda" if torch.cuda.is_available() else "cpu"
-    if seed is not None:
-        seeds = number(int, 0, 2**31)
-        parser.add_argument("--seed", type=seeds, default=seed, help="random seed")
+def add_run_flags(parser, seed=0):
+    """Add --seed, whose default is given, --device and --out_dir."""
+    seeds, fastest = number(int, 0, 2**31), "cuda" if torch.cuda.is_available() else "cpu"
+    parser.add_argument("--seed", type=seeds, default=seed, help="random seed")
     parser.add_argument("--device", type=device, default=fastest, help="cpu, cuda, cuda:1, mps")
-    parser.add_argument("--out_dir", type=Path, default=out_dir, help="folder for the files")
+    parser.add_argument("--out_dir", type=Path, default=HERE / "run", help="folder for the files")
+
+
+def add_jobs_flag(parser):
+    """Add --jobs, whose default is the number of cores."""
+    text = "trainings at the same time, one thread each; on a GPU one"
+    parser.add_argument("--jobs", type=number(int, 1, 999), default=os.cpu_count(), help=text)
 
 
 def begin(args):
     """Create args.out_dir; print every setting, PyTorch's version and the number of threads."""
-    if hasattr(sys.stdout, "reconfigure"):  # a notebook's has not
-        sys.stdout.reconfigure(line_buffering=True, errors="replace")  # for any encoding
+    sys.stdout.reconfigure(line_buffering=True, errors="replace")  # for any encoding
     try:
         os.makedirs(args.out_dir, exist_ok=True)
         tempfile.TemporaryFile(dir=args.out_dir).close()
@@ -99,18 +102,6 @@ def save(path, write):
         temporary.unlink(missing_ok=True)
 
 
-def save_csv(path, rows, show=False):
-    """Save rows, dictionaries with the same keys, as csv; `show` prints them as Markdown, too."""
-    if show:
-        for cells in rows[0], ["---"] * len(rows[0]), *(row.values() for row in rows):
-            print(f"| {' | '.join(map(str, cells))} |")
-    text = io.StringIO()
-    writer = csv.DictWriter(text, rows[0], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    save(path, lambda file: file.write(text.getvalue().encode()))
-
-
 def save_weights(path, model):
     """Save the model's state_dict, on the CPU."""
     weights = {name: weight.detach().cpu() for name, weight in model.state_dict().items()}
@@ -118,21 +109,73 @@ def save_weights(path, model):
 
 
 def load(path, device, build):
-    """Return build(content) for what torch.save wrote to path; InputError when that fails."""
+    """Return build(content) of the dictionary that torch.save wrote to path.
+
+    InputError where torch.load refuses the file, or build finds other keys, shapes or values.
+    """
     try:
-        return build(torch.load(path, map_location=device, weights_only=True))
-    except (InputError, MemoryError, torch.cuda.OutOfMemoryError):
-        raise
+        content = torch.load(path, map_location=device, weights_only=True)
     except Exception as error:  # a damaged or foreign file raises many kinds
-        text = " ".join(f"{type(error).__name__}: {error}".split())
-        reason = "".join(filter(str.isprintable, text))  # torch colours its messages
-        raise InputError(f"{path}: does not hold what is needed here ({reason:.150})") from error
+        raise InputError(f"{path}: cannot be loaded ({type(error).__name__})") from error
+    try:
+        if not isinstance(content, dict):
+            raise ValueError("no dictionary")
+        return build(content)
+    except (KeyError, ValueError, RuntimeError) as error:  # of load_state_dict, too
+        text = " ".join(str(error).split())
+        raise InputError(f"{path}: does not hold what is needed here ({text:.150})") from error
+
+
+def start_worker():
+    """Prepare a process of `each`: one thread, deaf to Ctrl-C, gone when its parent is."""
+
+    def end_with_parent():
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it, and ends its workers
+    threading.Thread(target=end_with_parent, daemon=True).start()
+    torch.set_num_threads(1)
+
+
+def in_processes(function, jobs, n):
+    """Yield function(job) in the order of the jobs, from n processes; an error shows at once."""
+    pool = ProcessPoolExecutor(n, multiprocessing.get_context("spawn"), start_worker)
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # workers are deaf from their birth
+    futures = [pool.submit(function, job) for job in jobs]
+    waiting = list(futures)
+    try:
+        signal.signal(signal.SIGINT, handler)
+        for future in as_completed(futures):
+            future.result()  # an error is raised here, and not behind a long job
+            while waiting and waiting[0].done():
+                yield waiting.pop(0).result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in multiprocessing.active_children():
+            process.terminate()
+
+
+def each(function, jobs, args):
+    """Yield (job, function(job)) in the order of the jobs, args.jobs at the same time.
+
+    Each has one thread, so any number of processes gives the same bits. On a GPU, or with one job
+    at a time, all run in this process.
+    """
+    torch.set_num_threads(1)
+    n = min(args.jobs, len(jobs)) if args.device.type == "cpu" else 1
+    results = in_processes(function, jobs, n) if n > 1 else map(function, jobs)
+    with tqdm(total=len(jobs), unit="job", disable=None) as bar:
+        for job, result in zip(jobs, results, strict=True):
+            bar.update()
+            bar.clear()  # for what the caller prints
+            yield job, result
+            bar.refresh()
 
 
 def run(main):
     """Call main; end bad input in one line and exit code 2, and Ctrl-C in exit code 130."""
     name = os.path.basename(sys.argv[0])
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that save can tidy up
     try:
         main()
     except KeyboardInterrupt:
@@ -141,7 +184,6 @@ def run(main):
     except InputError as error:
         print(f"{name}: error: {error}", file=sys.stderr)
         sys.exit(2)
-    except OSError as error:  # mostly of standard output, closed by `head` or full
+    except BrokenPipeError:  # of standard output, closed by `head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that exit can flush it
-        print(f"{name}: error: {error}", file=sys.stderr)
         sys.exit(2)

@@ -1,23 +1,22 @@
 """The figures of Part 1: each function returns a matplotlib Figure."""
 
+import math
 import statistics
 
 import matplotlib
-import torch
 from matplotlib.figure import Figure
-from matplotlib.patches import Circle
 
-from common import BLUE, GREY, ORANGE
+BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#777777"
 
-DOT_COLORS = BLUE, "#009E73", ORANGE, "#CC79A7", GREY
+SOLVED = 0.999  # the accuracy from which on a length counts as solved
 DIGIT_COLORS = matplotlib.colormaps["tab10"].colors
 
 
-def training_figure(T, rows, solved):
+def training_figure(T, rows):
     """Return a Figure: accuracy over the steps. Seeds are thin, their median is bold.
 
-    rows are those of train.py's csv. The axis ends at step 60 when all seeds have stayed above
-    `solved` since then.
+    rows are points of curves, as train.py saves them. The axis ends at step 60 when all seeds have
+    stayed above SOLVED since then.
     """
     figure = Figure(figsize=(5.4, 4.2), dpi=110, layout="constrained")
     axes = figure.subplots()
@@ -25,7 +24,7 @@ def training_figure(T, rows, solved):
     for name, color in ("lstm", BLUE), ("rnn", ORANGE):
         curves = {}
         for row in rows:
-            if row["network"] == name:
+            if row["network"].lower() == name:
                 curves.setdefault(row["seed"], []).append(100 * row["accuracy"])
         for curve in curves.values():
             axes.plot(steps, curve, color=color, lw=0.6, alpha=0.45)
@@ -33,7 +32,7 @@ def training_figure(T, rows, solved):
             median = [statistics.median(shares) for shares in zip(*curves.values(), strict=True)]
             axes.plot(steps, median, color=color, lw=2.5, label=name.upper())
     least = min((row["accuracy"] for row in rows if row["step"] >= 60), default=0)
-    shown = 60 if 60 in steps and least >= solved else steps[-1]
+    shown = 60 if 60 in steps and least >= SOLVED else steps[-1]
     axes.axhline(10, color=GREY, ls="--", zorder=1)
     axes.text(0.98 * shown, 11, "chance", color=GREY, ha="right", va="bottom", fontsize=12)
     axes.set(xlim=(0, shown), ylim=(0, 102))
@@ -48,103 +47,158 @@ def training_figure(T, rows, solved):
     return figure
 
 
-def memory_figure(rows, asked):
-    """Return a Figure with a row for each training: states, map of one digit, answers.
+def memory_figure(rows):
+    """Return a Figure with a row for each (label, network): a dial, and right answers at each T.
 
-    rows are (label, views), the results of memory.look for all seeds; asked is the length T that
-    the red line marks. The states are those of the first seed that knows all digits, else the best.
+    network has `values`, {(what, first digits, T): value} as in memory_rows.csv, `memory` and
+    `knows`. Where the memory turns, answers with the digits undone are dashed.
     """
-    figure = Figure(figsize=(9.6, 1.85 * len(rows) + 0.8), dpi=100, layout="constrained")
-    grid = figure.subplots(len(rows), 4, width_ratios=[1, 1, 2.3, 2.3], squeeze=False)
-    for (states, circle, *heatmaps), (label, views) in zip(grid, rows, strict=True):
-        view = max(views, key=lambda view: min(view["own"][asked], 0.99))
-        values, vectors = torch.linalg.eig(view["map"][:-1, :-1])
-        draw_states(states, *view["at"][..., :-1], view["first"], values, vectors)
-        states.set_ylabel(label.replace(", ", ",\n", 1))
-        values = values[values.abs() > 0.5]
-        circle.add_patch(Circle((0, 0), 1, fill=False, color=GREY, lw=0.8))
-        circle.plot(values.real, values.imag, "o", color=ORANGE, ms=4, clip_on=False)
-        circle.set(xticks=[], yticks=[])
-        circle.set_aspect("equal", adjustable="datalim")
-        for axes, kind in zip(heatmaps, ("own", "undone"), strict=True):
-            lengths = [*views[0][kind]]
-            shares = [[100 * share for share in each[kind].values()] for each in views]
-            extent = (lengths[0] - 0.5, lengths[-1] + 0.5, len(shares), 0)
-            image = axes.imshow(shares, aspect="auto", vmin=0, vmax=100, extent=extent)
-            axes.axvline(asked, color="red", lw=1)
-            axes.set(yticks=[], ylabel=f"{len(shares)} seeds" if kind == "own" else "")
-            axes.tick_params(labelbottom=label == rows[-1][0])
-    grid[0, 0].set_title("states, and\none digit later", fontsize=10)
-    grid[0, 1].set_title("eigenvalues of\na digit's map", fontsize=10)
-    grid[0, 2].set_title("right answers at each T", fontsize=10)
-    grid[0, 3].set_title("with the digits beyond T = 20 undone", fontsize=10)
-    figure.colorbar(image, ax=grid[:, 2:], label="%", aspect=40, pad=0.01)
+    figure = Figure(figsize=(9.6, 1.6 * len(rows) + 1), dpi=100, layout="constrained")
+    title = "An RNN keeps the first digit on a clock; an LSTM's memory stands still"
+    figure.suptitle(title, fontsize=16, weight="bold")
+    grid = figure.subplots(len(rows), 2, width_ratios=[1.25, 4], squeeze=False)
+    for (dial, axes), (label, network) in zip(grid, rows, strict=True):
+        draw_dial(dial, network.values)
+        color = BLUE if label.startswith("LSTM") else ORANGE
+        keys = [key for key in network.values if key[:2] == ("own", "5 to 9")]
+        lengths = [T for _, _, T in keys]  # in ascending order
+        own = [100 * network.values[key] for key in keys]
+        axes.fill_between(lengths, own, color=color, alpha=0.15, lw=0)
+        axes.plot(lengths, own, color=color, lw=2.5, label="own")
+        if network.memory == "turns":
+            undone = [100 * network.values["undone", "5 to 9", T] for T in lengths]
+            axes.plot(lengths, undone, "k--", lw=2, label="undone")
+            axes.text(60, 106, "dashed: with the hand turned back", fontsize=12, ha="right")
+        known = [str(T) for T, share in zip(lengths, own, strict=True) if share >= 99]
+        verdict = "right at every T"
+        if network.knows == "fewer":
+            verdict = "no network knows all ten digits; the best"
+        elif len(known) < len(lengths):
+            verdict = f"right at {', '.join(known[:8])}{', ...' if known[8:] else ''}"
+        trained = label.replace(", ", " trained at ", 1)
+        axes.set_title(f"{trained}: {verdict}", fontsize=14, color=color, loc="left")
+        axes.axvline(20, color=GREY, ls=":", lw=1)
+        axes.set(xlim=(lengths[0], lengths[-1]), ylim=(-3, 130))
+        axes.set_yticks([0, 100], ["0", "100 %"])
+        axes.set_ylabel("right", fontsize=12)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.tick_params(labelsize=12, labelbottom=label == rows[-1][0])
+    axes.set_xlabel("length T of the sequence that it is asked about", fontsize=13)
+    dial.set_xlabel(
+        "a first digit's place\nin memory; arrows: one,\ntwo, three digits later", fontsize=11
+    )
     return figure
 
 
-def draw_states(axes, before, after, first, values, vectors):
-    """Draw states (N, H), coloured by their first digits (N,), in the plane in which they turn.
+def draw_dial(axes, values):
+    """Draw where the ten first digits are at T = 20, and, nearer to the axis, where one goes."""
 
-    It is that of the eigenvector of the map with most variance; where none turns, the plane of most
-    variance. Circles are means for each first digit, arrows lead to those of the states after.
+    def place(digit, T=20):
+        return values["x", digit, T], values["y", digit, T]
+
+    farthest = max("0123456789", key=lambda digit: math.hypot(*place(digit)))
+    size = math.hypot(*place(farthest))
+    for digit in "0123456789":
+        color, alpha = DIGIT_COLORS[int(digit)], 1 if digit == farthest else 0.4
+        axes.plot(*place(digit), "o", ms=17, color=color, alpha=alpha, mew=0)
+        axes.annotate(digit, place(digit), color="white", ha="center", va="center", weight="bold")
+    for T in 20, 21, 22:
+        start, end = ([0.72 * at for at in place(farthest, n)] for n in (T, T + 1))
+        if math.dist(start, end) > 0.1 * size:
+            arrow = {"arrowstyle": "-|>", "lw": 2, "shrinkA": 0, "shrinkB": 0}
+            axes.annotate("", end, start, arrowprops=arrow)
+    limits = -1.25 * size, 1.25 * size
+    axes.set(xlim=limits, ylim=limits, aspect="equal", xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
+
+
+def gates_figure(rows):
+    """Return a Figure: the gates over one stream, and right answers while gates are held.
+
+    rows are those of study_gates.py. The first seed with rows of a strip reads the stream.
     """
-    _, plane = torch.linalg.eigh(torch.cov(before.T))  # ascending
-    turning = vectors[:, (values.abs() > 0.98) & (values.imag > 0.1)]
-    if turning.shape[1]:
-        most = (before.to(turning) @ turning).var(dim=0).argmax()
-        plane = torch.view_as_real(turning[:, most])
-    before, after = before @ plane[:, -2:], after @ plane[:, -2:]
-    means, moved = (
-        torch.stack([h[first == d].mean(0) for d in range(10)]) for h in (before, after)
-    )
-    axes.quiver(
-        *means.T, *(moved - means).T, angles="xy", scale_units="xy", scale=1, width=0.01, color=GREY
-    )
-    axes.scatter(*before[:400].T, s=3, c=[DIGIT_COLORS[d] for d in first[:400]], lw=0)
-    axes.scatter(*means.T, s=70, c=DIGIT_COLORS, edgecolors="black", lw=0.5, zorder=3)
-    for digit, (x, y) in enumerate(means.tolist()):
-        axes.text(x, y, digit, fontsize=8, color="white", ha="center", va="center_baseline")
-    axes.set(xticks=[], yticks=[])
-    axes.set_aspect("equal", adjustable="datalim")
-    axes.margins(0.12)
-
-
-def gates_figure(rows, symbols, gates):
-    """Return a Figure: the gates over a stream, what is lost when they are held, or left out.
-
-    rows are those of gates_seeds.csv; symbols (T,) are a stream's, in which 10 is a bar, and gates
-    {"i", "f", "o": (T,)} what an LSTM's gates are while it reads them, on average over the cells.
-    """
-    figure = Figure(figsize=(9.6, 7.6), dpi=100, layout="constrained")
-    top, bottom = figure.subfigures(2, 1, height_ratios=[1, 1.8])
-    strip, (held, without) = top.subplots(), bottom.subplots(1, 2, width_ratios=[1.25, 1])
-    for (name, values), color in zip(gates.items(), (BLUE, ORANGE, GREY), strict=True):
-        strip.plot(values, "o-", color=color, label=name, ms=4)
-    for step in (symbols == 10).nonzero().flatten().tolist():
-        strip.axvspan(step - 0.5, step + 0.5, color=GREY, alpha=0.25, lw=0)
-    names = ["|" if symbol == 10 else symbol for symbol in symbols.tolist()]
-    strip.set_xticks(range(len(names)), names)
-    strip.set(xlabel="a stream, symbol by symbol; | is the bar", ylabel="mean over cells")
-    strip.set(ylim=(0, 1), xlim=(-0.5, len(names) - 0.5), title="Do the gates follow the bar?")
-    strip.legend(ncols=3, loc="lower right")
-
-    draw_dots(held, [row for row in rows if row["experiment"] == "held"], "asked", "network")
-    held.set_title("Which gates can be held still?")
-    draw_dots(without, [row for row in rows if row["experiment"] == "learnt"], "network", "asked")
-    without.set_title("What is learnt without them?")
+    figure = Figure(figsize=(8.8, 5.8), dpi=100, layout="constrained")
+    title = "Gates follow the bar: i opens at the first digit after it"
+    figure.suptitle(title, fontsize=16, weight="bold")
+    strip, held = figure.subplots(2, 1, height_ratios=[1, 1.3])
+    draw_strip(strip, [row for row in rows if row["experiment"] == "strip"])
+    twenty = [row for row in rows if row["length"] == 20]
+    floor = next(row["share"] for row in twenty if row["network"] == "last symbol")
+    draw_held(held, [row for row in twenty if row["experiment"] == "held"], 100 * floor)
     return figure
 
 
-def draw_dots(axes, rows, line, color):
-    """Draw a dot for the share of each row: on the line named row[line], coloured by row[color]."""
-    lines, colors = (list(dict.fromkeys(row[key] for row in rows)) for key in (line, color))
-    for n, name in enumerate(colors):
-        shown = [row for row in rows if row[color] == name]
-        shares = [100 * row["share"] for row in shown]
-        heights = [lines.index(row[line]) + 0.18 * (n - (len(colors) - 1) / 2) for row in shown]
-        axes.plot(shares, heights, "o", color=DOT_COLORS[n], ms=4, alpha=0.7, label=name)
-    axes.set_yticks(range(len(lines)), lines)
-    axes.invert_yaxis()
-    axes.set(xlim=(0, 102), xlabel="right answers (%)")
+def draw_strip(axes, rows):
+    """Draw i, f and o over the symbols of one stream, with its bars shaded."""
+    rows = [row for row in rows if row["seed"] == rows[0]["seed"]]
+    for gate, color, width in ("i", BLUE, 3), ("f", ORANGE, 1.5), ("o", GREY, 1.5):
+        means = {row["step"]: row["share"] for row in rows if row["gate"] == gate}
+        axes.plot(*zip(*means.items(), strict=True), "o-", color=color, lw=width, label=gate)
+    symbols = {row["step"]: row["symbol"] for row in rows}
+    for step, symbol in symbols.items():
+        if symbol == "bar":
+            axes.axvspan(step - 0.5, step + 0.5, color=GREY, alpha=0.25, lw=0)
+    axes.set_xticks([*symbols], symbols.values(), fontsize=13)
+    axes.set(xlim=(-0.5, len(symbols) - 0.5), ylim=(0, 1))
+    axes.set_ylabel("open (mean of cells)", fontsize=12)
+    axes.set_xlabel("one stream, symbol by symbol", fontsize=12)
+    axes.legend(fontsize=13, loc="lower right", ncols=3)
+
+
+def draw_held(axes, rows, floor):
+    """Draw a dot for each seed's right answers, in lines; the floor is a dotted line."""
+    lines = {
+        "palindromes:\ngates held at their means": ("palindromes", "all at their means"),
+        "streams:\ngates held at their means": ("streams", "all at their means"),
+        "streams:\nonly i held at its mean": ("streams", "i at its mean"),
+        "streams: gates replay\ntheir means after a bar": ("streams", "all, means by step"),
+        "streams: the same, to\nanother stream's bars": ("streams", "all, another stream's"),
+    }
+    for n, line in enumerate(lines.values()):
+        shares = [100 * row["share"] for row in rows if (row["reads"], row["change"]) == line]
+        color = GREY if n == 0 else BLUE
+        axes.plot([min(shares), max(shares)], [n, n], color=color, lw=9, alpha=0.3)
+        axes.plot(shares, [n] * len(shares), "o", color=color, ms=9, mec="white")
+    axes.axvline(floor, color="black", ls=":", lw=2)
+    axes.text(floor + 1, 0, f"naming the last\nsymbol ({floor:.0f} %)", va="center", fontsize=12)
+    axes.set_yticks(range(len(lines)), lines, fontsize=12)
+    axes.set(xlim=(0, 102), ylim=(len(lines) - 0.5, -0.5))
+    axes.tick_params(axis="x", labelsize=12)
+    axes.set_xlabel("right answers (%); a dot a seed", fontsize=12)
+    axes.grid(axis="x", alpha=0.3)
+
+
+def start_figure(rows):
+    """Return a Figure: the accuracy of each network over its trace before the training.
+
+    rows are those of start_rows.csv. Filled dots are of T = 20, hollow ones of other lengths, stars
+    of RNNs that keep few directions.
+    """
+    figure = Figure(figsize=(9, 5.6), dpi=100, layout="constrained")
+    axes = figure.subplots()
+    shown = [row for row in rows if row["experiment"] in ("known", "new")]
+    few = [row for row in shown if row["start"] == "directions"]
+    for network, color in ("LSTM", BLUE), ("RNN", ORANGE):
+        own = [row for row in shown if row["network"] == network and row not in few]
+        for some, face, label in (
+            ([row for row in own if row["T"] == 20], color, f"{network}, T = 20"),
+            ([row for row in own if row["T"] != 20], "none", f"{network}, T = 5 to 40"),
+        ):
+            draw_traces(axes, some, "o", facecolors=face, edgecolors=color, label=label)
+    draw_traces(axes, few, "*", color=ORANGE, label="RNN, few directions kept")
+    axes.axhline(10, color=GREY, ls="--", zorder=1)
+    axes.text(4e-12, 11, "chance", color=GREY, va="bottom", fontsize=12)
+    axes.set(xscale="log", xlim=(2e-12, 100), ylim=(0, 104))
+    axes.set_xlabel("trace of the first digit before the first step", fontsize=14)
+    axes.set_ylabel("right answers after the training, %", fontsize=14)
+    axes.set_title("A trace before the training tells who learns soon", fontsize=16)
+    axes.tick_params(labelsize=12)
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=2)
+    axes.legend(fontsize=12, loc="upper left")
+    return figure
+
+
+def draw_traces(axes, rows, marker, **colors):
+    """Draw the accuracy of each row over its trace."""
+    shares = [100 * row["accuracy"] for row in rows]
+    axes.scatter([row["trace"] for row in rows], shares, s=45, marker=marker, **colors)

@@ -1,8 +1,8 @@
 """The arithmetic of the proof: intervals, boxes of states, and a step from box to box.
 
-An interval is a pair (low, high) of float64 tensors. A box has an interval for each entry of a
-network's state: it is (h,) for the RNN, (h, c) for the LSTM, each an interval. Results contain
-every value that can come of a point of the inputs, in real arithmetic and in float32.
+An interval is a float64 tensor (2, ...), its low end and its high end. Boxes (2, n, H) have one for
+each entry of h; those of an LSTM are (2, n, 2H), h and c side by side. Results contain every value
+that can come of a point of the inputs, in real arithmetic and in float32.
 """
 
 import torch
@@ -12,14 +12,15 @@ from lstm import LSTM
 U = 2.0**-24  # unit roundoff of float32: its largest relative error
 SLACK = 1e-6  # widens tanh and sigm: half for their error, half for the rounding in step
 TINY = 1e-12  # far more than what underflow loses
+OUT = torch.tensor([-1, 1]).double().view(2, 1, 1)  # the directions in which the ends move out
 
 
 def affine(W, b, x, error):
-    """Return the interval (..., m) of W x + b, x in an interval (..., n), widened by error (m)."""
+    """Return the interval (2, n, m) of W x + b, x in (2, n, k), widened by error (m)."""
     low, high = x
     centre = ((low + high) / 2) @ W.T + b
     radius = ((high - low) / 2) @ W.abs().T + error
-    return centre - radius, centre + radius
+    return centre + OUT * radius
 
 
 def rounding(W, b):
@@ -34,75 +35,63 @@ def rounding(W, b):
 
 def tanh(z):
     """Return the interval of tanh. It is increasing, so the ends of z give its ends."""
-    low, high = z
-    return (low.tanh() - SLACK).clamp(min=-1), (high.tanh() + SLACK).clamp(max=1)
+    return (z.tanh() + OUT * SLACK).clamp(-1, 1)
 
 
 def sigm(z):
     """Return the interval of sigm. It may exceed 1: half the slack is for the rounding in step."""
-    low, high = z
-    return (low.sigmoid() - SLACK).clamp(min=0), high.sigmoid() + SLACK
+    return (z.sigmoid() + OUT * SLACK).clamp(min=0)
 
 
 def product(x, gate):
-    """Return the interval of x * gate, gate >= 0.
-
-    A negative low end of x is multiplied by the greatest gate, any other low end by the least one.
-    A negative high end is multiplied by the least gate, any other high end by the greatest one.
-    """
-    low, high = x
-    least, most = gate
-    return low * torch.where(low < 0, most, least), high * torch.where(high < 0, least, most)
+    """Return the interval of x * gate, gate >= 0; a negative end takes the other end of gate."""
+    return x * torch.where(x < 0, gate.flip(0), gate)
 
 
 def inputs_of(Wx, Wh, b, h):
-    """Return the interval (..., 10, m) of Wx x + Wh h + b for h (..., H) and the ten digits x."""
-    low, high = affine(Wh, b, h, rounding(torch.cat([Wx, Wh], dim=1), b))
-    return low.unsqueeze(-2) + Wx.T, high.unsqueeze(-2) + Wx.T  # one-hot x: Wx x is a column
+    """Return the intervals (2, 10 n, m) of Wx x + Wh h + b, h in (2, n, H), for all ten x."""
+    z = affine(Wh, b, h, rounding(torch.cat([Wx, Wh], dim=1), b))
+    return (z.unsqueeze(2) + Wx.T).flatten(1, 2)  # one-hot x: Wx x is a column of Wx
 
 
 def gates(model, h):
-    """Return g, i, f, o of equations (1)-(4) for h (..., H): each (..., 10, H), for ten digits."""
-    H = model.Wph.shape[1]
-    low, high = inputs_of(model.W[:, :-H], model.W[:, -H:], model.b, h)  # (..., 10, 4H)
-    zg, zi, zf, zo = zip(low.chunk(4, dim=-1), high.chunk(4, dim=-1), strict=True)
+    """Return g, i, f, o of equations (1)-(4), (2, 10 n, H), for h in (2, n, H), ten digits each."""
+    H = h.shape[2]
+    zg, zi, zf, zo = inputs_of(model.W[:, :-H], model.W[:, -H:], model.b, h).chunk(4, dim=2)
     return tanh(zg), sigm(zi), sigm(zf), sigm(zo)
 
 
-def step(model, box):
-    """Return the boxes (..., 10, H) after each of the ten digits, from a box (..., H).
+def step(model, boxes):
+    """Return the 10 n boxes after a digit: for each of n boxes ten, in the order of the digits.
 
     In float32, (5) becomes g i (1 + e) + c f (1 + e') with |e|, |e'| < 2.1 U, and (6) becomes
     tanh(c) o (1 + e). The error grows with c, so no constant bounds it; it is counted as a change
     of the gates, and the slack of i, f and o covers it.
     """
     if not isinstance(model, LSTM):
-        return (tanh(inputs_of(model.Whx, model.Whh, model.bh, box[0])),)
-    h, (c_low, c_high) = box
+        return tanh(inputs_of(model.Whx, model.Whh, model.bh, boxes))
+    h, c = boxes.chunk(2, dim=2)
     g, i, f, o = gates(model, h)
-    new_low, new_high = product(g, i)
-    kept_low, kept_high = product((c_low.unsqueeze(-2), c_high.unsqueeze(-2)), f)
-    c = new_low + kept_low - TINY, new_high + kept_high + TINY  # (5)
-    return product(tanh(c), o), c  # (6)
+    c = product(g, i) + product(c.repeat_interleave(10, dim=1), f) + OUT * TINY  # (5)
+    h = product(tanh(c), o)  # (6)
+    return torch.cat([h, c], dim=2)
 
 
-def lead(model, box, d):
+def lead(model, boxes, d):
     """Return the least lead in the boxes: logit d minus the largest other logit; -inf for NaN."""
     rest = [j for j in range(len(model.bp)) if j != d]
     W, b = model.Wph[d] - model.Wph[rest], model.bp[d] - model.bp[rest]
     error = rounding(model.Wph, model.bp)
-    low, _ = affine(W, b, box[0], error[d] + error[rest])
+    low, _ = affine(W, b, boxes[..., : W.shape[1]], error[d] + error[rest])
     return low.amin().nan_to_num(-torch.inf, neginf=-torch.inf).item()
 
 
-def hull(box):
-    """Return the smallest box (..., H) that contains the boxes (n, ..., H)."""
-    return tuple((low.amin(dim=0), high.amax(dim=0)) for low, high in box)
+def hull(boxes):
+    """Return the smallest interval (2, ...) that contains all n of (2, n, ...)."""
+    low, high = boxes
+    return torch.stack([low.amin(dim=0), high.amax(dim=0)])
 
 
 def inside(small, large):
     """Return whether all of small lies in large. There is no tolerance, and NaN lies nowhere."""
-    return all(
-        bool(((large_low <= low) & (high <= large_high)).all())
-        for (low, high), (large_low, large_high) in zip(small, large, strict=True)
-    )
+    return bool(((large[0] <= small[0]) & (small[1] <= large[1])).all())

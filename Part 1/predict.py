@@ -20,14 +20,14 @@ def main():
     """Read the digits and print the answer."""
     parser = make_parser(__doc__)
     parser.add_argument("digits", metavar="DIGITS", help="four or more digits")
-    committed, weights_help = HERE / "palindrome_lstm.pth", "what train.py or memory.py saved"
+    committed, weights_help = HERE / "palindrome_lstm.pth", "what train.py or study_proof.py saved"
     parser.add_argument("--weights", type=Path, default=committed, help=weights_help)
     args = parser.parse_args()
     if len(args.digits) < 4 or not (args.digits.isascii() and args.digits.isdigit()):
         parser.error(f"argument DIGITS: {args.digits!r} is not a row of four or more digits 0 to 9")
     model = load_network(args.weights)
     digits = torch.tensor([[int(digit) for digit in args.digits]])
-    logits, _ = model(encode(digits, one_hot=input_size(model) == 10))
+    logits, _ = model(encode(digits, one_hot=input_size(model.state_dict()) == 10))
     print(logits.argmax().item())
 
 

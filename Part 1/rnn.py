@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+STARTS = ("uniform", "orthogonal", "identity")
+
 
 class VanillaRNN(nn.Module):
     """Simple recurrent network (Elman 1990).
@@ -29,7 +31,7 @@ class VanillaRNN(nn.Module):
         elif start == "identity":
             nn.init.eye_(self.Whh)
         elif start != "uniform":
-            raise ValueError(f"start must be uniform, orthogonal or identity, got {start!r}")
+            raise ValueError(f"start must be one of {', '.join(STARTS)}, got {start!r}")
         self.bh = nn.Parameter(torch.zeros(H))
         self.Wph = nn.Parameter(torch.empty(output_dim, H).uniform_(-(H**-0.5), H**-0.5))
         self.bp = nn.Parameter(torch.zeros(output_dim))

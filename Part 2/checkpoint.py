@@ -14,35 +14,22 @@ def settings_of(args):
     return {name: str(value) for name, value in vars(args).items() if name not in MAY_CHANGE}
 
 
-def time_of(path):
-    """Return when the file was written, in ns; None if there is none."""
-    return path.stat().st_mtime_ns if path.exists() else None
-
-
 def save_checkpoint(training):
-    """Save the training's state and settings; InputError if another process has done so since.
-
-    Of two that continue the same training, one so ends, and no lock can outlive its process.
-    """
-    path = training.args.out_dir / "checkpoint.pt"
-    if time_of(path) != training.saved:
-        raise InputError(f"{path}: another process trains here, too, so this one stops")
+    """Save the training's state and settings in its out_dir."""
     content = {"settings": settings_of(training.args), "training": training.state_dict()}
-    save(path, lambda file: torch.save(content, file))
-    training.saved = time_of(path)
+    save(training.args.out_dir / "checkpoint.pt", lambda file: torch.save(content, file))
 
 
 def start_or_resume(build, args):
-    """Return the training build(args), continued if out_dir holds one, and claim out_dir for it."""
-    try:
-        # Of two runs that start at once, only one makes this folder.
-        (args.out_dir / "images").mkdir(exist_ok=args.resume)
-    except OSError as error:
+    """Return the training build(args), continued where args.resume and its checkpoint are there."""
+    path, images = args.out_dir / "checkpoint.pt", args.out_dir / "images"
+    if path.exists() and not args.resume:
         ways_out = "add --resume to continue it, or choose another --out_dir"
-        raise InputError(f"{args.out_dir}: holds a training already; {ways_out}") from error
+        raise InputError(f"{args.out_dir}: holds a training already; {ways_out}")
+    if not path.exists() and images.exists() and any(images.iterdir()):
+        raise InputError(f"{images}: holds files of no training here; choose another --out_dir")
+    images.mkdir(exist_ok=True)
     training = build(args)
-    path = args.out_dir / "checkpoint.pt"
-    training.saved = time_of(path)
 
     def restore(content):
         now, then = settings_of(args), content["settings"]
@@ -54,8 +41,8 @@ def start_or_resume(build, args):
         if training.epoch > args.n_epochs:
             raise InputError(f"--n_epochs {args.n_epochs}: {path} has {training.epoch} already")
 
-    if training.saved is None:
-        save_checkpoint(training)  # from now on, the folder knows its settings
-    else:
+    if path.exists():
         load(path, args.device, restore)
+    else:
+        save_checkpoint(training)  # from now on, the folder knows its settings
     return training

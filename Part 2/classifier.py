@@ -16,7 +16,6 @@ from torch import nn
 from tqdm import trange
 
 from common import HERE, add_run_flags, begin, load, make_parser, number, run, save_weights
-from gan import fill
 from metrics import in_batches
 from mnist import load_mnist
 
@@ -56,8 +55,9 @@ class Classifier(nn.Module):
 
 def load_classifier(kind, device, folder=HERE):
     """Return the "eye" or "judge" of a folder; InputError when its file is missing or damaged."""
-    classifier = Classifier(kind).to(device)
-    return load(folder / FILES[kind], device, lambda state: fill(classifier, state))
+    classifier = Classifier(kind).to(device).eval()
+    load(folder / FILES[kind], device, classifier.load_state_dict)
+    return classifier
 
 
 def shifted(images, rng, most=2):

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from common import run
+import common
 
 HERE = Path(__file__).resolve().parent
 
 
-def pytest_sessionstart(session):
+def pytest_configure():
     """Refuse to test both parts in one process, where their scripts' names would collide."""
-    if all(any(part in arg for arg in session.config.args) for part in ("Part 1", "Part 2")):
+    if common.HERE.resolve() != HERE:  # it was imported by the other part's conftest.py
         pytest.exit('one part at a time: pytest "Part 1" && pytest "Part 2"', returncode=2)
 
 
@@ -38,7 +38,7 @@ def call(monkeypatch):
 
     def call(main, *flags):
         monkeypatch.setattr(sys, "argv", ["script.py", *map(str, flags)])
-        run(main)
+        common.run(main)
 
     return call
 

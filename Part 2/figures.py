@@ -1,6 +1,7 @@
 """The figures of Part 2: each function returns a matplotlib Figure; grids and GIFs are Pillow's."""
 
 import math
+import statistics
 from pathlib import Path
 
 import matplotlib
@@ -9,18 +10,20 @@ import torch.nn.functional as F
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from PIL import Image, ImageDraw, ImageFont
-from torchvision.utils import make_grid
+from torchvision.utils import save_image
 
-from common import BLUE, GREY, ORANGE, save
+from common import save
 
+# Okabe and Ito's colour-blind-safe palette.
+BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#777777"
 COLORS = BLUE, ORANGE, "#009E73", "#CC79A7", "black"  # of groups of trainings
 
 
-def grid_image(images):
-    """Return N images (N, 1, 28, 28) in [-1, 1] in one picture, no higher than wide."""
-    pixels = ((images.cpu() + 1) * 127.5 + 0.5).to(torch.uint8)
-    grid = make_grid(pixels, nrow=math.ceil(math.sqrt(len(images))))
-    return Image.fromarray(grid.permute(1, 2, 0).numpy())
+def save_grid(path, images):
+    """Save N images (N, 1, 28, 28) in [-1, 1] in one PNG, no higher than wide."""
+    columns = math.ceil(math.sqrt(len(images)))
+    scaled = (images + 1) / 2
+    save(path, lambda file: save_image(scaled, file, "png", nrow=columns))
 
 
 def save_gif(path, grids, n_frames=60):
@@ -66,45 +69,113 @@ def losses_figure(rows):
     return figure
 
 
-def quality_figure(groups, references, losses):
-    """Return a Figure of the Frechet distance over the epochs, and beside it of losses.
+def curves_of(rows, training, column):
+    """Return [(epochs, values)] of a column, one of each seed of a training."""
+    seeds = dict.fromkeys(row["seed"] for row in rows if row["training"] == training)
+    curves = []
+    for seed in seeds:
+        own = [row for row in rows if (row["training"], row["seed"]) == (training, seed)]
+        curves.append(([row["epoch"] for row in own], [row[column] for row in own]))
+    return curves
 
-    groups is {name: [rows of each training's quality.csv]}, references {name: distance}, and losses
-    the rows of a losses.csv.
+
+def early_means(rows, training, column):
+    """Return the mean of a column over epochs 6 to 10 for each seed of a training that has it."""
+    means = []
+    for epochs, values in curves_of(rows, training, column):
+        pairs = zip(epochs, values, strict=True)
+        early = [value for epoch, value in pairs if 6 <= epoch <= 10 and value != ""]
+        means += [statistics.mean(early)] if early else []
+    return means
+
+
+def collapse_figure(rows):
+    """Return a Figure: late and smooth told apart by the commonest digit, and the dose of late.
+
+    rows are those of collapse_rows.csv.
     """
-    figure = Figure(figsize=(12, 5), dpi=100, layout="constrained")
-    axes, beside = figure.subplots(1, 2, width_ratios=[3, 2])
-    draw_losses(beside, losses)
-    for (name, trainings), color in zip(groups.items(), COLORS, strict=True):
-        for rows in trainings:
-            distances = [row["frechet_distance"] for row in rows]
-            axes.plot([row["epoch"] for row in rows], distances, color=color, marker="o", ms=2.5)
-        axes.lines[-1].set_label(f"{name}, {len(trainings)} trainings")
-    for (name, distance), style in zip(references.items(), ("--", ":"), strict=True):
-        axes.axhline(distance, color=GREY, ls=style, lw=2, label=name)
-    axes.set(yscale="log", xlabel="epoch", ylabel="Fréchet distance (lower is better)")
-    axes.set_title("How far the samples are from MNIST during the training")
+    figure = Figure(figsize=(10.5, 4.6), dpi=100, layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=[1.35, 1])
+    kinds = {
+        "late": ("late, not smooth", "black"),
+        "both": ("momentum: smooth and late", ORANGE),
+        "neither": ("neither", GREY),
+        "smooth": ("smooth, not late", BLUE),
+    }
+    ends = {}
+    for name, (_, color) in kinds.items():
+        for epochs, shares in curves_of(rows, name, "commonest_digit"):
+            first = [n for n, epoch in enumerate(epochs) if epoch <= 10]
+            percent = [100 * shares[n] for n in first]
+            left.plot([epochs[n] for n in first], percent, color=color, lw=1.6, alpha=0.8)
+            ends.setdefault(name, []).append(percent[-1])
+    heights = sorted(((statistics.mean(last), name) for name, last in ends.items()), reverse=True)
+    height = 108
+    for mean, name in heights:  # labels stand at their lines, but not upon one another
+        height = min(mean, height - 8)
+        text, color = kinds[name]
+        left.text(10.2, height, text, color=color, fontsize=12, va="center")
+    left.axhline(25, color=GREY, ls=":")
+    left.text(9.9, 26, "collapsed above", color=GREY, fontsize=11, ha="right")
+    left.set(xlim=(1, 10), ylim=(0, 104), xticks=range(1, 11))
+    left.set_xlabel("epoch", fontsize=12)
+    left.set_ylabel("samples that show the commonest digit, %", fontsize=12)
+    left.set_title("The discriminator's gradient, taken apart", fontsize=13)
+
+    steps = {"neither": 0, "late 1": 1, "late 2": 2, "late 4": 4, "late": 9}
+    means = {step: early_means(rows, name, "frechet_distance") for name, step in steps.items()}
+    means = {step: values for step, values in means.items() if values}
+    for step, values in means.items():
+        right.plot([step] * len(values), values, "o", color="black", alpha=0.6)
+    right.plot(means.keys(), [statistics.mean(v) for v in means.values()], color="black")
+    right.set(ylim=(0, None), xticks=list(steps.values()))
+    right.set_xlabel("steps by which it is late", fontsize=12)
+    right.set_ylabel("Fréchet distance, epochs 6 to 10", fontsize=12)
+    right.set_title("The later, the worse", fontsize=13)
+    for axes in left, right:
+        axes.grid(alpha=0.3)
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.suptitle("A late discriminator collapses the GAN, a smooth one does not", fontsize=16)
+    return figure
+
+
+def quality_figure(rows):
+    """Return a Figure of the Frechet distance over the epochs, from rows of collapse_rows.csv."""
+    figure = Figure(figsize=(9, 5), dpi=100, layout="constrained")
+    axes = figure.subplots()
+    kinds = {
+        "template": "the template (β₁ = 0.9)",
+        "half": "template, β₁ = 0.5",
+        "neither": "template, β₁ = 0",
+        "ours": "our settings",
+    }
+    for (name, label), color in zip(kinds.items(), COLORS, strict=False):
+        curves = curves_of(rows, name, "frechet_distance")
+        for epochs, distances in curves:
+            axes.plot(epochs, distances, color=color, marker="o", ms=2.5)
+        if curves:
+            axes.lines[-1].set_label(f"{label}, {len(curves)} trainings")
+    axes.set(yscale="log", xlim=(0, None))
+    axes.set_xlabel("epoch", fontsize=12)
+    axes.set_ylabel("Fréchet distance (lower is better)", fontsize=12)
+    axes.set_title("The less momentum, the nearer to MNIST", fontsize=14)
     axes.yaxis.set_major_formatter("{x:g}")
-    axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10], integer=True))
-    curves = axes.get_legend_handles_labels()
-    figure.legend(*curves, loc="outside lower center", ncols=3, fontsize=12)
+    if axes.lines:
+        figure.legend(loc="outside lower center", ncols=2, fontsize=12)
     axes.grid(alpha=0.3)
     return figure
 
 
-def moments_figure(rows):
-    """Return a Figure of the moments of some trainings, {name: [(title, grid)]}, a row each."""
-    columns = max(map(len, rows.values()))
-    size = (3.3 * columns + 0.5, 3.7 * len(rows))
-    figure = Figure(figsize=size, dpi=90, layout="constrained")
-    for row, (name, moments) in enumerate(rows.items()):
-        for column, (title, image) in enumerate(moments):
-            axes = figure.add_subplot(len(rows), columns, row * columns + column + 1)
-            axes.imshow(image, cmap="gray", vmin=0, vmax=255)
-            axes.set_title(title, fontsize=17)
-            axes.set(xticks=[], yticks=[])
-            if column == 0:
-                axes.set_ylabel(name, fontsize=20)
+def moments_figure(grids):
+    """Return a Figure of {title: grid (H, W) in 0..1}: two, a big one, and two more."""
+    figure = Figure(figsize=(11, 6.4), dpi=100, layout="constrained")
+    places = figure.subplot_mosaic("ACCD\nBCCE")
+    for name, (title, grid) in zip("ABCDE", grids.items(), strict=True):
+        places[name].imshow(grid, cmap="gray", vmin=0, vmax=1)
+        places[name].set_title(title, fontsize=17)
+        places[name].axis("off")
+    title = "Our samples end as digits, the template's as a few broken shapes"
+    figure.suptitle(title, fontsize=19)
     return figure
 
 
@@ -125,44 +196,60 @@ def interpolation_figure(rows):
     return figure
 
 
-def draw_plane(axes, plane, extent):
-    """Draw a plane (start, end, digits (N, N), clear (N, N)) and in it the path to (1, 0)."""
-    start, end, digits, clear = plane
-    colors = torch.tensor(matplotlib.colormaps["tab10"].colors)[digits]
-    colors[~clear] = 1.0  # white
-    axes.imshow(colors.numpy(), origin="lower", extent=extent)
-    xs = torch.linspace(*extent[:2], len(digits))
-    ys = torch.linspace(*extent[2:], len(digits))
+def draw_plane(axes, plane, images, extent):
+    """Draw a plane, with the path from (0, 0) to (1, 0) in it and the path's images below.
+
+    plane (H, W) has the digits that are read, -1 where the judge is unsure; images (N, 1, 28, 28).
+    """
+    left, right, bottom, top = extent
+    colors = torch.tensor([*matplotlib.colormaps["tab10"].colors, (1, 1, 1)])
+    axes.imshow(colors[plane].numpy(), origin="lower", extent=extent)
+    xs, ys = torch.linspace(left, right, plane.shape[1]), torch.linspace(bottom, top, len(plane))
     for digit in range(10):
-        # A digit stands where it has most of the surroundings, if it has half of them anywhere.
-        country = ((digits == digit) & clear).float()[None, None]
-        share = F.avg_pool2d(country, 11, 1, 5)[0, 0]
-        if share.max() > 0.5:
-            row, column = divmod(share.argmax().item(), len(digits))
+        # A digit stands where it has most of the surroundings, but not on the path.
+        country = (plane == digit).float()[None]
+        near, far = (F.avg_pool2d(country, size, 1, size // 2)[0] for size in (13, 61))
+        near[ys.abs() < 0.09] = 0
+        if near.max() > 0.5:
+            row, column = divmod((near + far).argmax().item(), len(xs))
             place = xs[column].item(), ys[row].item()
-            axes.annotate(digit, place, color="white", fontsize=22, ha="center", va="center")
-    axes.plot([n / 8 for n in range(9)], [0] * 9, color="black", marker="o", lw=2)
-    axes.set_title(f"the path from {start} to {end}", fontsize=15)
-    axes.set(xticks=[], yticks=[])
+            label = axes.text(*place, digit, color="white", fontsize=18, ha="center", va="center")
+            label.set_bbox({"boxstyle": "circle,pad=0.2", "fc": "black"})
+    steps = torch.linspace(0, 1, len(images)).tolist()
+    axes.plot(steps, [0] * len(steps), color="black", marker="o", ms=9, mec="white", lw=2)
+    half = 0.49 / (len(images) - 1)  # the width of an image
+    for x, image in zip(steps, images.cpu(), strict=True):
+        box = x - half, x + half, bottom - 2 * half - 0.02, bottom - 0.02
+        axes.imshow(image[0].numpy(), cmap="gray", vmin=-1, vmax=1, extent=box)
+    axes.set(xlim=(left, right), ylim=(bottom - 2 * half - 0.02, top))
+    axes.axis("off")
 
 
-def map_figure(planes, extent, table):
-    """Return a Figure of three planes, as draw_plane takes them, and bars from steepness.csv."""
-    figure = Figure(figsize=(10, 10.4), dpi=100, layout="constrained")
-    *maps, axes = figure.subplots(2, 2).flat
-    for plane_axes, plane in zip(maps, planes, strict=True):
-        draw_plane(plane_axes, plane, extent)
-    *shares, real = (row["unclear to the judge, %"] for row in (*table[:10], table[-1]))
-    bars = axes.bar(range(1, 11), shares, color=BLUE)
-    axes.bar_label(bars, fmt="%.1f", fontsize=11, padding=2)
-    axes.axhline(real, color=ORANGE, lw=2, label="real test images")
-    axes.set_title("unclear samples, in %, by steepness", fontsize=15)
-    axes.set_xlabel("tenths of the samples, from flat to steep", fontsize=13)
-    axes.set(xticks=range(1, 11), yticks=[])
-    axes.legend(loc="upper left", fontsize=13)
+def map_figure(plane, images, extent, table):
+    """Return a Figure of a plane, as draw_plane takes it, and of bars from steepness.csv."""
+    figure = Figure(figsize=(10, 9.6), dpi=100, layout="constrained")
+    above, axes = figure.subplots(2, height_ratios=[7, 2.7])
+    draw_plane(above, plane, images, extent)
+    above.set_title("What the judge reads around a path from 0 to 1 (white: unsure)", fontsize=15)
+    shares = [row["unclear to the judge, %"] for row in (*table[:10], table[-1])]
+    names = ["flattest\ntenth", *range(2, 10), "steepest\ntenth", "real test\nimages"]
+    bars = axes.bar(range(11), shares, color=[BLUE] * 10 + [ORANGE])
+    axes.bar_label(bars, fmt="%.1f", fontsize=14, padding=2)
+    axes.set_title("Unclear samples, in %", fontsize=15)
+    axes.set_xticks(range(11), names, fontsize=13)
+    axes.set(yticks=[], ylim=(0, 1.15 * max(shares)))
     axes.spines[["top", "right", "left"]].set_visible(False)
-    title = "The latent space has a country for each digit (white: the judge is unsure).\n"
-    figure.suptitle(
-        f"{title}Unclear samples mostly lie near borders, where images change fast.", fontsize=16
-    )
+    title = "Unclear samples mostly lie near borders, where images change fast"
+    figure.suptitle(title, fontsize=18)
+    return figure
+
+
+def planes_figure(planes, extent):
+    """Return a Figure of planes, {title: (plane, images)} as draw_plane takes them."""
+    figure = Figure(figsize=(12, 9), dpi=100, layout="constrained")
+    grid = figure.subplots(2, 2).flat
+    for axes, (title, (plane, images)) in zip(grid, planes.items(), strict=True):
+        draw_plane(axes, plane, images, extent)
+        axes.set_title(title, fontsize=16)
+    figure.suptitle("What the judge reads around the other paths (white: unsure)", fontsize=19)
     return figure

@@ -10,39 +10,37 @@ has the digits that the judge reads in them.
 import torch
 
 from classifier import load_classifier
-from common import HERE, InputError, add_run_flags, begin, load, make_parser, run, save, save_csv
+from common import HERE, InputError, add_run_flags, begin, load, make_parser, run
 from figures import interpolation_figure
 from gan import Generator
-from metrics import in_batches, latent_points
-from mnist import load_mnist
+from metrics import in_batches, latent_points, steepness
+from rows import save_csv, save_figure
 
 PAIRS = [(0, 1), (2, 3), (4, 5), (6, 7), (8, 9)]
 N_IMAGES = 9  # in a row, both ends included
-LEAST_CONFIDENCE = 0.99  # of an end
-N_SAMPLES = 5_000  # among which the ends are found
-N_TRAINING = 5_000  # training images behind the mean of each digit
+N_SAMPLES, SURE = 5_000, 0.99  # an end is one of so many, in which the judge is so sure of a digit
 
 
-def typical_points(generator, classifier, digits, seed):
-    """Return {digit: z (latent_dim,)}, points whose images are typical of their digit.
-
-    Each is one of N_SAMPLES to which the classifier gives the digit LEAST_CONFIDENCE, and of these
-    the one whose features are nearest to the mean of the digit's among N_TRAINING training images.
-    """
+def flattest_points(digits, generator, judge, seed):
+    """Return {digit: z (latent_dim,)}, of the samples that are surely the digit the flattest."""
     device = next(generator.parameters()).device
-    images, labels = (tensor[:N_TRAINING] for tensor in load_mnist(True, device))
-    training_features = in_batches(classifier.body, images)
     z = latent_points(N_SAMPLES, generator.latent_dim, seed, device)
-    features = in_batches(classifier.body, in_batches(generator, z))
-    confidence, read = in_batches(classifier.head, features).softmax(1).max(1)
+    shares = in_batches(judge, in_batches(generator, z)).softmax(1)
+    # Eight directions, the default, do not tell which of thousands is the flattest.
+    steep = steepness(generator, z, torch.Generator().manual_seed(seed + 1), n_directions=64)
     points = {}
     for digit in digits:
-        sure = (read == digit) & (confidence >= LEAST_CONFIDENCE)
+        sure = shares[:, digit] >= SURE
         if not sure.any():
             raise InputError(f"--generator: none of {N_SAMPLES} samples is surely a {digit}")
-        center = training_features[labels == digit].mean(0)
-        points[digit] = z[sure][(features[sure] - center).norm(dim=1).argmin()]
+        points[digit] = z[sure][steep[sure].argmin()]
     return points
+
+
+def path_images(generator, start, end):
+    """Return the images (N_IMAGES, 1, 28, 28) on the straight line from the point start to end."""
+    steps = torch.linspace(0, 1, N_IMAGES, device=start.device)[:, None]
+    return in_batches(generator, torch.lerp(start, end, steps))
 
 
 def main():
@@ -58,16 +56,16 @@ def main():
     generator = load(args.generator, args.device, Generator.from_state_dict)
     judge = load_classifier("judge", args.device)
     pairs = [args.digits] if args.digits else PAIRS
-    ends = typical_points(generator, judge, {digit for pair in pairs for digit in pair}, args.seed)
-    steps = torch.linspace(0, 1, N_IMAGES, device=args.device)[:, None]
+    digits = {digit for pair in pairs for digit in pair}
+    ends = flattest_points(digits, generator, judge, args.seed)
     rows, table = [], []
     for start, end in pairs:
-        images = in_batches(generator, torch.lerp(ends[start], ends[end], steps))
+        images = path_images(generator, ends[start], ends[end])
         digits = in_batches(judge, images).argmax(1).tolist()
         rows.append((images, digits))
         table.append({"from": start, "to": end, "digits read": " ".join(map(str, digits))})
-    save(args.out_dir / "interpolation.png", interpolation_figure(rows).savefig)
     save_csv(args.out_dir / "interpolation.csv", table, show=True)
+    save_figure(args.out_dir / "interpolation.png", interpolation_figure(rows), table)
     print(f"interpolation.png and interpolation.csv in {args.out_dir}")
 
 

@@ -3,6 +3,7 @@
 import math
 
 import torch
+import torch.nn.functional as F
 
 
 def latent_points(n, latent_dim, seed, device):
@@ -49,6 +50,26 @@ def inception_score(logits):
 def is_clear(logits):
     """Return, for logits (N, 10), whether (N,) the likeliest digit has a probability above 0.9."""
     return logits.softmax(1).amax(1) > 0.9
+
+
+def random_directions(z, rng):
+    """Return random vectors of norm 1, one for each row of z (N, latent_dim)."""
+    return F.normalize(torch.randn(z.shape, generator=rng), dim=1).to(z.device)
+
+
+def steepness(generator, z, rng, n_directions=8, step=0.1):
+    """Return the steepness (N,) of the generator at z (N, latent_dim).
+
+    It is the mean over random directions u of norm 1 of |G(z + step u) - G(z)| / step, with pixels
+    in 0..1. Tanielian et al. 2020 reject samples by a measure much like it, the norm of the
+    Jacobian.
+    """
+    images = in_batches(generator, z)
+    slopes = []
+    for _ in range(n_directions):
+        moved = in_batches(generator, z + step * random_directions(z, rng))
+        slopes.append((moved - images).flatten(1).norm(dim=1) / 2 / step)  # 2: pixels to 0..1
+    return torch.stack(slopes).mean(0)
 
 
 def nearest(images, references):

@@ -6,8 +6,8 @@
 The samples are in samples.png in out_dir.
 """
 
-from common import HERE, add_run_flags, begin, load, make_parser, number, run, save
-from figures import grid_image
+from common import HERE, add_run_flags, begin, load, make_parser, number, run
+from figures import save_grid
 from gan import Generator
 from metrics import draw_samples
 
@@ -21,9 +21,8 @@ def main():
     args = parser.parse_args()
     begin(args)
     generator = load(args.generator, args.device, Generator.from_state_dict)
-    grid = grid_image(draw_samples(generator, args.n, args.seed))
     path = args.out_dir / "samples.png"
-    save(path, lambda file: grid.save(file, "png"))
+    save_grid(path, draw_samples(generator, args.n, args.seed))
     print(f"samples in {path}")
 
 

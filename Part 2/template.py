@@ -1,13 +1,12 @@
 """Train the GAN with the settings of the course's template: the baseline of the report.
 
     python template.py --seed 0 --out_dir run/template/seed0
-    python template.py --b1 0.5 --n_epochs 50 --out_dir run/template/b1
 
 The template leaves the losses open; here they are the usual ones. The generator is updated first,
 and then the discriminator, with half its loss, on the same fakes. Both have Adam with the rate
 0.0002 and PyTorch's betas. There is neither penalty nor average; all else is that of train.py.
 Seed 0 ends at a Frechet distance of 25, and seeds 1 and 2 near 490, after an hour of a core each.
-The flags --b1 and --fresh_fakes change one thing each.
+The flags --b1_g and --b1_d change the momentum of one network each; study_collapse.py does more.
 """
 
 import torch
@@ -21,8 +20,10 @@ from train import Training, add_training_flags, train
 def parse_args(argv=None):
     """Return the settings of the command line, or of a list of flags."""
     parser = make_parser(__doc__)
-    parser.add_argument("--b1", type=number(float, 0, 0.999999), default=0.9, help="Adam's beta1")
-    parser.add_argument("--fresh_fakes", action="store_true", help="discriminator gets new fakes")
+    for network in "generator", "discriminator":
+        text = f"Adam's beta1 of the {network}"
+        decay = number(float, 0, 0.999999)
+        parser.add_argument(f"--b1_{network[0]}", type=decay, default=0.9, help=text)
     add_training_flags(parser)
     parser.set_defaults(batch_size=64, latent_dim=100, lr=2e-4, lr_d=2e-4, b2=0.999, ema=0)
     return parser.parse_args(argv)
@@ -30,6 +31,14 @@ def parse_args(argv=None):
 
 class TemplateTraining(Training):
     """A training by the template's loop."""
+
+    def optimizers(self):
+        """Return the optimizer of the generator, and that of the discriminator."""
+        args = self.args
+        return (
+            self.adam(self.generator, args.lr, args.b1_g),
+            self.adam(self.discriminator, args.lr_d, args.b1_d),
+        )
 
     def batches(self, images):
         """Return a loader of all images (N, 1, 28, 28), in random order, batch_size at a time."""
@@ -48,15 +57,21 @@ class TemplateTraining(Training):
         g_loss.backward(inputs=list(self.generator.parameters()))
         self.optimizer_g.step()
 
-        if self.args.fresh_fakes:
-            fake = self.generate(len(real))
-        real_logits = self.discriminator(real)
-        fake_logits = self.discriminator(fake.detach())
+        d_loss, real_logits, fake_logits = self.discriminator_gradient(real, fake.detach())
+        self.update_discriminator()
+        self.finish_step(d_loss, g_loss, real_logits, fake_logits)
+
+    def discriminator_gradient(self, real, fake):
+        """Compute the gradient of half the discriminator's loss; return loss and both logits."""
+        real_logits, fake_logits = self.discriminator(real), self.discriminator(fake)
         d_loss = discriminator_loss(real_logits, fake_logits)
         self.optimizer_d.zero_grad()
         (d_loss / 2).backward()
+        return d_loss, real_logits, fake_logits
+
+    def update_discriminator(self):
+        """Apply the gradient just computed. study_collapse.py changes what is applied, and when."""
         self.optimizer_d.step()
-        self.finish_step(d_loss, g_loss, real_logits, fake_logits)
 
 
 def main():

@@ -3,7 +3,6 @@
     python train.py                                     the full run, 200 epochs
     python train.py --n_epochs 1 --out_dir run/look     a first look
     python train.py --resume                            continue after a crash, bit for bit
-    python template.py                                  with the settings of the course's template
 
 Into out_dir go images/<batch>.png, quality.csv, losses.csv, losses.png, training.gif,
 mnist_generator.pth and checkpoint.pt. Two hours of two CPU cores end at a Frechet
@@ -12,7 +11,6 @@ distance of 1.6 to 2; real test images have 0.95.
 
 import copy
 import math
-import time
 
 import torch
 from torch.optim import Adam
@@ -21,18 +19,19 @@ from tqdm import tqdm
 
 from checkpoint import save_checkpoint, start_or_resume
 from classifier import load_classifier
-from common import add_run_flags, begin, make_parser, number, run, save, save_csv, save_weights
-from figures import grid_image, losses_figure, save_gif
+from common import add_run_flags, begin, make_parser, number, run, save_weights
+from figures import losses_figure, save_gif, save_grid
 from gan import Discriminator, Generator, discriminator_loss, generator_loss, gradient_penalty
 from metrics import Comparison, draw_samples, latent_points
 from mnist import load_mnist
+from rows import save_csv, save_figure
 
 # Seeds of the noise for quality.csv and for BatchNorm's statistics; no setting was chosen on them.
 MEASURE_SEED, BATCHNORM_SEED = 4000, 4001
 LOSSES = ["d_loss", "g_loss", "d_real", "d_fake"]  # d_real: mean of D over real images
 # What a checkpoint holds, besides the state of the random numbers.
 PARTS = "generator", "discriminator", "averaged", "optimizer_g", "optimizer_d"
-VALUES = "epoch", "losses", "quality", "seconds"
+VALUES = "epoch", "losses", "quality"
 
 
 def add_training_flags(parser):
@@ -75,10 +74,7 @@ class Training:
         torch.manual_seed(args.seed)
         self.generator = Generator(args.latent_dim).to(args.device)
         self.discriminator = Discriminator().to(args.device)
-        betas = (args.b1, args.b2)
-        fused = args.device.type != "mps"  # there it needs a newer PyTorch than 2.4
-        self.optimizer_g = Adam(self.generator.parameters(), args.lr, betas, fused=fused)
-        self.optimizer_d = Adam(self.discriminator.parameters(), args.lr_d, betas, fused=fused)
+        self.optimizer_g, self.optimizer_d = self.optimizers()
         self.averaged = AveragedModel(self.generator, avg_fn=self.average)
         # On the CPU, so that the noise and the order of the images are the same on each device.
         self.rng = torch.Generator().manual_seed(args.seed)
@@ -87,7 +83,16 @@ class Training:
         self.step = self.epoch = 0  # how many are done
         self.step_losses = torch.zeros(self.n_batches, len(LOSSES), device=args.device)
         self.losses, self.quality = [], []  # the rows of losses.csv and of quality.csv
-        self.seconds = 0.0  # of training and drawing grids, without measuring
+
+    def optimizers(self):
+        """Return the optimizer of the generator, and that of the discriminator."""
+        lr, lr_d, b1 = self.args.lr, self.args.lr_d, self.args.b1
+        return self.adam(self.generator, lr, b1), self.adam(self.discriminator, lr_d, b1)
+
+    def adam(self, network, rate, b1):
+        """Return the Adam of a network."""
+        fused = self.args.device.type != "mps"  # there it needs a newer PyTorch than 2.4
+        return Adam(network.parameters(), rate, (b1, self.args.b2), fused=fused)
 
     def state_dict(self):
         """Return the state at the end of an epoch."""
@@ -122,11 +127,9 @@ class Training:
         real_logits, fake_logits = logits.split([len(real), len(fake)])
 
         # The discriminator: real images should get high logits, fakes low ones.
-        d_loss = discriminator_loss(real_logits, fake_logits)
-        d_total = d_loss
+        d_total = d_loss = discriminator_loss(real_logits, fake_logits)
         if args.r1 > 0 and self.step % args.r1_every == 0:
-            # Only every r1_every-th step, to save time; r1_every times as strong, so that the
-            # average stays the same.
+            # To save time, not on every step, but then so many times as strong.
             penalty = gradient_penalty(self.discriminator, real)
             d_total = d_loss + args.r1 * args.r1_every * penalty
         self.optimizer_d.zero_grad()
@@ -146,8 +149,8 @@ class Training:
     def finish_step(self, d_loss, g_loss, real_logits, fake_logits):
         """Keep the losses of the step just made, average the generator, count the step."""
         d_real, d_fake = torch.sigmoid(real_logits).mean(), torch.sigmoid(fake_logits).mean()
-        row = self.step % self.n_batches
-        self.step_losses[row] = torch.stack([d_loss, g_loss, d_real, d_fake])
+        losses = torch.stack([d_loss, g_loss, d_real, d_fake])
+        self.step_losses[self.step % self.n_batches] = losses
         if self.args.ema > 0:
             self.averaged.update_parameters(self.generator)
         self.step += 1
@@ -168,8 +171,7 @@ class Training:
         """Return the generator that would be saved now: a copy in eval mode."""
         if self.args.ema == 0:
             return copy.deepcopy(self.generator).eval()
-        # The averaged weights need statistics of their own for BatchNorm. The noise for these has
-        # a seed of its own, so that the training does not change.
+        # Averaged weights need statistics of their own for BatchNorm, from noise of another seed.
         generator = copy.deepcopy(self.averaged.module).eval()
         z = latent_points(5_000, self.args.latent_dim, BATCHNORM_SEED, self.args.device)
         update_bn(z.split(500), generator)
@@ -178,9 +180,8 @@ class Training:
 
 def save_samples(training):
     """Save images/<step>.png: what the generator draws at 25 points that stay the same."""
-    grid = grid_image(draw_samples(training.final_generator(), 25, training.args.seed))
     path = training.args.out_dir / "images" / f"{training.step}.png"
-    save(path, lambda file: grid.save(file, "png"))
+    save_grid(path, draw_samples(training.final_generator(), 25, training.args.seed))
 
 
 def is_grid_due(step, training):
@@ -215,12 +216,13 @@ def save_results(training):
     save_weights(out_dir / "mnist_generator.pth", training.final_generator())
     save_samples(training)
     save_csv(out_dir / "losses.csv", training.losses)
-    save(out_dir / "losses.png", losses_figure(training.losses).savefig)
+    save_figure(out_dir / "losses.png", losses_figure(training.losses), training.losses)
     steps = [step for step in range(training.n_steps + 1) if is_grid_due(step, training)]
     grids = [out_dir / "images" / f"{step}.png" for step in steps]
-    for grid in {*(out_dir / "images").glob("[0-9]*.png")} - {*grids}:
-        grid.unlink()  # half-way and the last one, before the training was given more epochs
+    missing = [grid.name for grid in grids if not grid.exists()]
     save_gif(out_dir / "training.gif", [grid for grid in grids if grid.exists()])
+    if missing:  # half-way, say, of a training that was given more epochs after that
+        print(f"missing in images and so in training.gif: {', '.join(missing)}")
 
 
 def train(args, build=Training):
@@ -233,15 +235,13 @@ def train(args, build=Training):
 
     with tqdm(total=training.n_steps, initial=training.step, unit="batch", disable=None) as bar:
         while training.epoch < args.n_epochs:
-            start = time.perf_counter()
             for real in training.batches(images):
                 if is_grid_due(training.step, training):
                     save_samples(training)
                 training.train_step(real)
                 bar.update()
-            training.end_epoch()  # reads the losses, so a GPU has done all steps when it returns
-            training.seconds += time.perf_counter() - start
-            tqdm.write(f"{describe(training.losses[-1])}  seconds {training.seconds:.0f}")
+            training.end_epoch()
+            tqdm.write(describe(training.losses[-1]))
             if is_due(training.epoch, args):
                 measure(training, comparison)
             save_checkpoint(training)

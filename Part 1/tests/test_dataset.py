@@ -21,10 +21,10 @@ def test_palindromes_are_distinct_and_read_the_same_both_ways(T):
         assert 10 <= counts.min() <= counts.max() <= 90
 
 
-def test_palindromes_of_different_lengths_begin_independently():
+def test_palindromes_of_different_lengths_and_seeds_begin_independently():
     beginnings = {
-        T: set(map(bytes, PalindromeDataset(T - 1, 1000).digits[:, :8].numpy()))
-        for T in (17, 20, 39, 40, 1000)
+        (T, seed): set(map(bytes, PalindromeDataset(T - 1, 1000, seed=seed).digits[:, :8].numpy()))
+        for T, seed in ((17, 0), (20, 0), (20, 1), (39, 0), (40, 1), (1000, 0))
     }
     for a, b in itertools.combinations(beginnings, 2):
         assert len(beginnings[a] & beginnings[b]) <= 3, (a, b)

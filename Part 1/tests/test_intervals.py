@@ -20,9 +20,9 @@ def random_network(network, H, scale):
     return model.requires_grad_(False)
 
 
-def box_of(*points):
-    """Return the box of one point of the state."""
-    return tuple((point.double(), point.double()) for point in points)
+def points(*state):
+    """Return the boxes (2, n, H or 2H) of states (n, H): their low and high ends are the same."""
+    return torch.cat(state, dim=1).double().expand(2, -1, -1)
 
 
 @pytest.mark.parametrize("spread", [0.0, 1e-3, 0.3])
@@ -36,19 +36,19 @@ def test_points_and_corners_of_a_box_land_in_the_box_of_its_step(network, spread
     is_lstm = network is LSTM
     model = random_network(network, H, 0.7).double()
     sizes = torch.tensor([0, 0.1, 1, 9.9, 10.1, 50, 3000]).double()
-    for _ in range(200):
-        h = torch.rand(H).double() * 2 - 1
-        c = sizes[torch.randint(len(sizes), (H,))] * torch.randn(H).sign()
-        width_h, width_c = spread * torch.rand(H).double(), spread * 5 * torch.rand(H).double()
-        box = (h - width_h, h + width_h), (c - width_c, c + width_c)
-        at = torch.rand(20, 2, H).double() * 2 - 1
-        at[:10] = at[:10].sign()  # corners
-        points = (h + at[:, 0] * width_h, c + at[:, 1] * width_c)
-        points = tuple(point.repeat_interleave(10, dim=0) for point in points)
-        x = torch.eye(D).double().repeat(20, 1).unsqueeze(1)
-        _, state = model(x, points if is_lstm else points[0])
-        state = [s.view(20, 10, H) for s in (state if is_lstm else [state])]
-        assert inside(box_of(*state), step(model, box[: len(state)]))
+    n = 200  # boxes
+    h = torch.rand(n, H).double() * 2 - 1
+    c = sizes[torch.randint(len(sizes), (n, H))] * torch.randn(n, H).sign()
+    centre = torch.cat([h, c], dim=1) if is_lstm else h
+    width = spread * torch.rand_like(centre)
+    width[:, H:] *= 5
+    at = torch.rand(20, *centre.shape).double() * 2 - 1
+    at[:10] = at[:10].sign()  # corners
+    states = (centre + at * width).flatten(0, 1).repeat_interleave(10, dim=0)
+    x = torch.eye(D).double().repeat(20 * n, 1).unsqueeze(1)
+    _, after = model(x, states.chunk(2, dim=1) if is_lstm else states)
+    boxes = step(model, torch.stack([centre - width, centre + width]))
+    assert inside(points(*after if is_lstm else [after]), boxes.repeat(1, 20, 1))
 
 
 @pytest.mark.parametrize(("scale", "bf"), [(0.3, 0), (30, 0), (0.3, 20), (0.01, 20)])
@@ -60,7 +60,7 @@ def test_a_float32_step_lands_in_the_box_of_its_point(scale, bf):
         model = random_network(VanillaRNN, H, scale)
         model.bh -= model.Whh @ h + model.Whx[:, 3]  # for 3, z is a small difference
         _, state = model(x, h.expand(10, H))
-        assert inside(box_of(state), step(model.double(), box_of(h)))
+        assert inside(points(state), step(model.double(), points(h[None])))
         model = random_network(LSTM, H, scale)
         model.b[2 * H : 3 * H] += bf
         if scale == 0.01:  # so that new = g i is about as small as the rounding of c
@@ -69,7 +69,7 @@ def test_a_float32_step_lands_in_the_box_of_its_point(scale, bf):
             model.b -= model.W[:, D:] @ h
             model.b[2 * H : 3 * H] += bf
         _, state = model(x, (h.expand(10, H), c.expand(10, H)))
-        assert inside(box_of(*state), step(model.double(), box_of(h, c)))
+        assert inside(points(*state), step(model.double(), points(h[None], c[None])))
 
 
 def test_tanh_and_sigm_are_as_exact_as_the_proof_assumes():
@@ -82,10 +82,10 @@ def test_tanh_and_sigm_are_as_exact_as_the_proof_assumes():
 
 def test_inside_has_no_tolerance_and_refuses_nan():
     low = torch.randn(3, 4).double()
-    box = [(low, low + 1), (low - 1, low + 2)]
+    box = torch.stack([low, low + 1])
     assert inside(box, box)
-    for interval, end, far in itertools.product((0, 1), (0, 1), (9.0, torch.nan)):
-        other = [[bound.clone() for bound in pair] for pair in box]
-        bound = other[interval][end][1, 2]
-        other[interval][end][1, 2] = torch.nextafter(bound, bound.new_tensor(far if end else -far))
+    for end, far in itertools.product((0, 1), (9.0, torch.nan)):
+        other = box.clone()
+        bound = other[end, 1, 2]
+        other[end, 1, 2] = torch.nextafter(bound, bound.new_tensor(far if end else -far))
         assert not inside(other, box)

@@ -1,4 +1,4 @@
-"""Tests of train.py: what each flag and the seed decide, the loop, the data, the table."""
+"""Tests of train.py and study_settings.py: flags, seeds, the loop, the data, the table."""
 
 import csv
 
@@ -6,19 +6,22 @@ import numpy as np
 import pytest
 import torch
 
+import study_settings
 import train
 from dataset import PalindromeDataset
 from figures import training_figure
 from networks import load_network, make_network
 
-THREE_STEPS = ["--train_steps", "3", "--data_size", "300", "--input_length", "7"]
+THREE_STEPS = ["--train_steps", "3", "--data_size", "300", "--input_length", "7", "--jobs", "1"]
 
 
-def trained(name, *flags, seed=0):
-    """Return the weights, one vector, and the curve of a network after three steps."""
+def job(name, *flags, seed=0):
     args = train.parse_args([*THREE_STEPS, *map(str, flags)])
-    model, curve = train.train_and_test(name, args.input_length[0] + 1, seed, args)
-    return torch.cat([weight.detach().flatten() for weight in model.parameters()]), curve
+    return name, args.input_length[0] + 1, seed, args
+
+
+def weights_of(model):
+    return torch.cat([weight.detach().flatten() for weight in model.parameters()])
 
 
 @pytest.mark.parametrize(
@@ -26,28 +29,55 @@ def trained(name, *flags, seed=0):
     [
         *("--input_length 8", "--input_dim 1", "--num_hidden 64", "--data_size 299"),
         *("--portion_train 0.7", "--train_steps 4", "--batch_size 127", "--learning_rate 0.003"),
-        *("--no-decay", "--max_norm 0.1", "--max_lag 50", "--max_lag 0"),
+        *("--no-decay", "--max_norm 0.1", "--max_lag 50", "--bf 1", "--rnn_start identity"),
     ],
 )
 def test_each_flag_changes_the_weights(flags):
+    of_one = {"--max_lag 50": "lstm", "--bf 1": "lstm", "--rnn_start identity": "rnn"}
     for name in "lstm", "rnn":
-        changed = not torch.equal(trained(name)[0], trained(name, *flags.split())[0])
-        assert changed == (name == "lstm" or "max_lag" not in flags), f"{flags}, {name}"
+        (one, _), (other, _) = (train.train_and_test(job(name, *f.split())) for f in ("", flags))
+        changed = not torch.equal(weights_of(one), weights_of(other))
+        assert changed == (of_one.get(flags, name) == name), f"{flags}, {name}"
 
 
-def test_the_script_trains_and_measures_each_seed_as_a_call_does(call, tmp_path):
+def test_starts_are_what_their_names_say():
+    still = "--learning_rate", "1e-9"
+    rnn, _ = train.train_and_test(job("rnn", "--rnn_start", "identity", *still))
+    torch.testing.assert_close(rnn.Whh.detach(), torch.eye(128))
+    rnn, _ = train.train_and_test(job("rnn", "--rnn_start", "orthogonal", *still))
+    torch.testing.assert_close(rnn.Whh @ rnn.Whh.T, torch.eye(128), atol=1e-4, rtol=0)
+    ranges = {"--bf=-1": (-1, -1), "--max_lag=0": (1, 1), "--max_lag=100": (0, 4.61)}
+    for flags, (low, high) in ranges.items():
+        lstm, _ = train.train_and_test(job("lstm", flags, *still))
+        bf = lstm.b.detach().chunk(4)[2]
+        assert low - 1e-4 <= bf.min() <= bf.max() <= high + 1e-4
+        assert (bf.std() > 0.5) == (low < high)
+
+
+def test_the_seed_decides_weights_palindromes_and_batches():
+    models = [make_network("lstm", seed, "cpu") for seed in (0, 4)]
+    assert not torch.equal(*map(weights_of, models))
+    sets = [PalindromeDataset(7, 300, one_hot=True, seed=seed) for seed in (0, 4)]
+    assert not torch.equal(sets[0].digits, sets[1].digits)
+    same = [make_network("lstm", 0, "cpu") for _ in range(2)]
+    for model, seed in zip(same, (0, 4), strict=True):
+        train.train(model, sets[:1], 3, 0.01, seed=seed)
+    assert not torch.equal(*map(weights_of, same)), "the batches do not depend on the seed"
+
+
+def test_two_processes_write_what_one_call_returns(script, tmp_path):
     flags = "--input_length", 4, 7, "--eval_every", 2, "--seed", 4, "--seeds", 2
-    call(train.main, *THREE_STEPS, *flags, "--out_dir", tmp_path)
-    assert {"accuracy.csv", "t5.png", "t8.png"} <= {path.name for path in tmp_path.iterdir()}
-    rows = list(csv.DictReader((tmp_path / "t8.csv").read_text().splitlines()))
+    done = script("train.py", *THREE_STEPS, *flags, "--jobs", 2, "--out_dir", "out")
+    assert (done.returncode, done.stderr) == (0, "")
+    rows = list(csv.DictReader((tmp_path / "out" / "t8.csv").read_text().splitlines()))
     expected = []
     for name in "lstm", "rnn":
         for seed in 4, 5:
-            weights, curve = trained(name, "--eval_every", 2, seed=seed)
+            model, curve = train.train_and_test(job(name, "--eval_every", 2, seed=seed))
             expected += [{"network": name, "seed": seed} | row for row in curve]
             if seed == 4:  # the weights of the first seed are saved
-                model = load_network(tmp_path / f"{name}_t8.pth")
-                assert torch.equal(weights, torch.cat([w.flatten() for w in model.parameters()]))
+                saved = load_network(tmp_path / "out" / f"{name}_t8.pth")
+                assert torch.equal(weights_of(model), weights_of(saved))
     assert rows == [{key: str(value) for key, value in row.items()} for row in expected]
     assert len({row["loss"] for row in rows if row["step"] == "0"}) == 4
 
@@ -71,7 +101,7 @@ def test_the_loop_trains_as_a_textbook_does(decay):
 def test_training_solves_five_digits():
     args = train.parse_args(["--train_steps", "100"])
     for name in "lstm", "rnn":
-        _, curve = train.train_and_test(name, 5, 0, args)
+        _, curve = train.train_and_test((name, 5, 0, args))
         assert (curve[-1]["step"], curve[-1]["accuracy"]) == (100, 1.0)
         assert curve[0]["loss"] > 2.2 > 0.1 > curve[-1]["loss"]
 
@@ -87,7 +117,7 @@ def test_the_curve_is_of_the_first_1000_unseen_and_its_last_point_of_all():
         return (model(inputs)[0].argmax(dim=1) == targets).double().mean().item()
 
     fresh = make_network("lstm", 0, "cpu")
-    model, curve = train.train_and_test("lstm", 8, 0, args)
+    model, curve = train.train_and_test(("lstm", 8, 0, args))
     assert [row["step"] for row in curve] == [0, 3, 4]
     assert curve[0]["accuracy"] == right(fresh, 1000) != right(fresh, 2000)
     assert curve[-1]["accuracy"] == right(model, 2000)
@@ -95,31 +125,42 @@ def test_the_curve_is_of_the_first_1000_unseen_and_its_last_point_of_all():
 
 
 def curves_of(*ends):
-    curves = []
-    for n, end in enumerate(ends):  # the first is at 100 % by step 10, the others by step 90
-        points = (0, 0.1), (10, float(n == 0)), (70, 0.9), (80, 0.8), (90, 1.0), (100, end)
-        curves.append([{"step": step, "accuracy": share} for step, share in points])
-    return curves
+    """Rows of accuracy_rows.csv: all seeds reach 100 % at step 90, and dip before and after."""
+    rows = []
+    for seed, end in enumerate(ends):
+        points = (0, 0.1), (70, 0.2), (79, 0.3), (80, 0.8), (90, 1.0), (100, end)
+        head = {"T": 5, "network": "RNN", "flags": "--no-decay", "seed": seed}
+        rows += [head | {"step": step, "accuracy": share} for step, share in points]
+    return rows
 
 
-def test_the_table_shows_the_worst_and_the_median_seed_and_the_dips():
-    flags = ["--no-decay", "--input_dim", "1", "--seeds", "3", "--train_steps", "100"]
-    args = train.parse_args(flags)
-    row = [*train.summary(5, "rnn", curves_of(1.0, 0.9995, 0.95), args).values()]
-    settings = "--input_dim 1 --train_steps 100 --no-decay"
-    assert row == [5, "RNN", settings, "95.00", "99.95", "80.0", "2 of 3", 90]
-    never = [[{"step": 100, "accuracy": 0.1}]]
-    assert train.summary(5, "rnn", never, args)["all at 99.9 % by step"] == "not reached"
+def test_the_table_shows_the_worst_and_the_median_seed_the_last_fifth_and_who_solves_it():
+    (line,) = study_settings.table(curves_of(1.0, 0.999, 0.9989))
+    assert [*line.values()] == [5, "RNN", "--no-decay", "99.89", "99.90", "80.0", "2 of 3", 90]
+    never = {"T": 5, "network": "RNN", "flags": "", "seed": 0, "step": 100, "accuracy": 0.9989}
+    assert study_settings.table([never])[0]["all at 99.9 % by step"] == "not reached"
+
+
+def test_a_row_of_the_table_is_trained_with_its_flags(call, tmp_path):
+    one = "--only", "identity", "--seeds", 1, "--jobs", 1, "--out_dir", tmp_path
+    call(study_settings.main, *one)
+    (line,) = csv.DictReader((tmp_path / "accuracy.csv").read_text().splitlines())
+    assert (line["T"], line["network"]) == ("20", "RNN")
+    assert line["settings"] == "--rnn_start identity --learning_rate 0.0003"
+    assert float(line["worst, %"]) > 98, "the fair rival learns 20 digits"
+    args = train.parse_args(["--rnn_start=identity", "--learning_rate=0.0003", "--input_length=19"])
+    assert (args.seed, args.train_steps, args.max_lag, args.decay) == (300, 500, 100, True)
+    _, curve = train.train_and_test(("rnn", 20, 300, args))
+    assert line["worst, %"] == f"{100 * curve[-1]['accuracy']:.2f}"
 
 
 def test_the_figure_draws_each_seed_and_the_median():
     rows = [
-        {"network": name, "seed": seed} | row
+        row | {"network": name}
         for name, ends in (("lstm", (1.0, 0.9, 0.2)), ("rnn", (0.1, 0.3, 0.4)))
-        for seed, curve in enumerate(curves_of(*ends))
-        for row in curve
+        for row in curves_of(*ends)
     ]
-    figure = training_figure(20, rows, 0.999)
+    figure = training_figure(20, rows)
     (axes,), (legend,) = figure.axes, figure.legends
     last = [line.get_ydata()[-1] for line in axes.lines[:8]]
     assert last == pytest.approx([100, 90, 20, 90, 10, 30, 40, 30])
