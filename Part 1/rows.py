@@ -47,6 +47,8 @@ def read_csv(path, columns):
     try:
         with open(path, newline="", encoding="utf-8") as file:
             for texts in csv.DictReader(file):
+                if None in texts.values():
+                    raise ValueError("a line is too short")
                 row = {}
                 for name, kind in columns.items():  # a refusal names the column
                     row[name] = kind(texts[name])

@@ -12,6 +12,7 @@ import study_start
 import train
 from conftest import HERE
 
+pytestmark = pytest.mark.skipif(not (HERE.parent / "pics").exists(), reason="this part alone")
 STUDIES = {
     "accuracy": study_settings,
     "start": study_start,
