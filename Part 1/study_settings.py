@@ -20,8 +20,8 @@ T20, T40 = "--input_length 19", "--input_length 39 --train_steps 1000 --eval_eve
 SETTINGS = {  # {name: (flags of train.py, number of seeds)}
     "defaults": ("", 40),
     "rnn": (f"--model rnn {T20} --learning_rate 0.001", 20),
-    "identity": (f"--model rnn {T20} --rnn_start identity --learning_rate 0.0003", 20),
-    "orthogonal": (f"--model rnn {T20} --rnn_start orthogonal --learning_rate 0.0003", 20),
+    "identity": (f"--model rnn {T20} --rnn_start identity --learning_rate 0.0006", 20),
+    "orthogonal": (f"--model rnn {T20} --rnn_start orthogonal --learning_rate 0.0006", 20),
     "T = 40": (f"{T40} --learning_rate 0.001", 20),
     "identity, T = 40": (f"--model rnn {T40} --rnn_start identity --learning_rate 0.0003", 20),
     "orthogonal, T = 40": (f"--model rnn {T40} --rnn_start orthogonal --learning_rate 0.0003", 20),
