@@ -198,21 +198,21 @@ def table(rows):
     """
     lines = []
     for name in dict.fromkeys(row["training"] for row in rows):
-        last, known, at_end = [], [], {LATE: [], 200: []}
+        last, at_end = {}, {LATE: [], 200: []}  # last: {epochs that are known: last collapsed}
         for epochs, shares in curves_of(rows, name, "commonest_digit"):
-            known.append(min(epochs[-1], LATE))
             pairs = zip(epochs, shares, strict=True)
             collapsed = [epoch for epoch, share in pairs if share >= COLLAPSED and epoch <= LATE]
-            last.append(max(collapsed, default=0))
+            last.setdefault(min(epochs[-1], LATE), []).append(max(collapsed, default=0))
         for epochs, distances in curves_of(rows, name, "frechet_distance"):
             for epoch, distance in zip(epochs, distances, strict=True):
                 if epoch in at_end:
                     at_end[epoch].append(distance)
-        line = {"training": CHANGES[name].title, "seeds": len(last)}
+        line = {"training": CHANGES[name].title, "seeds": sum(map(len, last.values()))}
         line["distance, epochs 6 to 10"] = range_of(early_means(rows, name, "frechet_distance"))
         for epoch, distances in at_end.items():
             line[f"distance after {epoch}"] = range_of(distances, int(name in OURS))
-        line["last collapsed epoch"] = f"{range_of(last)} of {range_of(known)}"
+        ends = [f"{range_of(epochs)} of {known}" for known, epochs in last.items()]
+        line["last collapsed epoch"] = ", ".join(ends)
         line["D of real images"] = range_of(early_means(rows, name, "d_real"), 2)
         line["D of fakes"] = range_of(early_means(rows, name, "d_fake"), 2)
         lines.append(line)
