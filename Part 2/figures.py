@@ -158,7 +158,7 @@ def quality_figure(rows):
     axes.set(yscale="log", xlim=(0, None))
     axes.set_xlabel("epoch", fontsize=12)
     axes.set_ylabel("Fréchet distance (lower is better)", fontsize=12)
-    axes.set_title("The template gets nearer to MNIST with less momentum, ours nearest", fontsize=14)
+    axes.set_title("With less momentum, the template gets nearer to MNIST", fontsize=14)
     axes.yaxis.set_major_formatter("{x:g}")
     if axes.lines:
         figure.legend(loc="outside lower center", ncols=2, fontsize=12)
