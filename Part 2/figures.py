@@ -128,7 +128,7 @@ def collapse_figure(rows):
     for step, values in means.items():
         right.plot([step] * len(values), values, "o", color="black", alpha=0.6)
     right.plot(means.keys(), [statistics.mean(v) for v in means.values()], color="black")
-    right.set(ylim=(0, None), xticks=list(steps.values()))
+    right.set(ylim=(0, None), xticks=list(means))
     right.set_xlabel("steps by which it is late", fontsize=12)
     right.set_ylabel("Fréchet distance, epochs 6 to 10", fontsize=12)
     right.set_title("The later, the worse", fontsize=13)
