@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 import common
 
@@ -19,6 +20,14 @@ def pytest_configure():
     """Refuse to test both parts in one process, where their scripts' names would collide."""
     if common.HERE.resolve() != HERE:  # it was imported by the other part's conftest.py
         pytest.exit('one part at a time: pytest "Part 1" && pytest "Part 2"', returncode=2)
+
+
+@pytest.fixture(autouse=True)
+def same_threads():
+    """Undo what `each` does to this process: it computes with one thread from then on."""
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture
