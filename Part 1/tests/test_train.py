@@ -66,6 +66,7 @@ def test_the_seed_decides_weights_palindromes_and_batches():
 
 
 def test_two_processes_write_what_one_call_returns(script, tmp_path):
+    torch.set_num_threads(1)  # as each job has
     flags = "--input_length", 4, 7, "--eval_every", 2, "--seed", 4, "--seeds", 2
     done = script("train.py", *THREE_STEPS, *flags, "--jobs", 2, "--out_dir", "out")
     assert (done.returncode, done.stderr) == (0, "")
