@@ -6,6 +6,8 @@ import statistics
 import matplotlib
 from matplotlib.figure import Figure
 
+from rows import grouped
+
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#777777"
 
 SOLVED = 0.999  # the accuracy from which on a length counts as solved
@@ -22,14 +24,12 @@ def training_figure(T, rows):
     axes = figure.subplots()
     steps = sorted({row["step"] for row in rows})
     for name, color in ("lstm", BLUE), ("rnn", ORANGE):
-        curves = {}
-        for row in rows:
-            if row["network"].lower() == name:
-                curves.setdefault(row["seed"], []).append(100 * row["accuracy"])
-        for curve in curves.values():
+        own = grouped([row for row in rows if row["network"].lower() == name], "seed").values()
+        curves = [[100 * row["accuracy"] for row in points] for points in own]
+        for curve in curves:
             axes.plot(steps, curve, color=color, lw=0.6, alpha=0.45)
         if curves:
-            median = [statistics.median(shares) for shares in zip(*curves.values(), strict=True)]
+            median = [statistics.median(shares) for shares in zip(*curves, strict=True)]
             axes.plot(steps, median, color=color, lw=2.5, label=name.upper())
     least = min((row["accuracy"] for row in rows if row["step"] >= 60), default=0)
     shown = 60 if 60 in steps and least >= SOLVED else steps[-1]

@@ -4,8 +4,6 @@ A state h has H entries and a last one that is always 1, so that a map M (H + 1,
 constant; states are rows, and M leads h to h @ M.
 """
 
-import functools
-
 import torch
 
 from dataset import encode
@@ -13,9 +11,7 @@ from dataset import encode
 N, N_DIGITS = 1000, 100  # sequences to fit the maps, and as many to be asked; their length
 RIDGE = 1.0  # of the fit
 PATH = 4  # places of one first digit on the dial, from the length home on
-APART, MANY = 0.3, 40  # states differ by this share of their spread; so many are not counted
 LASTS, TURNS = 0.98, 5  # an eigenvalue lasts from this modulus on, and turns by more degrees
-NEAR, N_RANDOM = 0.75, 300  # angles so near, in degrees, are one; random sets to compare with
 
 
 @torch.no_grad()
@@ -60,16 +56,6 @@ def right(model, h, first):
     return ((h @ layer.T).argmax(dim=1) == first).double().mean().item()
 
 
-def count_states(h):
-    """Return how many different states there are among h (..., H + 1), at most MANY."""
-    rest, n = h.flatten(0, -2), 0
-    spread = (rest - rest.mean(dim=0)).square().sum(dim=1).mean().sqrt()
-    while len(rest) and n < MANY:
-        rest = rest[(rest - rest[0]).norm(dim=1) > APART * spread]
-        n += 1
-    return n
-
-
 def lasting(M):
     """Return the complex eigenvalues (k,) of a map that last, one of each pair, and its vectors."""
     values, vectors = torch.linalg.eig(M[:-1, :-1])
@@ -103,8 +89,7 @@ def look(model, home, lengths, device, dial):
     * "own", "undone" and, as a control, "one too many": the share of right answers to sequences
       that begin with 5 to 9. The maps that undo digits have seen those that begin with 0 to 4. At
       the length home, "own" is that of "all", too.
-    * "states": how many there are from home on.
-    * "angle" and then "modulus": of each eigenvalue that lasts, of the map of all sequences.
+    * "angle": of each eigenvalue that lasts, in degrees, of the map of all sequences.
     * "x" and "y", if `dial`: where the ten first digits are, and where one of them goes.
     """
     rng = torch.Generator().manual_seed(0)  # all networks read the same sequences
@@ -115,9 +100,6 @@ def look(model, home, lengths, device, dial):
     seen = []
     for value in lasting(M)[0]:
         seen.append((home, "angle", "all", torch.rad2deg(value.angle()).item()))
-        seen.append((home, "modulus", "all", value.abs().item()))
-    n_states = count_states(test[home - 2 :, ::4])  # fewer sequences, but each hour
-    seen.append((home, "states", "all", float(n_states)))
     seen.append((home, "own", "all", right(model, test[home - 2], first)))
 
     if dial:
@@ -136,34 +118,3 @@ def look(model, home, lengths, device, dial):
     led = undo(h, home + 1, home, maps, extra=1)
     seen.append((home + 1, "one too many", "5 to 9", right(model, led, first)))
     return seen
-
-
-def distinct(angles):
-    """Return the angles in ascending order, without those that are NEAR the one before."""
-    kept = []
-    for angle in sorted(angles):
-        if not kept or angle - kept[-1] > NEAR:
-            kept.append(angle)
-    return kept
-
-
-def one_hand(angles):
-    """Return which angle has odd multiples that come nearest to all k angles, and how near.
-
-    All are degrees. The angle is itself NEAR one of them, and k + 2 multiples are tried. More than
-    half a turn is less, the other way round.
-    """
-    angles = torch.tensor(angles)
-    hands = torch.arange(0, 180.01, 0.02)
-    hands = hands[(hands[:, None] - angles).abs().amin(dim=1) <= NEAR]
-    multiples = torch.outer(hands, torch.arange(1.0, 2 * len(angles) + 4, 2))
-    multiples = 180 - (180 - multiples % 360).abs()  # (n, k + 2)
-    off = (multiples[:, :, None] - angles).abs().amin(dim=1).amax(dim=1)
-    return hands[off.argmin()].item(), off.min().item()
-
-
-@functools.cache
-def random_hands(k):
-    """Return how near the odd multiples of one angle come to k random angles, N_RANDOM times."""
-    angles = 180 * torch.rand(N_RANDOM, k, generator=torch.Generator().manual_seed(0))
-    return [one_hand(each)[1] for each in angles.tolist()]

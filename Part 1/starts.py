@@ -5,7 +5,6 @@ from torch import nn
 
 from dataset import encode
 from networks import make_network
-from rnn import VanillaRNN
 
 
 def fresh(network, start, size, seed):
@@ -57,19 +56,3 @@ def trace(model, digits):
         apart = torch.cdist(h, h) + 1e9 * torch.eye(10)  # a digit is not compared with itself
         logs.append(apart.amin(dim=(1, 2)).clamp(min=1e-30).log().mean())
     return (logs[0] - logs[1]).exp().item()
-
-
-def gradient(model, digits):
-    """Return the norm of the loss's gradient at the first of digits (N, n), beside the last's."""
-    x = encode(digits, one_hot=True).double().requires_grad_()
-    loss = nn.functional.cross_entropy(model(x)[0], digits[:, 0], reduction="sum")
-    (slope,) = torch.autograd.grad(loss, x)
-    logs = slope.norm(dim=2).clamp(min=1e-30).log().mean(dim=0)
-    return (logs[0] - logs[-1]).exp().item()
-
-
-def factor(model):
-    """Return what a step makes of a state: the spectral radius of Whh, or the mean of sigm(bf)."""
-    if isinstance(model, VanillaRNN):
-        return torch.linalg.eigvals(model.Whh.detach()).abs().max().item()
-    return model.b.detach().chunk(4)[2].sigmoid().mean().item()

@@ -11,7 +11,7 @@ import itertools
 
 import torch
 
-from common import HERE, begin, each, make_parser, number, run
+from common import HERE, begin, make_parser, number, run
 from dataset import PalindromeDataset
 from figures import gates_figure
 from gates import BAR, HELD_FROM, SYMBOLS, Streams, gates_of, hold, leave_out, read
@@ -29,7 +29,7 @@ COLUMNS = dict.fromkeys(("experiment", "network", "seed", "reads"), str) | {
     "length": number(int, 1),
     "change": str,
     "gate": str,
-    "step": lambda text: text and int(text),  # since the bar; in the strip, of the stream
+    "step": lambda text: text and int(text),  # of the stream
     "symbol": str,
     "share": number(float, 0, 1),  # of right answers, or what the gate lets through
 }
@@ -37,7 +37,6 @@ TABLES = {  # experiment: the formats of a line's name and of a column's
     "held": ("{change}", "{reads} of {length}"),
     "learnt": ("{network}", "{length} symbols"),
     "cut": ("{network}: {change}", "T = {length}"),
-    "steps": ("{step}", "{gate}"),
 }
 
 NOTHING = {"nothing": hold({})}
@@ -78,7 +77,7 @@ def at_means(model, reads, length):
 
 
 def follow_bar(model):
-    """Yield rows: gates held at their means by step since the bar; how open they are by step."""
+    """Yield rows: gates held at their means by step since the bar; those of one stream."""
     fit, test = dataset("streams", 20, FIT), dataset("streams", 20, TEST)
     since_bar = fit.since_bar[:, HELD_FROM:]
     means = {}
@@ -90,17 +89,15 @@ def follow_bar(model):
         "all, another stream's": hold(means, test.since_bar.roll(1, dims=0)),
     }
     yield from ask("held", model, "streams", [20], changes)
-    gates, symbols = gates_of(model, test), test.symbols[0].tolist()
-    row = {"reads": "streams", "length": 20}
+    open_by, symbols = gates_of(model, test), test.symbols[0].tolist()  # the first stream is drawn
+    row = {"experiment": "strip", "reads": "streams", "length": 20}
     for gate, step in itertools.product("ifo", range(20)):
-        row |= {"gate": gate, "step": step}
-        yield row | {"experiment": "steps", "share": means[gate][step].mean().item()}
         symbol = "bar" if symbols[step] == BAR else str(symbols[step])
-        share = gates[gate][0, step].mean().item()  # of the first stream
-        yield row | {"experiment": "strip", "symbol": symbol, "share": share}
+        share = open_by[gate][0, step].mean().item()
+        yield row | {"gate": gate, "step": step, "symbol": symbol, "share": share}
 
 
-def measure_one(job):
+def measure(job):
     """Train the network of a job (name, seed, args), and return its rows."""
     name, seed, args = job
     rows = []
@@ -125,17 +122,6 @@ def measure_one(job):
             rows.append(row | {"share": share})
     row = dict.fromkeys(COLUMNS, "") | {"network": name, "seed": seed}
     return [row | cells for cells in rows]
-
-
-def measure(args):
-    """Yield the rows of each network."""
-    jobs = [
-        (name, seed, args)
-        for name in args.only
-        for seed in ([""] if name in ONCE else range(args.seed, args.seed + args.seeds))
-    ]
-    for _, rows in each(measure_one, jobs, args):
-        yield rows
 
 
 def spread(shares):
@@ -165,12 +151,15 @@ def table(rows, experiment, line, column):
 def main():
     """Train networks; hold, leave out and cut gates, or read what was measured; show it."""
     parser = make_parser(__doc__)
-    names = [*LEFT_OUT, *PALINDROMES, *ONCE]
-    parser.add_argument("--only", nargs="+", choices=names, default=names, help="which networks")
-    add_study_flags(parser, seed=300, seeds=5)
+    add_study_flags(parser, [*LEFT_OUT, *PALINDROMES, *ONCE], seed=300, seeds=5)
     args = parser.parse_args()
     begin(args)
-    rows = study_rows(args, args.out_dir / "gates_rows.csv", COLUMNS, measure)
+    jobs = [
+        (name, seed, args)
+        for name in args.only
+        for seed in ([""] if name in ONCE else range(args.seed, args.seed + args.seeds))
+    ]
+    rows = study_rows(args, args.out_dir / "gates_rows.csv", COLUMNS, measure, jobs)
     for experiment, layout in TABLES.items():
         if lines := table(rows, experiment, *layout):
             save_csv(args.out_dir / f"gates_{experiment}.csv", lines, show=True)

@@ -1,7 +1,7 @@
 """How do the RNN and the LSTM remember the first digit: with a clock, or with a memory that stands?
 
     python study_memory.py                                   seven trainings, 130 networks
-    python study_memory.py --rows results/memory_rows.csv    tables and figure, in seconds
+    python study_memory.py --rows results/memory_rows.csv    table and figure, in seconds
 
 The networks read random sequences, not palindromes, and are asked for the first digit after each
 digit. The map of one digit is the linear map that best leads from a state to the next one. If it
@@ -14,16 +14,17 @@ import statistics
 from typing import NamedTuple
 
 import maps
-from common import begin, each, make_parser, number, run
+from common import begin, make_parser, number, run
 from dataset import PalindromeDataset
 from figures import memory_figure
 from networks import MAX_LAG, make_network
-from rows import add_study_flags, save_csv, save_figure, study_rows
+from rows import add_study_flags, grouped, save_csv, save_figure, study_rows
 from train import train
 
 SHOWN = range(10, 61)  # the lengths T in memory.png
 IN_TABLE = (10, 19, 20, 21, 40, 60)  # the lengths T in memory.csv
 KNOWS, WRONG = 0.99, 0.2  # right is who is right on so many, and wrong who is on no more
+NEAR = 0.75  # degrees from a multiple of an hour that count as one
 
 
 class Training(NamedTuple):
@@ -45,6 +46,11 @@ class Training(NamedTuple):
     def home(self):
         """The length at which a state is read off: 20, or the middle one of its own."""
         return 20 if 20 in self.lengths else self.lengths[len(self.lengths) // 2]
+
+    @property
+    def hour(self):
+        """The least turn, in degrees, that brings a hand back at each of several lengths."""
+        return 360 / math.gcd(*self.lengths) if len(self.lengths) > 1 else None
 
 
 ONE, TENS, ALL = (20,), (10, 20, 30, 40), tuple(range(5, 41))
@@ -98,7 +104,7 @@ def train_network(name, seed, device):
     )
 
 
-def measure_network(job):
+def measure(job):
     """Train the network of a job (name, seed, args), let it read, and return its rows."""
     name, seed, args = job
     model, home = train_network(name, seed, args.device), TRAININGS[name].home
@@ -107,24 +113,13 @@ def measure_network(job):
     return [dict(zip(COLUMNS, (name, seed, *what), strict=True)) for what in seen]
 
 
-def measure(args):
-    """Yield the rows of each network."""
-    jobs = [
-        (name, seed, args)
-        for name in args.only
-        for seed in range(args.seed, args.seed + (args.seeds or TRAININGS[name].seeds))
-    ]
-    for _, rows in each(measure_network, jobs, args):
-        yield rows
-
-
 class Network(NamedTuple):
     """What the rows say of one network."""
 
     name: str  # of its training
     seed: int
     values: dict  # {(what, first digits, T): value} of its rows
-    angles: list  # in degrees, ascending; those that are near each other once
+    angles: list  # of its map of one digit, in degrees
     right: float  # the share of right answers to all first digits, at the length home
 
     @property
@@ -137,19 +132,21 @@ class Network(NamedTuple):
         """What its memory does."""
         return "turns" if max(self.angles, default=0) > maps.TURNS else "stands"
 
+    @property
+    def keeps_hours(self):
+        """Whether it turns by whole hours only."""
+        hour = TRAININGS[self.name].hour
+        return all(abs(math.remainder(angle, hour)) <= NEAR for angle in self.angles)
+
 
 def networks(rows):
     """Return the Networks that the rows are of, those of one training and kind together."""
-    found = {}
-    for row in rows:
-        values, angles = found.setdefault((row["training"], row["seed"]), ({}, []))
-        values[row["what"], row["first digits"], row["T"]] = row["value"]
-        if row["what"] == "angle":
-            angles.append(row["value"])
     result = []
-    for (name, seed), (values, angles) in found.items():
+    for (name, seed), own in grouped(rows, "training", "seed").items():
+        values = {(row["what"], row["first digits"], row["T"]): row["value"] for row in own}
+        angles = [row["value"] for row in own if row["what"] == "angle"]
         right = values["own", "all", TRAININGS[name].home]
-        result.append(Network(name, seed, values, maps.distinct(angles), right))
+        result.append(Network(name, seed, values, angles, right))
     order = [*TRAININGS]
     return sorted(result, key=lambda one: (order.index(one.name), one.knows, one.memory, one.seed))
 
@@ -157,7 +154,8 @@ def networks(rows):
 def table(rows):
     """Return the rows of memory.csv: mean shares in % of the networks of one training and kind.
 
-    Where the memory turns, all are asked once more with the digits undone.
+    Where the memory turns, all are asked once more with the digits undone. A hand that has to be
+    back at several lengths T must turn by whole hours, multiples of 360 degrees / their gcd.
     """
     groups, lines = {}, []
     for network in networks(rows):
@@ -175,35 +173,8 @@ def table(rows):
             key = "one too many", "5 to 9", TRAININGS[name].home + 1
             control = round(100 * statistics.mean(one.values[key] for one in group))
             row["one too many"] = control if what == "undone" else ""
-            lines.append(row)
-    return lines
-
-
-def angle_table(rows):
-    """Return the rows of memory_angles.csv, one for each network that turns: is it a single hand?
-
-    tanh is odd: with h, -h is a state, where biases are small. What a hand's angle does to a state
-    then has only odd multiples of it. "random" are the sets of as many random angles that are as
-    near to odd multiples of one, in %. Who is right at several lengths must turn by whole hours.
-    """
-    lines = []
-    for network in networks(rows):
-        if network.memory == "turns":
-            hand, off = maps.one_hand(network.angles)
-            others = maps.random_hands(len(network.angles))
-            lengths = TRAININGS[network.name].lengths
-            hour = 360 / math.gcd(*lengths) if len(lengths) > 1 else math.inf
-            beside = max(abs(math.remainder(angle, hour)) for angle in network.angles)
-            row = {"network": TRAININGS[network.name].label, "seed": network.seed}
-            row["knows"] = network.knows
-            row["angles"] = " ".join(f"{angle:.1f}" for angle in network.angles)
-            row["odd multiples of"], row["within"] = f"{hand:.2f}", f"{off:.2f}"
-            near = max(off, 0.1)  # the hands that are tried are 0.02 degrees apart
-            as_near = sum(other <= near for other in others)
-            row["random, %"] = round(100 * as_near / len(others), 1)
-            row["hour"] = f"{hour:g}" if hour < 180 else ""
-            row["from hours"] = f"{beside:.2f}" if hour < 180 else ""
-            row["half a turn"] = "yes" if 180 - network.angles[-1] < maps.NEAR else "no"
+            hours = sum(one.keeps_hours for one in group) if TRAININGS[name].hour else ""
+            row["by whole hours"] = hours if memory == "turns" else ""
             lines.append(row)
     return lines
 
@@ -225,19 +196,20 @@ def drawn(rows):
 def main():
     """Measure, or read what was measured; print the table, draw the figure."""
     parser = make_parser(__doc__)
-    default = [name for name in TRAININGS if name not in NOT_BY_DEFAULT]
-    parser.add_argument("--only", nargs="+", choices=TRAININGS, default=default, help="which")
-    add_study_flags(parser, seed=300, seeds=None)
+    add_study_flags(parser, TRAININGS, seed=300)
+    parser.set_defaults(only=[name for name in TRAININGS if name not in NOT_BY_DEFAULT])
     args = parser.parse_args()
     begin(args)
-    rows = study_rows(args, args.out_dir / "memory_rows.csv", COLUMNS, measure)
+    jobs = [
+        (name, seed, args)
+        for name in args.only
+        for seed in range(args.seed, args.seed + (args.seeds or TRAININGS[name].seeds))
+    ]
+    rows = study_rows(args, args.out_dir / "memory_rows.csv", COLUMNS, measure, jobs)
     save_csv(args.out_dir / "memory.csv", table(rows), show=True)
-    angles, shown = angle_table(rows), drawn(rows)
-    if angles:
-        save_csv(args.out_dir / "memory_angles.csv", angles)
-    if shown:
+    if shown := drawn(rows):
         save_figure(args.out_dir / "memory.png", memory_figure(shown), rows)
-    print(f"rows, tables and figure are in {args.out_dir}")
+    print(f"rows, table and figure are in {args.out_dir}")
 
 
 if __name__ == "__main__":

@@ -16,17 +16,7 @@ from pathlib import Path
 
 import torch
 
-from common import (
-    HERE,
-    add_jobs_flag,
-    add_run_flags,
-    begin,
-    each,
-    make_parser,
-    number,
-    run,
-    save_weights,
-)
+from common import HERE, add_jobs_flags, begin, each, make_parser, run, save_weights
 from intervals import OUT, gates, hull, inside, lead, product, step
 from lstm import LSTM
 from networks import load_network
@@ -137,10 +127,7 @@ def main():
     files = [HERE / "palindrome_rnn.pth", HERE / "palindrome_lstm.pth"]
     which.add_argument("--weights", nargs="+", type=Path, default=files, help=files_help)
     which.add_argument("--train", action="store_true", help="prove networks that are trained now")
-    count, seeds_help = number(int, 1, 10_000), "trainings of each network: seed, seed + 1, ..."
-    parser.add_argument("--seeds", type=count, default=1, help=seeds_help)
-    add_run_flags(parser, seed=1)
-    add_jobs_flag(parser)
+    add_jobs_flags(parser, seed=1, seeds=1)
     args = parser.parse_args()
     begin(args)
     if args.train:

@@ -11,9 +11,9 @@ accuracy.csv the table, and t5.png and t20.png show the defaults. Rates were cho
 
 import statistics
 
-from common import begin, each, make_parser, number, run
+from common import begin, make_parser, number, run
 from figures import SOLVED, training_figure
-from rows import add_study_flags, save_csv, save_figure, study_rows
+from rows import add_study_flags, grouped, save_csv, save_figure, study_rows
 from train import jobs_of, parse_args, train_and_test
 
 T20, T40 = "--input_length 19", "--input_length 39 --train_steps 1000 --eval_every 25"
@@ -51,7 +51,7 @@ def shown(flags):
     return " ".join(words) or "defaults"
 
 
-def rows_of(job):
+def measure(job):
     """Train one network; return the rows of its curve. A job is (flags shown, job of train.py)."""
     text, training = job
     name, T, seed, _ = training
@@ -60,16 +60,15 @@ def rows_of(job):
     return [head | {"step": row["step"], "accuracy": row["accuracy"]} for row in curve]
 
 
-def measure(args):
-    """Train; yield the rows of each curve."""
+def all_jobs(args):
+    """Return the jobs of the settings args.only."""
     jobs = []
     for name in args.only:
         flags, seeds = SETTINGS[name]
         seeds = f"--seed {args.seed} --seeds {args.seeds or seeds} --device {args.device}"
         trainings = jobs_of(parse_args(f"{flags} {seeds}".split()))
         jobs += [(shown(flags), training) for training in trainings]
-    for _, rows in each(rows_of, jobs, args):
-        yield rows
+    return jobs
 
 
 def table(rows):
@@ -77,15 +76,12 @@ def table(rows):
 
     "least late" is the least accuracy of any seed in the last fifth of the training.
     """
-    groups = {}
-    for row in rows:
-        curves = groups.setdefault((row["T"], row["network"], row["flags"]), {})
-        curves.setdefault(row["seed"], []).append(row)
     lines = []
-    for (T, network, flags), curves in groups.items():
-        last = [100 * curve[-1]["accuracy"] for curve in curves.values()]
+    for (T, network, flags), points in grouped(rows, "T", "network", "flags").items():
+        curves = grouped(points, "seed").values()
+        last = [100 * curve[-1]["accuracy"] for curve in curves]
         late, solved = [], []
-        for curve in curves.values():
+        for curve in curves:
             steps = curve[-1]["step"]
             late += [row["accuracy"] for row in curve if row["step"] >= 0.8 * steps]
             solved.append([row["step"] for row in curve if row["accuracy"] >= SOLVED])
@@ -102,11 +98,10 @@ def table(rows):
 def main():
     """Measure, or read what was measured; show it."""
     parser = make_parser(__doc__)
-    parser.add_argument("--only", nargs="+", choices=SETTINGS, default=[*SETTINGS], help="which")
-    add_study_flags(parser, seed=300, seeds=None)
+    add_study_flags(parser, SETTINGS, seed=300)
     args = parser.parse_args()
     begin(args)
-    rows = study_rows(args, args.out_dir / "accuracy_rows.csv", COLUMNS, measure)
+    rows = study_rows(args, args.out_dir / "accuracy_rows.csv", COLUMNS, measure, all_jobs(args))
     save_csv(args.out_dir / "accuracy.csv", table(rows), show=True)
     for T in 5, 20:
         curves = [row for row in rows if row["T"] == T and row["flags"] == "defaults"]

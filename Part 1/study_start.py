@@ -15,11 +15,11 @@ from typing import NamedTuple
 
 import torch
 
-from common import begin, each, make_parser, number, run
+from common import begin, make_parser, number, run
 from dataset import PalindromeDataset
 from figures import start_figure
-from rows import add_study_flags, save_csv, save_figure, study_rows
-from starts import factor, fresh, gradient, trace
+from rows import add_study_flags, grouped, save_csv, save_figure, study_rows
+from starts import fresh, trace
 from train import accuracy, train
 
 N_SEQUENCES = 48
@@ -63,8 +63,7 @@ class Job(NamedTuple):
     seed: int
 
 
-COLUMNS = Job.__annotations__ | dict.fromkeys(("trace", "gradient", "factor"), number(float, 0))
-COLUMNS |= {"accuracy": number(float, 0, 1)}
+COLUMNS = Job.__annotations__ | {"trace": number(float, 0), "accuracy": number(float, 0, 1)}
 
 
 def jobs_of(experiment, args):
@@ -82,33 +81,16 @@ def jobs_of(experiment, args):
     return jobs
 
 
-def row_of(job):
-    """Look at a fresh network, then train it; return its row."""
+def measure(job):
+    """Look at a fresh network, then train it; return its row, in a list."""
     model = fresh(job.network, job.start, job.size, job.seed)
     rng = torch.Generator().manual_seed(job.seed)
     digits = torch.randint(10, (N_SEQUENCES, job.T - 1), generator=rng)
-    exact = copy.deepcopy(model).double()
-    row = job._asdict() | {"trace": trace(exact, digits), "gradient": gradient(exact, digits)}
-    row["factor"] = factor(exact)
+    row = job._asdict() | {"trace": trace(copy.deepcopy(model).double(), digits)}
     dataset = PalindromeDataset(job.T - 1, 100_000, one_hot=True, seed=job.seed)
     train_set, test_set = dataset.split(0.8)
     train(model, [train_set], job.steps, job.rate, seed=job.seed)
-    return row | {"accuracy": accuracy(model, test_set)}
-
-
-def measure(args):
-    """Train; yield the row of each network."""
-    jobs = [job for experiment in args.only for job in jobs_of(experiment, args)]
-    for _, row in each(row_of, jobs, args):
-        yield [row]
-
-
-def grouped(rows, *columns):
-    """Return {values of the columns: the rows that have them}."""
-    groups = {}
-    for row in rows:
-        groups.setdefault(tuple(row[column] for column in columns), []).append(row)
-    return groups
+    return [row | {"accuracy": accuracy(model, test_set)}]
 
 
 def bins_table(rows):
@@ -154,42 +136,17 @@ def rates_table(rows):
     return table
 
 
-def ranks(values):
-    """Return the rank of each of N values, (N,); equal values share theirs."""
-    column = torch.tensor(values).double()[:, None]
-    return (column > column.T).sum(1) + (column == column.T).sum(1) / 2
-
-
-def measures_table(rows):
-    """Return the rank correlation (Spearman's) of what is seen before with the accuracy after."""
-    kept = [row for row in rows if row["experiment"] in ("known", "new")]
-    table = []
-    for measure in "trace", "gradient", "factor":
-        line = {"seen before": measure}
-        for (network,), some in grouped(kept, "network").items():
-            pair = [ranks([row[name] for row in some]) for name in (measure, "accuracy")]
-            line[network] = f"{torch.corrcoef(torch.stack(pair))[0, 1].item():.2f}"
-        table.append(line)
-    return table
-
-
-TABLES = {
-    "start": bins_table,
-    "start_each": starts_table,
-    "start_rates": rates_table,
-    "start_measures": measures_table,
-}
+TABLES = {"start": bins_table, "start_each": starts_table, "start_rates": rates_table}
 
 
 def main():
     """Measure, or read what was measured; show it."""
     parser = make_parser(__doc__)
-    names = [*EXPERIMENTS]
-    parser.add_argument("--only", nargs="+", choices=names, default=names, help="experiments")
-    add_study_flags(parser, seed=300, seeds=None)
+    add_study_flags(parser, EXPERIMENTS, seed=300)
     args = parser.parse_args()
     begin(args)
-    rows = study_rows(args, args.out_dir / "start_rows.csv", COLUMNS, measure)
+    jobs = [job for experiment in args.only for job in jobs_of(experiment, args)]
+    rows = study_rows(args, args.out_dir / "start_rows.csv", COLUMNS, measure, jobs)
     for name, table in TABLES.items():
         if lines := table(rows):
             save_csv(args.out_dir / f"{name}.csv", lines, show=True)

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from common import add_jobs_flag, add_run_flags, begin, each, make_parser, number, run, save_weights
+from common import add_jobs_flags, begin, each, make_parser, number, run, save_weights
 from dataset import PalindromeDataset, encode
 from figures import training_figure
 from networks import MAX_LAG, make_network
@@ -96,9 +96,7 @@ def parse_args(argv=None):
     parser.add_argument("--decay", action=on_or_off, default=True, help=text)
     parser.add_argument("--max_norm", type=positive, default=10.0, help="of the gradient, clipped")
     parser.add_argument("--eval_every", type=count, default=10, help="steps between measurements")
-    parser.add_argument("--seeds", type=count, default=3, help="runs: seed, seed + 1, ...")
-    add_run_flags(parser, seed=300)
-    add_jobs_flag(parser)
+    add_jobs_flags(parser, seed=300, seeds=3)
     return parser.parse_args(argv)
 
 

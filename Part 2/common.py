@@ -70,10 +70,13 @@ def add_run_flags(parser, seed=0):
     parser.add_argument("--out_dir", type=Path, default=HERE / "run", help="folder for the files")
 
 
-def add_jobs_flag(parser):
-    """Add --jobs, whose default is the number of cores."""
+def add_jobs_flags(parser, seed, seeds):
+    """Add the flags of add_run_flags, --seeds, and --jobs, whose default is one for each core."""
+    add_run_flags(parser, seed)
+    count, text = number(int, 1, 10_000), "runs: seed, seed + 1, ..."
+    parser.add_argument("--seeds", type=count, default=seeds, help=text)
     text = "trainings at the same time, one thread each; on a GPU one"
-    parser.add_argument("--jobs", type=number(int, 1, 999), default=os.cpu_count(), help=text)
+    parser.add_argument("--jobs", type=count, default=os.cpu_count(), help=text)
 
 
 def begin(args):

@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torchvision.utils import save_image
 
 from common import save
+from rows import grouped
 
 # Okabe and Ito's colour-blind-safe palette.
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#777777"
@@ -71,12 +72,8 @@ def losses_figure(rows):
 
 def curves_of(rows, training, column):
     """Return [(epochs, values)] of a column, one of each seed of a training."""
-    seeds = dict.fromkeys(row["seed"] for row in rows if row["training"] == training)
-    curves = []
-    for seed in seeds:
-        own = [row for row in rows if (row["training"], row["seed"]) == (training, seed)]
-        curves.append(([row["epoch"] for row in own], [row[column] for row in own]))
-    return curves
+    seeds = grouped([row for row in rows if row["training"] == training], "seed").values()
+    return [([row["epoch"] for row in own], [row[column] for row in own]) for own in seeds]
 
 
 def early_means(rows, training, column):
@@ -96,27 +93,18 @@ def collapse_figure(rows):
     """
     figure = Figure(figsize=(10.5, 4.6), dpi=100, layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=[1.35, 1])
-    kinds = {
-        "late": ("late, not smooth", "black"),
-        "both": ("momentum: smooth and late", ORANGE),
-        "neither": ("neither", GREY),
-        "smooth": ("smooth, not late", BLUE),
-    }
-    ends = {}
-    for name, (_, color) in kinds.items():
+    for name, label, color, height in (
+        ("late", "late, not smooth", "black", 71),
+        ("both", "momentum: smooth and late", ORANGE, 64),
+        ("neither", "neither", GREY, 33),
+        ("smooth", "smooth, not late", BLUE, 4),
+    ):
+        left.text(9.9, height, label, color=color, fontsize=13, ha="right")
         for epochs, shares in curves_of(rows, name, "commonest_digit"):
-            first = [n for n, epoch in enumerate(epochs) if epoch <= 10]
-            percent = [100 * shares[n] for n in first]
-            left.plot([epochs[n] for n in first], percent, color=color, lw=1.6, alpha=0.8)
-            ends.setdefault(name, []).append(percent[-1])
-    heights = sorted(((statistics.mean(last), name) for name, last in ends.items()), reverse=True)
-    height = 108
-    for mean, name in heights:  # labels stand at their lines, but not upon one another
-        height = min(mean, height - 8)
-        text, color = kinds[name]
-        left.text(10.2, height, text, color=color, fontsize=12, va="center")
+            percent = [100 * s for n, s in zip(epochs, shares, strict=True) if n <= 10]
+            left.plot(epochs[: len(percent)], percent, color=color, lw=1.6, alpha=0.8)
     left.axhline(25, color=GREY, ls=":")
-    left.text(9.9, 26, "collapsed above", color=GREY, fontsize=11, ha="right")
+    left.text(3.6, 26, "collapsed above", color=GREY, fontsize=11)
     left.set(xlim=(1, 10), ylim=(0, 104), xticks=range(1, 11))
     left.set_xlabel("epoch", fontsize=12)
     left.set_ylabel("samples that show the commonest digit, %", fontsize=12)

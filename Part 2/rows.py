@@ -9,15 +9,14 @@ import hashlib
 import io
 from pathlib import Path
 
-from common import InputError, add_jobs_flag, add_run_flags, number, save
+from common import InputError, add_jobs_flags, each, save
 
 
-def add_study_flags(parser, seed, seeds):
-    """Add the flags of a study: which seeds, how many jobs at a time, and --rows."""
-    count, text = number(int, 1, 10_000), "csv files of rows: show these, and measure nothing"
-    add_run_flags(parser, seed=seed)
-    parser.add_argument("--seeds", type=count, default=seeds, help="runs: seed, seed + 1, ...")
-    add_jobs_flag(parser)
+def add_study_flags(parser, names, seed, seeds=None):
+    """Add the flags of a study: --only, of these names, its seeds and jobs, and --rows."""
+    text = "csv files of rows: show these, and measure nothing"
+    parser.add_argument("--only", nargs="+", choices=names, default=[*names], help="what to train")
+    add_jobs_flags(parser, seed, seeds)
     parser.add_argument("--rows", type=Path, nargs="+", metavar="FILE", help=text)
 
 
@@ -60,16 +59,25 @@ def read_csv(path, columns):
     return rows
 
 
-def study_rows(args, path, columns, measure):
-    """Return the rows in the files args.rows or, without them, those of measure(args).
+def study_rows(args, path, columns, measure, jobs):
+    """Return the rows in the files args.rows or, without them, those that measure(job) returns.
 
-    measure yields lists of rows, those of a job each; all rows so far are saved at path each time.
+    All rows so far are saved at path after each file or job.
     """
+    files = (read_csv(file, columns) for file in args.rows or [])
     rows = []
-    for some in (read_csv(file, columns) for file in args.rows) if args.rows else measure(args):
+    for some in files if args.rows else (some for _, some in each(measure, jobs, args)):
         rows += some
         save_csv(path, rows)
     return rows
+
+
+def grouped(rows, *columns):
+    """Return {values of the columns: the rows that have them}, in the order of the rows."""
+    groups = {}
+    for row in rows:
+        groups.setdefault(tuple(row[column] for column in columns), []).append(row)
+    return groups
 
 
 def save_figure(path, figure, rows):

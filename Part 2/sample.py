@@ -3,8 +3,10 @@
     python sample.py                      25 samples of the committed generator
     python sample.py --n 100 --seed 1     100 others
 
-The samples are in samples.png in out_dir.
+The samples are in samples.png in out_dir, three times as big as they are drawn.
 """
+
+import torch
 
 from common import HERE, add_run_flags, begin, load, make_parser, number, run
 from figures import save_grid
@@ -22,7 +24,8 @@ def main():
     begin(args)
     generator = load(args.generator, args.device, Generator.from_state_dict)
     path = args.out_dir / "samples.png"
-    save_grid(path, draw_samples(generator, args.n, args.seed))
+    images = draw_samples(generator, args.n, args.seed)
+    save_grid(path, torch.kron(images, torch.ones(3, 3, device=args.device)))
     print(f"samples in {path}")
 
 

@@ -10,22 +10,22 @@ samples or more are the same digit. Minutes are those of one core of an AMD EPYC
 trainings of CHANGES are made, in some 30 hours.
 """
 
-import contextlib
 import platform
+from contextlib import redirect_stderr, redirect_stdout
 from typing import NamedTuple
 
 import torch
 
 import template
 import train
-from common import begin, each, make_parser, number, run
+from common import begin, make_parser, number, run
 from figures import collapse_figure, curves_of, early_means, quality_figure
 from rows import add_study_flags, save_csv, save_figure, study_rows
 from template import TemplateTraining
 
 COLLAPSED = 0.25  # the share of the commonest digit from which on a training is collapsed
 LATE = 50  # the last epoch at which the table looks for collapse
-OURS = ("ours", "64 fakes", "no R1")  # trainings in our loop
+OURS = ("ours", "slow generator", "64 fakes", "no R1")  # trainings in our loop
 
 
 class Late(TemplateTraining):
@@ -123,15 +123,16 @@ CHANGES = {
     "late 1": Change("late by 1 step", Late, ZERO | {"late": 1}),
     "late 2": Change("late by 2 steps", Late, ZERO | {"late": 2}),
     "late 4": Change("late by 4 steps", Late, ZERO | {"late": 4}),
-    "five steps": Change("β₁ = 0.9, five steps", ManySteps, {"b1_g": 0.0, "d_steps": 5}),
+    "five steps": Change("β₁ = 0.9, five steps each", ManySteps, {"b1_g": 0.0, "d_steps": 5}),
     "0.5": Change("β₁ = 0.5", TemplateTraining, {"b1_g": 0.0, "b1_d": 0.5}),
     "0.8": Change("β₁ = 0.8", TemplateTraining, {"b1_g": 0.0, "b1_d": 0.8}),
-    "slow": Change("a quarter of its rate", TemplateTraining, ZERO | {"lr_d": 5e-5}),
-    "generator": Change("generator's β₁ = 0.9 alone", TemplateTraining, {"b1_d": 0.0}, 3, 50),
+    "slow": Change("a quarter of the rate", TemplateTraining, ZERO | {"lr_d": 5e-5}),
+    "generator": Change("generator's β₁ = 0.9 alone", TemplateTraining, {"b1_d": 0.0}),
     "template": Change("the template", TemplateTraining, {}, 6, 50),
     "half": Change("both networks' β₁ = 0.5", TemplateTraining, dict.fromkeys(ZERO, 0.5), 5, 50),
     "new fakes": Change("the template, new fakes", NewFakes, {}, 2, 50),
     "ours": Change("our settings", train.Training, {}, 3, 200),
+    "slow generator": Change("ours, generator's rate 0.0002", train.Training, {"lr": 2e-4}, 1, 50),
     "64 fakes": Change("ours, 64 fakes", train.Training, {"fakes": 64}, 1, 200),
     "no R1": Change("ours, 64 fakes, no R1", train.Training, {"fakes": 64, "r1": 0.0}, 1, 200),
 }
@@ -148,7 +149,14 @@ COLUMNS |= dict.fromkeys(("confident", "rarest_digit", "commonest_digit"), numbe
 COLUMNS |= dict.fromkeys(train.LOSSES, number_or_nothing) | {"processor": str}
 
 
-def rows_of(job):
+def train_quietly(args, build):
+    """Return the training train.train(args, build), which prints into log.txt in a new folder."""
+    args.out_dir.mkdir(exist_ok=True)
+    with open(args.out_dir / "log.txt", "w") as log, redirect_stdout(log), redirect_stderr(log):
+        return train.train(args, build)
+
+
+def measure(job):
     """Make a training, (name, seed, args), in a folder of its own; return its rows."""
     name, seed, args = job
     _, build, changes, _, epochs = CHANGES[name]
@@ -157,13 +165,7 @@ def rows_of(job):
     folder = args.out_dir / f"{name.replace(' ', '_')}-seed{seed}"
     vars(settings).update(changes, n_epochs=args.n_epochs or epochs, out_dir=folder)
     settings.device = args.device
-    folder.mkdir(exist_ok=True)
-    with (
-        open(folder / "log.txt", "w") as log,
-        contextlib.redirect_stdout(log),
-        contextlib.redirect_stderr(log),
-    ):
-        training = train.train(settings, build)
+    training = train_quietly(settings, build)
     losses = {row["epoch"]: row for row in training.losses}
     flags = " ".join(f"--{flag} {value}" for flag, value in changes.items())
     rows = []
@@ -172,16 +174,6 @@ def rows_of(job):
         row["processor"] = platform.processor() or platform.machine()
         rows.append({column: row[column] for column in COLUMNS})
     return rows
-
-
-def measure(args):
-    """Train; yield the rows of each training."""
-    jobs = []
-    for name in args.only:
-        seeds = args.seeds or CHANGES[name].seeds
-        jobs += [(name, seed, args) for seed in range(args.seed, args.seed + seeds)]
-    for _, rows in each(rows_of, jobs, args):
-        yield rows
 
 
 def range_of(numbers, decimals=0):
@@ -222,14 +214,18 @@ def table(rows):
 def main():
     """Measure, or read what was measured; show it."""
     parser = make_parser(__doc__)
-    parser.add_argument("--only", nargs="+", choices=CHANGES, default=[*CHANGES], help="which")
+    add_study_flags(parser, CHANGES, seed=0)
     count = number(int, 1)
     parser.add_argument("--n_epochs", type=count, help="passes over MNIST (default: 10 to 200)")
     parser.add_argument("--n_measured", type=number(int, 200), default=10_000, help="samples")
-    add_study_flags(parser, seed=0, seeds=None)
     args = parser.parse_args()
     begin(args)
-    rows = study_rows(args, args.out_dir / "collapse_rows.csv", COLUMNS, measure)
+    jobs = [
+        (name, seed, args)
+        for name in args.only
+        for seed in range(args.seed, args.seed + (args.seeds or CHANGES[name].seeds))
+    ]
+    rows = study_rows(args, args.out_dir / "collapse_rows.csv", COLUMNS, measure, jobs)
     save_csv(args.out_dir / "collapse.csv", table(rows), show=True)
     save_figure(args.out_dir / "collapse.png", collapse_figure(rows), rows)
     save_figure(args.out_dir / "quality.png", quality_figure(rows), rows)

@@ -9,15 +9,15 @@ numbers are means over five draws of 10,000 samples, seen by the eye, which chos
 ablation.csv has the mean and the range of the seeds.
 """
 
-import contextlib
 from statistics import fmean
 
 import train
 from classifier import load_classifier
-from common import begin, each, make_parser, number, run
+from common import begin, make_parser, number, run
 from metrics import Comparison
 from mnist import load_mnist
-from rows import add_study_flags, save_csv, study_rows
+from rows import add_study_flags, grouped, save_csv, study_rows
+from study_collapse import train_quietly
 from study_quality import NOISE_SEED, format_row, sample_draws
 
 CHANGES = {  # {name: (title, flags of train.py)}
@@ -34,52 +34,36 @@ MEASURES = "frechet_distance", "inception_score", "confident", "rarest_digit", "
 COLUMNS = {"training": str, "seed": int, "epochs": int} | dict.fromkeys(MEASURES, float)
 
 
-def rows_of(job):
-    """Train and measure one generator; return its row. A job is (name, seed, args)."""
+def measure(job):
+    """Train and measure one generator; return its row, in a list. A job is (name, seed, args)."""
     name, seed, args = job
     title, flags = CHANGES[name]
     folder = args.out_dir / f"{name}-seed{seed}"
     settings = train.parse_args(f"{flags} --seed {seed} --measure_every 0".split())
     settings.n_epochs, settings.device, settings.out_dir = args.n_epochs, args.device, folder
-    folder.mkdir(exist_ok=True)
-    with (
-        open(folder / "log.txt", "w") as log,
-        contextlib.redirect_stdout(log),
-        contextlib.redirect_stderr(log),
-    ):
-        generator = train.train(settings).final_generator()
+    generator = train_quietly(settings, train.Training).final_generator()
     comparison = Comparison(load_classifier("eye", args.device), load_mnist(True, args.device)[0])
     draws = [comparison.quality(images) for images in sample_draws(generator, NOISE_SEED)]
     means = {measure: fmean(draw[measure] for draw in draws) for measure in MEASURES}
     return [{"training": title, "seed": seed, "epochs": args.n_epochs} | means]
 
 
-def measure(args):
-    """Train; yield the row of each training."""
-    seeds = range(args.seed, args.seed + args.seeds)
-    jobs = [(name, seed, args) for name in args.only for seed in seeds]
-    for _, rows in each(rows_of, jobs, args):
-        yield rows
-
-
 def table(rows):
     """Return a row of texts for each training, over its seeds."""
-    lines = []
-    for name in dict.fromkeys(row["training"] for row in rows):
-        own = [row for row in rows if row["training"] == name]
-        lines.append({"training": name, "seeds": len(own)} | format_row(own))
-    return lines
+    groups = grouped(rows, "training").items()
+    return [{"training": name, "seeds": len(own)} | format_row(own) for (name,), own in groups]
 
 
 def main():
     """Measure, or read what was measured; show it."""
     parser = make_parser(__doc__)
-    parser.add_argument("--only", nargs="+", choices=CHANGES, default=[*CHANGES], help="which")
+    add_study_flags(parser, CHANGES, seed=10, seeds=3)
     parser.add_argument("--n_epochs", type=number(int, 1), default=20, help="passes over MNIST")
-    add_study_flags(parser, seed=10, seeds=3)
     args = parser.parse_args()
     begin(args)
-    rows = study_rows(args, args.out_dir / "settings_rows.csv", COLUMNS, measure)
+    seeds = range(args.seed, args.seed + args.seeds)
+    jobs = [(name, seed, args) for name in args.only for seed in seeds]
+    rows = study_rows(args, args.out_dir / "settings_rows.csv", COLUMNS, measure, jobs)
     save_csv(args.out_dir / "ablation.csv", table(rows), show=True)
     print(f"rows, table and trainings are in {args.out_dir}")
 

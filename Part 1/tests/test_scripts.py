@@ -51,7 +51,7 @@ def work(job):
 
 def flags(*words):
     parser = make_parser("")
-    add_study_flags(parser, 0, 1)
+    add_study_flags(parser, ["it"], 0, 1)
     return parser.parse_args(["--device", "cpu", *words])
 
 

@@ -7,7 +7,7 @@ import study_start
 from dataset import PalindromeDataset
 from rnn import VanillaRNN
 from starts import fresh, trace
-from study_start import Job, row_of
+from study_start import Job
 from train import accuracy, train
 
 
@@ -45,10 +45,9 @@ def test_starts_are_what_their_names_say():
 
 def test_a_row_is_that_of_the_fresh_network_and_of_its_own_training():
     job = Job("known", "RNN", "identity", 0.9, 8, 4, 0.01, 7)
-    row = row_of(job)
+    (row,) = study_start.measure(job)
     model = fresh("RNN", "identity", 0.9, 7)
-    assert row["factor"] == pytest.approx(0.9, abs=1e-4)
-    assert row["trace"] == pytest.approx(row["gradient"], rel=0.5)
+    assert row["trace"] > 0.1, "the identity leaves a trace"
     train_set, test_set = PalindromeDataset(7, 100_000, one_hot=True, seed=7).split(0.8)
     train(model, [train_set], 4, 0.01, seed=7)
     assert row["accuracy"] == accuracy(model, test_set)
@@ -57,7 +56,7 @@ def test_a_row_is_that_of_the_fresh_network_and_of_its_own_training():
 def test_tables_count_on_the_right_side_of_each_bin_and_show_the_worst():
     def rows(experiment, *pairs, rate=0.1):
         head = {"experiment": experiment, "network": "RNN", "start": "a", "size": 1.0, "T": 20}
-        head |= {"steps": 5, "rate": rate, "gradient": 1.0, "factor": 1.0}
+        head |= {"steps": 5, "rate": rate}
         return [head | {"seed": n, "trace": t, "accuracy": a} for n, (t, a) in enumerate(pairs)]
 
     known = rows("known", (0.0099, 0.5), (0.01, 0.99), (0.0999, 0.9899), (0.25, 1.0))
@@ -68,5 +67,3 @@ def test_tables_count_on_the_right_side_of_each_bin_and_show_the_worst():
     both = rows("rates", (1.0, 0.3), (1.0, 0.2)) + rows("rates", (1.0, 0.7), rate=0.02)
     (line,) = study_start.rates_table(both)
     assert [*line.items()][2:] == [("0.02", "70.0"), ("0.1", "20.0")]
-    rising = rows("known", (0.1, 0.2), (0.2, 0.3), (3.0, 0.9), (0.05, 0.1))
-    assert study_start.measures_table(rising)[0] == {"seen before": "trace", "RNN": "1.00"}
