@@ -124,7 +124,8 @@ def gates_figure(rows):
     draw_strip(strip, [row for row in rows if row["experiment"] == "strip"])
     twenty = [row for row in rows if row["length"] == 20]
     floor = next(row["share"] for row in twenty if row["network"] == "last symbol")
-    draw_held(held, [row for row in twenty if row["experiment"] == "held"], 100 * floor)
+    shown = [row for row in twenty if (row["experiment"], row["reads"]) == ("held", "streams")]
+    draw_held(held, shown, 100 * floor)
     return figure
 
 
@@ -148,19 +149,20 @@ def draw_strip(axes, rows):
 def draw_held(axes, rows, floor):
     """Draw a dot for each seed's right answers, in lines; the floor is a dotted line."""
     lines = {
-        "palindromes:\ngates held at their means": ("palindromes", "all at their means"),
-        "streams:\ngates held at their means": ("streams", "all at their means"),
-        "streams:\nonly i held at its mean": ("streams", "i at its mean"),
-        "streams: gates replay\ntheir means after a bar": ("streams", "all, means by step"),
-        "streams: the same, to\nanother stream's bars": ("streams", "all, another stream's"),
+        "i held at its mean": "i at its mean",
+        "o held at its mean": "o at its mean",
+        "f held at its mean": "f at its mean",
+        "f held at 1: nothing is cleared": "f at 1",
+        "all three held at their means": "all at their means",
+        "all three: their means after a bar": "all, means by step",
+        "the same, but another stream's bars": "all, another stream's",
     }
-    for n, line in enumerate(lines.values()):
-        shares = [100 * row["share"] for row in rows if (row["reads"], row["change"]) == line]
-        color = GREY if n == 0 else BLUE
-        axes.plot([min(shares), max(shares)], [n, n], color=color, lw=9, alpha=0.3)
-        axes.plot(shares, [n] * len(shares), "o", color=color, ms=9, mec="white")
+    for n, change in enumerate(lines.values()):
+        shares = [100 * row["share"] for row in rows if row["change"] == change]
+        axes.plot([min(shares), max(shares)], [n, n], color=BLUE, lw=9, alpha=0.3)
+        axes.plot(shares, [n] * len(shares), "o", color=BLUE, ms=9, mec="white")
     axes.axvline(floor, color="black", ls=":", lw=2)
-    axes.text(floor + 1, 0, f"naming the last\nsymbol ({floor:.0f} %)", va="center", fontsize=12)
+    axes.text(floor + 1, 2.5, f"naming the last\nsymbol ({floor:.0f} %)", va="center", fontsize=12)
     axes.set_yticks(range(len(lines)), lines, fontsize=12)
     axes.set(xlim=(0, 102), ylim=(len(lines) - 0.5, -0.5))
     axes.tick_params(axis="x", labelsize=12)

@@ -24,7 +24,7 @@ N_ASKED, FIT, TEST = 2000, 1, 2  # sequences; the seeds of those with the means,
 LEFT_OUT = {"streams": "", "no i": "i", "no f": "f", "f = 1": "f", "no o": "o", "no gates": "ifo"}
 PALINDROMES = {"lstm_20": 20, "lstm_40": 40}
 ONCE = ("committed", "last symbol")  # without a seed
-DRAWN = {"streams", "lstm_20", "last symbol"}  # in gates.png
+DRAWN = {"streams", "last symbol"}  # in gates.png
 COLUMNS = dict.fromkeys(("experiment", "network", "seed", "reads"), str) | {
     "length": number(int, 1),
     "change": str,

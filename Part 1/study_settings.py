@@ -89,7 +89,8 @@ def table(rows):
         line["worst, %"] = f"{min(last):.2f}"
         line["median, %"] = f"{statistics.median(last):.2f}"
         line["least late, %"] = f"{100 * min(late):.1f}"
-        line["solved"] = f"{sum(share >= 100 * SOLVED for share in last)} of {len(last)}"
+        n_solved = sum(share >= 100 * SOLVED for share in last)
+        line[f"solved ({100 * SOLVED:g} %)"] = f"{n_solved} of {len(last)}"
         line["all at 99.9 % by step"] = max(map(min, solved)) if all(solved) else "not reached"
         lines.append(line)
     return lines

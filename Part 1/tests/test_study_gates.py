@@ -153,14 +153,14 @@ def test_the_figure_shows_the_gates_above_their_own_symbols_and_shares_on_their_
         kept = chosen(rows, "held", reads, 20)
         return [100 * row["share"] for row in kept if row["change"] == change]
 
-    labels = [label.get_text().replace("\n", " ") for label in held.get_yticklabels()]
+    labels = [label.get_text() for label in held.get_yticklabels()]
     dots = [[*line.get_xdata()] for line in held.lines if line.get_marker() == "o"]
     assert dict(zip(labels, dots, strict=True)) == {
-        "palindromes: gates held at their means": shares("palindromes", "all at their means"),
-        "streams: gates held at their means": shares("streams", "all at their means"),
-        "streams: only i held at its mean": shares("streams", "i at its mean"),
-        "streams: gates replay their means after a bar": shares("streams", "all, means by step"),
-        "streams: the same, to another stream's bars": shares("streams", "all, another stream's"),
+        **{f"{gate} held at its mean": shares("streams", f"{gate} at its mean") for gate in "iof"},
+        "f held at 1: nothing is cleared": shares("streams", "f at 1"),
+        "all three held at their means": shares("streams", "all at their means"),
+        "all three: their means after a bar": shares("streams", "all, means by step"),
+        "the same, but another stream's bars": shares("streams", "all, another stream's"),
     }
     data = Streams(20, 300, 2)
     floor = 100 * (data.symbols[:, -1] == data.targets).double().mean().item()
