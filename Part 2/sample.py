@@ -3,7 +3,7 @@
     python sample.py                      25 samples of the committed generator
     python sample.py --n 100 --seed 1     100 others
 
-The samples are in samples.png in out_dir, three times as big as they are drawn.
+The samples are in samples.png in out_dir.
 """
 
 import torch
@@ -18,6 +18,8 @@ def main():
     """Draw the samples and save them."""
     parser = make_parser(__doc__)
     parser.add_argument("--n", type=number(int, 1, 10_000), default=25, help="how many samples")
+    text = "width in the PNG of a pixel of a sample"
+    parser.add_argument("--scale", type=number(int, 1, 20), default=3, help=text)
     parser.add_argument("--generator", default=HERE / "mnist_generator.pth", help="weights file")
     add_run_flags(parser)
     args = parser.parse_args()
@@ -25,7 +27,7 @@ def main():
     generator = load(args.generator, args.device, Generator.from_state_dict)
     path = args.out_dir / "samples.png"
     images = draw_samples(generator, args.n, args.seed)
-    save_grid(path, torch.kron(images, torch.ones(3, 3, device=args.device)))
+    save_grid(path, torch.kron(images, torch.ones(args.scale, args.scale, device=args.device)))
     print(f"samples in {path}")
 
 

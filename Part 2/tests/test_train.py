@@ -170,7 +170,7 @@ def test_the_numbers_and_grids_are_those_of_the_saved_generator(straight_run, tm
     assert {name: float(rows[-1][name]) for name in quality} == pytest.approx(quality)
     assert [(row["batch"], row["epoch"]) for row in rows] == [("4", "1"), ("8", "2"), ("12", "3")]
     for n, name in (25, "12.png"), (25, "6.png"), (9, "12.png"):
-        call(sample.main, "--generator", file, "--n", n, "--out_dir", tmp_path)
+        call(sample.main, "--generator", file, "--n", n, "--scale", 1, "--out_dir", tmp_path)
         same = filecmp.cmp(tmp_path / "samples.png", straight_run / "images" / name, shallow=False)
         assert same == (n == 25 and name == "12.png")
 
