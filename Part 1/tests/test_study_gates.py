@@ -146,7 +146,10 @@ def test_the_figure_shows_the_gates_above_their_own_symbols_and_shares_on_their_
         expected = gates_of(wild_lstm(), stream)[line.get_label()].mean(dim=2).flatten()
         assert [*line.get_xdata()] == [*strip.get_xticks()] == [*range(20)]
         assert [*line.get_ydata()] == pytest.approx(expected.tolist(), abs=1e-5)
-    shaded = [patch.get_x() + 0.5 for patch in strip.patches]
+    shaded = []
+    for patch in strip.patches:  # a rectangle, and before matplotlib 3.9 a polygon
+        corners = patch.get_patch_transform().transform(patch.get_path().vertices)
+        shaded.append(corners[:, 0].min() + 0.5)
     assert shaded == [step for step, name in enumerate(names) if name == "bar"]
 
     def shares(reads, change):
