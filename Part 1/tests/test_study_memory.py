@@ -118,30 +118,41 @@ def test_figure_and_tables_show_the_first_network_that_knows_all_ten_digits(rows
 
 
 def test_who_turns_by_whole_hours_is_counted(rows_of):
-    def hours(angle, name):
-        own, *_ = study_memory.table(rows_of(Clock(angle), name))
+    def hours(angle, name, **other):
+        own, *_ = study_memory.table(rows_of(Clock(angle, **other), name))
         return own["by whole hours"]
 
     assert [hours(angle, "rnn_tens") for angle in (108, 108.7, 108.8, 0)] == [1, 1, 0, ""]
     assert [hours(angle, "rnn_fifteens") for angle in (96, 108, 180)] == [1, 0, 0]
     assert hours(108, "rnn_20") == ""
+    assert hours(100, "rnn_tens", low_angle=36) == 0, "one of two angles is no whole hour"
+    assert study_memory.TRAININGS["rnn_all"].hour == 360
 
 
-def test_start_seed_and_rate_arrive(monkeypatch):
-    def trained(name, seed, steps):
-        short = study_memory.TRAININGS[name]._replace(steps=steps, size=300)
-        monkeypatch.setitem(study_memory.TRAININGS, name, short)
-        return study_memory.train_network(name, seed, "cpu")
+def trained(monkeypatch, name, seed=3, **changes):
+    """Return the network of a training that is short but for its changes."""
+    short = study_memory.TRAININGS[name]._replace(**{"steps": 3, "size": 300} | changes)
+    monkeypatch.setitem(study_memory.TRAININGS, name, short)
+    return study_memory.train_network(name, seed, "cpu")
 
-    before, after = (trained("identity", 3, steps).Whh.detach() for steps in (0, 1))
-    assert torch.equal(before, torch.eye(128))
-    moved = (after - before).abs().max().item()
-    assert moved == pytest.approx(10 * 0.0003, rel=1e-2)  # RMSprop's first step
-    Whh = trained("orthogonal", 3, 0).Whh.detach()
-    assert torch.allclose(Whh @ Whh.T, torch.eye(128), atol=1e-5)
-    assert not torch.equal(Whh, trained("orthogonal", 4, 0).Whh.detach())
-    assert trained("lstm_proof", 3, 0).b[256:384].eq(1).all()
-    assert trained("lstm_20", 3, 0).b[256:384].max() > 3
+
+def test_each_setting_of_a_training_arrives(monkeypatch):
+    base = trained(monkeypatch, "rnn_20").Whh.detach()
+    for change in (
+        {"seed": 4},
+        {"steps": 4},
+        {"size": 200},
+        {"lengths": (10,)},
+        {"rate": 0.002},
+        {"decay": True},
+        {"max_norm": 0.1},
+        {"start": "identity"},
+    ):
+        monkeypatch.undo()
+        assert not torch.equal(base, trained(monkeypatch, "rnn_20", **change).Whh), change
+    assert torch.equal(trained(monkeypatch, "identity", steps=0).Whh, torch.eye(128))
+    assert trained(monkeypatch, "lstm_proof", steps=0).b[256:384].eq(1).all()
+    assert trained(monkeypatch, "lstm_20", steps=0).b[256:384].max() > 3
 
 
 @pytest.mark.parametrize(
