@@ -1,13 +1,17 @@
 """Tests of study_start.py: the trace, the starts, what is trained, the tables."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 import study_start
+from conftest import HERE
 from dataset import PalindromeDataset
 from rnn import VanillaRNN
+from rows import read_csv
 from starts import fresh, trace
-from study_start import Job
+from study_start import EXPERIMENTS, Job
 from train import accuracy, train
 
 
@@ -51,6 +55,13 @@ def test_a_row_is_that_of_the_fresh_network_and_of_its_own_training():
     train_set, test_set = PalindromeDataset(7, 100_000, one_hot=True, seed=7).split(0.8)
     train(model, [train_set], 4, 0.01, seed=7)
     assert row["accuracy"] == accuracy(model, test_set)
+
+
+def test_the_committed_rows_are_of_all_jobs():
+    path = HERE / "results" / "start_rows.csv"
+    rows = study_start.grouped(read_csv(path, study_start.COLUMNS), *Job._fields)
+    args = SimpleNamespace(seed=300, seeds=None)
+    assert {*rows} == {job for name in EXPERIMENTS for job in study_start.jobs_of(name, args)}
 
 
 def test_tables_count_on_the_right_side_of_each_bin_and_show_the_worst():

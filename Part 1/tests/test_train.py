@@ -63,6 +63,9 @@ def test_the_seed_decides_weights_palindromes_and_batches():
     for model, seed in zip(same, (0, 4), strict=True):
         train.train(model, sets[:1], 3, 0.01, seed=seed)
     assert not torch.equal(*map(weights_of, same)), "the batches do not depend on the seed"
+    alone, (model, _) = make_network("lstm", 4, "cpu"), train.train_and_test(job("lstm", seed=4))
+    train.train(alone, [sets[1].split(0.8)[0]], 3, 0.002, seed=4)
+    assert torch.equal(weights_of(alone), weights_of(model)), "one of the three has another seed"
 
 
 def test_two_processes_write_what_one_call_returns(script, tmp_path):
