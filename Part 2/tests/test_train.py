@@ -169,10 +169,11 @@ def test_the_numbers_and_grids_are_those_of_the_saved_generator(straight_run, tm
     rows = list(csv.DictReader((straight_run / "quality.csv").read_text().splitlines()))
     assert {name: float(rows[-1][name]) for name in quality} == pytest.approx(quality)
     assert [(row["batch"], row["epoch"]) for row in rows] == [("4", "1"), ("8", "2"), ("12", "3")]
-    for n, name in (25, "12.png"), (25, "6.png"), (9, "12.png"):
-        call(sample.main, "--generator", file, "--n", n, "--scale", 1, "--out_dir", tmp_path)
+    for n, seed, name in (25, 0, "12.png"), (25, 0, "6.png"), (9, 0, "12.png"), (25, 1, "12.png"):
+        flags = "--generator", file, "--n", n, "--seed", seed, "--scale", 1, "--out_dir", tmp_path
+        call(sample.main, *flags)
         same = filecmp.cmp(tmp_path / "samples.png", straight_run / "images" / name, shallow=False)
-        assert same == (n == 25 and name == "12.png")
+        assert same == ((n, seed, name) == (25, 0, "12.png"))
 
 
 def test_killed_and_resumed_gives_the_bits_of_a_straight_run(straight_run, tmp_path, refuse, name):
