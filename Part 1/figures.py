@@ -54,7 +54,7 @@ def memory_figure(rows):
     `knows`. Where the memory turns, answers with the digits undone are dashed.
     """
     figure = Figure(figsize=(9.6, 1.6 * len(rows) + 1), dpi=100, layout="constrained")
-    title = "An RNN keeps the first digit on a clock; an LSTM's memory stands still"
+    title = "These RNNs keep the first digit on a clock; the LSTM's memory stands"
     figure.suptitle(title, fontsize=16, weight="bold")
     grid = figure.subplots(len(rows), 2, width_ratios=[1.25, 4], squeeze=False)
     for (dial, axes), (label, network) in zip(grid, rows, strict=True):

@@ -1,6 +1,6 @@
 """Who learns the first digit soon? A network that has a trace of it before the training.
 
-    python study_start.py                                  all trainings, 50 minutes of a core
+    python study_start.py                                  all trainings, an hour of a core
     python study_start.py --only rates --seeds 1           one experiment, one seed
     python study_start.py --rows results/start_rows.csv    tables and figure, in seconds
 

@@ -124,6 +124,7 @@ CHANGES = {
     "late 2": Change("late by 2 steps", Late, ZERO | {"late": 2}),
     "late 4": Change("late by 4 steps", Late, ZERO | {"late": 4}),
     "five steps": Change("β₁ = 0.9, five steps each", ManySteps, {"b1_g": 0.0, "d_steps": 5}),
+    "five alone": Change("β₁ = 0, five steps each", ManySteps, ZERO | {"d_steps": 5}),
     "0.5": Change("β₁ = 0.5", TemplateTraining, {"b1_g": 0.0, "b1_d": 0.5}),
     "0.8": Change("β₁ = 0.8", TemplateTraining, {"b1_g": 0.0, "b1_d": 0.8}),
     "slow": Change("a quarter of the rate", TemplateTraining, ZERO | {"lr_d": 5e-5}),

@@ -1,6 +1,6 @@
 """What is each setting of train.py good for? One at a time takes the value of the template.
 
-    python study_settings.py                                     all trainings, 5 hours of a core
+    python study_settings.py                                     all trainings, 4 hours of a core
     python study_settings.py --only r1 --n_epochs 5 --seeds 1    one row, and a short training
     python study_settings.py --rows run/settings_rows.csv        the table again, in seconds
 
