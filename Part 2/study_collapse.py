@@ -96,14 +96,6 @@ class ManySteps(More):
             self.optimizer_d.step()
 
 
-class NewFakes(TemplateTraining):
-    """The template with new fakes for the discriminator, made after the generator's step."""
-
-    def discriminator_gradient(self, real, fake):
-        """Compute the gradient on other fakes than the generator's."""
-        return super().discriminator_gradient(real, self.generate(len(real)).detach())
-
-
 class Change(NamedTuple):
     """A kind of training: what is changed in which loop, for how many seeds and epochs."""
 
@@ -131,7 +123,6 @@ CHANGES = {
     "generator": Change("β₁ = 0.9 of the generator alone", TemplateTraining, {"b1_d": 0.0}),
     "template": Change("the template", TemplateTraining, {}, 6, 50),
     "half": Change("both networks' β₁ = 0.5", TemplateTraining, dict.fromkeys(ZERO, 0.5), 5, 50),
-    "new fakes": Change("the template, new fakes", NewFakes, {}, 2, 50),
     "ours": Change("our settings", train.Training, {}, 3, 200),
     "64 fakes": Change("ours, 64 fakes", train.Training, {"fakes": 64}, 1, 200),
     "no R1": Change("ours, 64 fakes, no R1", train.Training, {"fakes": 64, "r1": 0.0}, 1, 200),
