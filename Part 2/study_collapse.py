@@ -1,8 +1,8 @@
 """Why does the template collapse? Its discriminator's gradient is made late, or smooth, alone.
 
-    python study_collapse.py --only neither smooth late both     the four of the report, 3 hours
-    python study_collapse.py --only late --n_epochs 5 --seeds 1  one training, two minutes
-    python study_collapse.py --rows results/collapse_rows.csv    table and figures, in seconds
+    python study_collapse.py --only neither smooth late both "five steps"    the report's, 4 hours
+    python study_collapse.py --only late --n_epochs 5 --seeds 1              one, two minutes
+    python study_collapse.py --rows results/collapse_rows.csv                table, figures: seconds
 
 Momentum (beta1 = 0.9) averages some ten gradients, and so makes them late, by nine steps in the
 mean. Here each is done alone, to the discriminator. A training is collapsed while a quarter of its
