@@ -1,192 +1,76 @@
-"""What the scripts share: flags, one-line errors, atomic writes, all cores.
-
-Each part can be read and run alone, so both parts hold this same file.
-"""
+"""What the scripts share: flags, tables and figures."""
 
 import argparse
-import contextlib
-import io
+import csv
+import hashlib
 import math
-import multiprocessing
-import os
-import signal
 import sys
-import tempfile
-import threading
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 import torch
-from tqdm import tqdm
+from matplotlib import rcParams
 
-HERE = Path(__file__).parent
-
-
-class InputError(Exception):
-    """Bad input; its message is the one line that the user sees."""
+HERE = Path(__file__).resolve().parent
+BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#777777"  # Okabe and Ito: for the colour-blind, too
+rcParams.update({"font.size": 12, "axes.grid": True, "grid.alpha": 0.3})
 
 
 class Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
-    """Shows the description as it is written, and each default that is not None."""
-
-    def _get_help_string(self, action):
-        return action.help if action.default is None else super()._get_help_string(action)
+    """Shows the description as it is written, and the default of each flag."""
 
 
 def make_parser(doc):
-    """Return a parser with doc as its description; --help shows the defaults."""
-    return argparse.ArgumentParser(description=doc, formatter_class=Formatter, allow_abbrev=False)
+    """Return a parser with doc as its description, and the flag --out_dir."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=Formatter, allow_abbrev=False)
+    parser.add_argument("--out_dir", type=Path, default=HERE / "run", help="folder for the files")
+    return parser
 
 
 def number(kind, low, high=math.inf):
-    """Return an argparse type: a finite int or float, at least low and at most high."""
+    """Return an argparse type: an int or float from low to high."""
 
     def parse(text):
-        with contextlib.suppress(ValueError, OverflowError):
-            value = kind(text)
-            if low <= value <= high and math.isfinite(value):
-                return value
-        name = "a whole number" if kind is int else "a number"
-        raise argparse.ArgumentTypeError(f"{text!r} is not {name} from {low} to {high}")
+        if not low <= kind(text) <= high:
+            raise argparse.ArgumentTypeError(f"{text} is not from {low} to {high}")
+        return kind(text)
 
+    parse.__name__ = kind.__name__  # argparse names it where the text is no number
     return parse
 
 
-def device(text):
-    """Return the torch.device of this name; an argparse type that refuses what does not work."""
-    try:
-        torch.zeros(1, device=text).item()
-    except Exception as error:  # torch raises many kinds
-        message = f"{text!r} is not a device of this machine; cpu always works"
-        raise argparse.ArgumentTypeError(message) from error
-    return torch.device(text)
-
-
-def add_run_flags(parser, seed=0):
-    """Add --seed, whose default is given, --device and --out_dir."""
-    seeds, fastest = number(int, 0, 2**31), "cuda" if torch.cuda.is_available() else "cpu"
-    parser.add_argument("--seed", type=seeds, default=seed, help="random seed")
-    parser.add_argument("--device", type=device, default=fastest, help="cpu, cuda, cuda:1, mps")
-    parser.add_argument("--out_dir", type=Path, default=HERE / "run", help="folder for the files")
-
-
-def add_jobs_flags(parser, seed, seeds):
-    """Add the flags of add_run_flags, --seeds, and --jobs, whose default is one for each core."""
-    add_run_flags(parser, seed)
-    count, text = number(int, 1, 10_000), "runs: seed, seed + 1, ..."
-    parser.add_argument("--seeds", type=count, default=seeds, help=text)
-    text = "trainings at the same time, one thread each; on a GPU one"
-    parser.add_argument("--jobs", type=count, default=os.cpu_count(), help=text)
-
-
 def begin(args):
-    """Create args.out_dir; print every setting, PyTorch's version and the number of threads."""
-    sys.stdout.reconfigure(line_buffering=True, errors="replace")  # for any encoding
+    """Create the folder of the files; print every setting and PyTorch's version."""
     try:
-        os.makedirs(args.out_dir, exist_ok=True)
-        tempfile.TemporaryFile(dir=args.out_dir).close()
+        args.out_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{args.out_dir}: not a writable folder ({error.strerror})") from error
-    print(" ".join(f"{name}={value}" for name, value in vars(args).items()))
-    print(f"torch {torch.__version__}, {torch.get_num_threads()} CPU threads")
+        sys.exit(f"--out_dir {args.out_dir}: cannot be made ({error.strerror})")
+    print(*(f"{name}={value}" for name, value in vars(args).items()), f"torch={torch.__version__}")
 
 
-def save(path, write):
-    """Write a file atomically: what write(file) writes goes to a temporary file, then to path."""
-    content = io.BytesIO()  # not the file itself: on a full disk, torch.save hides what is wrong
-    write(content)
-    temporary = Path(path).with_name(f".tmp-{os.getpid()}-{Path(path).name}")
-    try:
-        temporary.write_bytes(content.getbuffer())
-        os.replace(temporary, path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror})") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+def write_csv(file, rows):
+    """Add rows, dictionaries with the same keys, to a csv file; a new file gets their header."""
+    writer = csv.DictWriter(file, rows[0], lineterminator="\n")
+    if file.tell() == 0:
+        writer.writeheader()
+    writer.writerows(rows)
 
 
-def save_weights(path, model):
-    """Save the model's state_dict, on the CPU."""
-    weights = {name: weight.detach().cpu() for name, weight in model.state_dict().items()}
-    save(path, lambda file: torch.save(weights, file))
+def save_table(path, rows):
+    """Save rows, dictionaries with the same keys, as csv, and print them as Markdown."""
+    for cells in rows[0], ["---"] * len(rows[0]), *(row.values() for row in rows):
+        print(f"| {' | '.join(map(str, cells))} |")
+    with open(path, "w", encoding="utf-8") as file:
+        write_csv(file, rows)
 
 
-def load(path, device, build):
-    """Return build(content) of the dictionary that torch.save wrote to path.
-
-    InputError where torch.load refuses the file, or build finds other keys, shapes or values.
-    """
-    try:
-        content = torch.load(path, map_location=device, weights_only=True)
-    except Exception as error:  # a damaged or foreign file raises many kinds
-        raise InputError(f"{path}: cannot be loaded ({type(error).__name__})") from error
-    try:
-        if not isinstance(content, dict):
-            raise ValueError("no dictionary")
-        return build(content)
-    except (KeyError, ValueError, RuntimeError) as error:  # of load_state_dict, too
-        text = " ".join(str(error).split())
-        raise InputError(f"{path}: does not hold what is needed here ({text:.150})") from error
+def save_figure(path, figure, rows):
+    """Save a matplotlib Figure as PNG; its metadata hold a hash of the rows that it shows."""
+    figure.savefig(path, metadata={"Rows": hashlib.sha256(repr(rows).encode()).hexdigest()})
 
 
-def start_worker():
-    """Prepare a process of `each`: one thread, deaf to Ctrl-C, gone when its parent is."""
-
-    def end_with_parent():
-        multiprocessing.parent_process().join()
-        os._exit(1)
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it, and ends its workers
-    threading.Thread(target=end_with_parent, daemon=True).start()
-    torch.set_num_threads(1)
-
-
-def in_processes(function, jobs, n):
-    """Yield function(job) in the order of the jobs, from n processes; an error shows at once."""
-    pool = ProcessPoolExecutor(n, multiprocessing.get_context("spawn"), start_worker)
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # workers are deaf from their birth
-    futures = [pool.submit(function, job) for job in jobs]
-    waiting = list(futures)
-    try:
-        signal.signal(signal.SIGINT, handler)
-        for future in as_completed(futures):
-            future.result()  # an error is raised here, and not behind a long job
-            while waiting and waiting[0].done():
-                yield waiting.pop(0).result()
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-        for process in multiprocessing.active_children():
-            process.terminate()
-
-
-def each(function, jobs, args):
-    """Yield (job, function(job)) in the order of the jobs, args.jobs at the same time.
-
-    Each has one thread, so any number of processes gives the same bits. On a GPU, or with one job
-    at a time, all run in this process.
-    """
-    torch.set_num_threads(1)
-    n = min(args.jobs, len(jobs)) if args.device.type == "cpu" else 1
-    results = in_processes(function, jobs, n) if n > 1 else map(function, jobs)
-    with tqdm(total=len(jobs), unit="job", disable=None) as bar:
-        for job, result in zip(jobs, results, strict=True):
-            bar.update()
-            bar.clear()  # for what the caller prints
-            yield job, result
-            bar.refresh()
-
-
-def run(main):
-    """Call main; end bad input in one line and exit code 2, and Ctrl-C in exit code 130."""
-    name = os.path.basename(sys.argv[0])
-    try:
-        main()
-    except KeyboardInterrupt:
-        print(f"\n{name}: interrupted", file=sys.stderr)
-        sys.exit(130)
-    except InputError as error:
-        print(f"{name}: error: {error}", file=sys.stderr)
-        sys.exit(2)
-    except BrokenPipeError:  # of standard output, closed by `head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that exit can flush it
-        sys.exit(2)
+def grouped(rows, *columns):
+    """Return {values of the columns: the rows that have them}, in the order of the rows."""
+    groups = {}
+    for row in rows:
+        groups.setdefault(tuple(row[column] for column in columns), []).append(row)
+    return groups

@@ -1,172 +1,169 @@
-"""What are the gates of the LSTM for? Hold them still, train without them, cut what they control.
+"""What do the gates of a trained LSTM do? They are held still while it reads.
 
-    python study_gates.py                                   all networks, five seeds
-    python study_gates.py --only streams --seeds 1          one of the networks, one seed
-    python study_gates.py --rows results/gates_rows.csv     tables and figure, in seconds
+    python study_gates.py                                   all networks, half an hour of a core
+    python study_gates.py --only streams --seeds 1          one network, half a minute
+    python study_gates.py --rows results/gates_rows.csv     table and figure, in seconds
 
-Gates are held in trained networks while these read streams (see gates.py) or palindromes.
+The LSTMs are those of study_cells.py: they read palindromes, or streams of digits and bars. From
+the first symbol on, a gate stays at its mean over other sequences.
 """
 
 import itertools
 
 import torch
+import torch.nn.functional as F
+from matplotlib.figure import Figure
 
-from common import HERE, begin, make_parser, number, run
-from dataset import PalindromeDataset
-from figures import gates_figure
-from gates import BAR, HELD_FROM, SYMBOLS, Streams, gates_of, hold, leave_out, read
-from networks import load_network, make_network
-from rows import add_study_flags, save_csv, save_figure, study_rows
-from study_memory import train_network
-from train import train
+from common import BLUE, GREY, ORANGE, save_figure, save_table
+from runner import study
+from study_cells import ASKED_SEED, BAR, N_ASKED, TRAININGS, Streams, sequences, train_lstm
 
-N_ASKED, FIT, TEST = 2000, 1, 2  # sequences; the seeds of those with the means, and of those asked
-LEFT_OUT = {"streams": "", "no i": "i", "no f": "f", "f = 1": "f", "no o": "o", "no gates": "ifo"}
-PALINDROMES = {"lstm_20": 20, "lstm_40": 40}
-ONCE = ("committed", "last symbol")  # without a seed
-DRAWN = {"streams", "last symbol"}  # in gates.png
-COLUMNS = dict.fromkeys(("experiment", "network", "seed", "reads"), str) | {
-    "length": number(int, 1),
-    "change": str,
-    "gate": str,
-    "step": lambda text: text and int(text),  # of the stream
-    "symbol": str,
-    "share": number(float, 0, 1),  # of right answers, or what the gate lets through
-}
-TABLES = {  # experiment: the formats of a line's name and of a column's
-    "held": ("{change}", "{reads} of {length}"),
-    "learnt": ("{network}", "{length} symbols"),
-    "cut": ("{network}: {change}", "T = {length}"),
-}
-
-NOTHING = {"nothing": hold({})}
-CUT = {"g = 0": hold({"g": torch.tensor(0.0)}), "f = 0": hold({"f": torch.tensor(0.0)})}
+MEANS_SEED = 1  # of the sequences over which means are taken
+EXPERIMENTS = {"streams": 20, "palindromes": 20}
+LAST_SYMBOL = "no network: the last symbol"  # what the end of a stream tells
 
 
-def train_on_streams(name, seed, device):
-    """Return the network of LEFT_OUT, trained on streams of 20 symbols."""
-    model = make_network("lstm", seed, device, input_dim=SYMBOLS)
-    leave_out(model, LEFT_OUT[name], bias=40 if name == "f = 1" else None)  # sigm(40) is 1
-    return train(model, [Streams(20, 100_000, seed)], steps=1000, rate=0.005, seed=seed)
+@torch.no_grad()
+def read(model, data, change):
+    """Return the LSTM's logits (N, 10) for data, with change(t, gates) in the place of its gates.
+
+    gates are {"i", "f", "o": (N, H)} at symbol t = 0, 1, ...
+    """
+    x, _ = data[:]
+    h, c = x.new_zeros(2, len(x), model.Wph.shape[1])
+    for t, x_t in enumerate(x.unbind(dim=1)):
+        z = F.linear(torch.cat([x_t, h], dim=1), model.W, model.b)
+        g, i, f, o = z.chunk(4, dim=1)
+        gates = change(t, {"i": i.sigmoid(), "f": f.sigmoid(), "o": o.sigmoid()})
+        c = g.tanh() * gates["i"] + c * gates["f"]
+        h = torch.tanh(c) * gates["o"]
+    return F.linear(h, model.Wph, model.bp)
 
 
-def dataset(reads, length, seed):
-    """Return N_ASKED "streams" or "palindromes"."""
-    if reads == "streams":
-        return Streams(length, N_ASKED, seed)
-    return PalindromeDataset(length - 1, N_ASKED, one_hot=True, seed=seed)
+def gates_of(model, data):
+    """Return {"i", "f", "o": (N, n, H)}, the gates at each symbol of data."""
+    seen = []
+
+    def keep(t, gates):
+        seen.append(gates)
+        return gates
+
+    read(model, data, keep)
+    return {gate: torch.stack([gates[gate] for gates in seen], dim=1) for gate in "ifo"}
 
 
-def ask(experiment, model, reads, lengths, changes):
-    """Yield rows: the share of right answers at each length with each of changes, by name."""
-    for length in lengths:
-        data = dataset(reads, length, TEST)
-        for name, change in changes.items():
-            right = read(model, data, change).argmax(dim=1) == data[:][1]
-            row = {"experiment": experiment, "reads": reads, "length": length, "change": name}
-            yield row | {"share": right.double().mean().item()}
+def hold(values, since_bar=None):
+    """Return a change for `read`: gates have values, {gate: (H,)}.
+
+    With since_bar (N, n), values are {gate: (steps, H)}, one for each number of steps.
+    """
+
+    def change(t, gates):
+        if since_bar is None:
+            return gates | values
+        return gates | {gate: value[since_bar[:, t]] for gate, value in values.items()}
+
+    return change
 
 
-def at_means(model, reads, length):
-    """Return changes: gates are held at their means on other data than those asked, or f at 1."""
-    gates = gates_of(model, dataset(reads, length, FIT))
-    means = {gate: values[:, HELD_FROM:].mean(dim=(0, 1)) for gate, values in gates.items()}
-    one = {f"{gate} at its mean": hold({gate: mean}) for gate, mean in means.items()}
-    more = {"f at 1": hold({"f": torch.tensor(1.0)}), "all at their means": hold(means)}
-    return NOTHING | one | more
+def changes_of(model, training, asked):
+    """Return {name: change}: gates held at means over other sequences than those asked, or f at 1.
 
-
-def follow_bar(model):
-    """Yield rows: gates held at their means by step since the bar; those of one stream."""
-    fit, test = dataset("streams", 20, FIT), dataset("streams", 20, TEST)
-    since_bar = fit.since_bar[:, HELD_FROM:]
-    means = {}
-    for gate, values in gates_of(model, fit).items():
-        late = values[:, HELD_FROM:]
-        means[gate] = torch.stack([late[since_bar == step].mean(dim=0) for step in range(20)])
-    changes = {
-        "all, means by step": hold(means, test.since_bar),
-        "all, another stream's": hold(means, test.since_bar.roll(1, dims=0)),
-    }
-    yield from ask("held", model, "streams", [20], changes)
-    open_by, symbols = gates_of(model, test), test.symbols[0].tolist()  # the first stream is drawn
-    row = {"experiment": "strip", "reads": "streams", "length": 20}
-    for gate, step in itertools.product("ifo", range(20)):
-        symbol = "bar" if symbols[step] == BAR else str(symbols[step])
-        share = open_by[gate][0, step].mean().item()
-        yield row | {"gate": gate, "step": step, "symbol": symbol, "share": share}
+    In streams of the length that was learnt, means are also taken for each number of steps since
+    the last bar; as a check, these steps are then counted from the bars of another stream.
+    """
+    others = sequences(training, training.T, N_ASKED, MEANS_SEED)
+    gates = gates_of(model, others)
+    means = {gate: values.mean(dim=(0, 1)) for gate, values in gates.items()}
+    changes = {"nothing": hold({})}
+    for gate, mean in means.items():
+        changes[f"{gate} at its mean"] = hold({gate: mean})
+    changes["f at 1"] = hold({"f": torch.tensor(1.0)})
+    changes["all three at their means"] = hold(means)
+    if training.reads == "streams" and asked.since_bar.shape[1] == training.T:
+        by_step = {}
+        for gate, values in gates.items():
+            steps = [values[others.since_bar == step].mean(dim=0) for step in range(training.T)]
+            by_step[gate] = torch.stack(steps)
+        changes["all, by steps since the bar"] = hold(by_step, asked.since_bar)
+        changes["all, by another stream's bars"] = hold(by_step, asked.since_bar.roll(1, dims=0))
+    return changes
 
 
 def measure(job):
-    """Train the network of a job (name, seed, args), and return its rows."""
-    name, seed, args = job
-    rows = []
-    if name in LEFT_OUT:
-        model = train_on_streams(name, seed, args.device).cpu()
-        rows += ask("learnt", model, "streams", [20, 100, 1000], NOTHING)
-    if name == "streams":
-        rows += ask("held", model, "streams", [20, 100], at_means(model, "streams", 20))
-        rows += follow_bar(model)
-    if name in PALINDROMES:
-        model, T = train_network(name, seed, args.device).cpu(), PALINDROMES[name]
-        rows += ask("held", model, "palindromes", [T], at_means(model, "palindromes", T))
-    if name == "committed":
-        model = load_network(HERE / "palindrome_lstm.pth")
-    if name in ("lstm_20", "committed"):
-        rows += ask("cut", model, "palindromes", [10, 20, 60, 100], NOTHING | CUT)
-    if name == "last symbol":
-        for length in 20, 100, 1000:
-            data = dataset("streams", length, TEST)
-            share = (data.symbols[:, -1] == data.targets).double().mean().item()
-            row = {"experiment": "learnt", "reads": "streams", "length": length}
-            rows.append(row | {"share": share})
-    row = dict.fromkeys(COLUMNS, "") | {"network": name, "seed": seed}
-    return [row | cells for cells in rows]
+    """Train the LSTM of a job (experiment, seed); return rows of what it does with gates held.
 
-
-def spread(shares):
-    """Return the least and the greatest of shares, in %, as text."""
-    least, greatest = (f"{100 * end(shares):.0f}" for end in (min, max))
-    return least if least == greatest else f"{least} to {greatest}"
-
-
-def table(rows, experiment, line, column):
-    """Return the table of an experiment: shares, least to greatest, in lines and columns.
-
-    line and column are the formats of their names.
+    A row has what is held, the length of the sequences, and the share of right answers. Where a row
+    says "open", the share is the mean of a gate's cells after so many symbols of the first stream.
     """
+    experiment, seed = job
+    training, rows = TRAININGS[experiment], []
+    model, _ = train_lstm(training, seed)
+
+    def add(held, length, share):
+        row = {"experiment": experiment, "seed": seed, "held": held, "length": length}
+        rows.append(row | {"share": share})
+
+    for length in (20, 100) if training.reads == "streams" else (training.T,):
+        asked = sequences(training, length, N_ASKED, ASKED_SEED)
+        _, targets = asked[:]
+        for name, change in changes_of(model, training, asked).items():
+            right = read(model, asked, change).argmax(dim=1) == targets
+            add(name, length, right.double().mean().item())
+        if training.reads == "streams":
+            right = asked.symbols[:, -1] == targets
+            add(LAST_SYMBOL, length, right.double().mean().item())
+    if training.reads == "streams":
+        gates = gates_of(model, Streams(20, N_ASKED, ASKED_SEED))
+        for gate, n in itertools.product("ifo", range(20)):
+            add(f"{gate} open", n + 1, gates[gate][0, n].mean().item())
+    return rows
+
+
+def table(rows):
+    """Return a row for each change: right answers, in %, least to greatest of the networks."""
     lines = {}
     for row in rows:
-        if row["experiment"] == experiment:
-            cells = lines.setdefault(line.format_map(row), {})
-            cells.setdefault(column.format_map(row), []).append(row["share"])
-    columns = dict.fromkeys(name for cells in lines.values() for name in cells)
-    return [
-        {experiment: line}
-        | {name: spread(cells[name]) if name in cells else "" for name in columns}
-        for line, cells in lines.items()
-    ]
+        if not row["held"].endswith("open"):
+            column = f"{TRAININGS[row['experiment']].reads} of {row['length']}"
+            cells = lines.setdefault(row["held"], {})
+            cells.setdefault(column, []).append(100 * row["share"])
+    columns = dict.fromkeys(column for cells in lines.values() for column in cells)
+    result = []
+    for held, cells in lines.items():
+        line = {"held": held}
+        for column in columns:
+            ends = [f"{end(cells[column]):.0f}" for end in (min, max)] if column in cells else []
+            line[column] = " to ".join(dict.fromkeys(ends))
+        result.append(line)
+    return result
 
 
-def main():
-    """Train networks; hold, leave out and cut gates, or read what was measured; show it."""
-    parser = make_parser(__doc__)
-    add_study_flags(parser, [*LEFT_OUT, *PALINDROMES, *ONCE], seed=300, seeds=5)
-    args = parser.parse_args()
-    begin(args)
-    jobs = [
-        (name, seed, args)
-        for name in args.only
-        for seed in ([""] if name in ONCE else range(args.seed, args.seed + args.seeds))
-    ]
-    rows = study_rows(args, args.out_dir / "gates_rows.csv", COLUMNS, measure, jobs)
-    for experiment, layout in TABLES.items():
-        if lines := table(rows, experiment, *layout):
-            save_csv(args.out_dir / f"gates_{experiment}.csv", lines, show=True)
-    if DRAWN.issubset(row["network"] for row in rows):
-        save_figure(args.out_dir / "gates.png", gates_figure(rows), rows)
-    print(f"the rows, the tables and, with rows of all networks, the figure are in {args.out_dir}")
+def gates_figure(rows):
+    """Return a Figure of the gates over one stream, which the LSTM of the first seed reads."""
+    figure = Figure(figsize=(8.8, 3.2), layout="constrained")
+    axes = figure.subplots()
+    for gate, color, width in ("i", BLUE, 3), ("f", ORANGE, 1.5), ("o", GREY, 1.5):
+        wanted = f"{gate} open", rows[0]["seed"]
+        shares = [row["share"] for row in rows if (row["held"], row["seed"]) == wanted]
+        axes.plot(range(len(shares)), shares, "o-", color=color, lw=width, label=gate)
+    symbols = Streams(20, N_ASKED, ASKED_SEED).symbols[0].tolist()
+    for step, symbol in enumerate(symbols):
+        if symbol == BAR:
+            axes.axvspan(step - 0.5, step + 0.5, color=GREY, alpha=0.25, lw=0)
+    axes.set_xticks(range(20), ["bar" if symbol == BAR else symbol for symbol in symbols])
+    axes.set(xlim=(-0.5, 19.5), ylim=(0, 1), ylabel="open (mean of cells)")
+    axes.set(title="The input gate i opens at the first digit after a bar", xlabel="one stream")
+    axes.legend(loc="lower right", ncols=3)
+    return figure
+
+
+def show(rows, out_dir):
+    """Save the table, and the figure where there are rows of streams."""
+    save_table(out_dir / "gates.csv", table(rows))
+    if streams := [row for row in rows if row["experiment"] == "streams"]:
+        save_figure(out_dir / "gates.png", gates_figure(streams), streams)
 
 
 if __name__ == "__main__":
-    run(main)
+    study("gates", __doc__, EXPERIMENTS, measure, show)

@@ -1,6 +1,7 @@
 """How do the RNN and the LSTM remember the first digit: with a clock, or with a memory that stands?
 
-    python study_memory.py                                   seven trainings, 130 networks
+    python study_memory.py                                   all 150 networks, an hour of a core
+    python study_memory.py --only "RNN, T = 20" --seeds 3    one experiment, three seeds
     python study_memory.py --rows results/memory_rows.csv    table and figure, in seconds
 
 The networks read random sequences, not palindromes, and are asked for the first digit after each
@@ -13,24 +14,28 @@ import math
 import statistics
 from typing import NamedTuple
 
-import maps
-from common import begin, make_parser, number, run
-from dataset import PalindromeDataset
-from figures import memory_figure
+import torch
+from matplotlib.figure import Figure
+
+from common import BLUE, GREY, ORANGE, grouped, save_figure, save_table
+from dataset import PalindromeDataset, encode
 from networks import MAX_LAG, make_network
-from rows import add_study_flags, grouped, save_csv, save_figure, study_rows
+from runner import study
 from train import train
 
+N, N_DIGITS = 1000, 100  # sequences to fit the maps, and as many to be asked; their length
+BEFORE, AFTER = slice(18, 21), slice(19, 22)  # states after 19 to 21 digits, and one digit later
+RIDGE = 1.0  # of the fit
+LASTS, TURNS = 0.98, 5  # an eigenvalue lasts from this modulus on, and turns by more degrees
 SHOWN = range(10, 61)  # the lengths T in memory.png
 IN_TABLE = (10, 19, 20, 21, 40, 60)  # the lengths T in memory.csv
-KNOWS, WRONG = 0.99, 0.2  # right is who is right on so many, and wrong who is on no more
+KNOWS = 0.99  # a network that is right on so many knows all ten digits
 NEAR = 0.75  # degrees from a multiple of an hour that count as one
 
 
 class Training(NamedTuple):
     """A network and how it is trained."""
 
-    label: str
     network: str  # "rnn" or "lstm"
     lengths: tuple  # T of its palindromes
     size: int  # palindromes of each length; 80 % of them are trained on
@@ -40,61 +45,29 @@ class Training(NamedTuple):
     max_norm: float = 10.0
     start: str = "uniform"  # of the RNN's Whh
     max_lag: int = MAX_LAG  # of the LSTM
+    home: int = 20  # the length at which the first digit is read off
     seeds: int = 20
 
-    @property
-    def home(self):
-        """The length at which a state is read off: 20, or the middle one of its own."""
-        return 20 if 20 in self.lengths else self.lengths[len(self.lengths) // 2]
 
-    @property
-    def hour(self):
-        """The least turn, in degrees, that brings a hand back at each of several lengths."""
-        return 360 / math.gcd(*self.lengths) if len(self.lengths) > 1 else None
-
-
-ONE, TENS, ALL = (20,), (10, 20, 30, 40), tuple(range(5, 41))
-FIFTEENS = (15, 30, 45)
+TENS, FIFTEENS, ALL = (10, 20, 30, 40), (15, 30, 45), tuple(range(5, 41))
 TRAININGS = {
-    "rnn_20": Training("RNN, T = 20", "rnn", ONE, 100_000, 500, 1e-3, decay=False),
-    "rnn_tens": Training("RNN, T = 10, 20, 30, 40", "rnn", TENS, 20_000, 2000, 1e-3),
-    "rnn_all": Training("RNN, T = 5 to 40", "rnn", ALL, 5000, 4000, 1e-3),
-    "lstm_20": Training("LSTM, T = 20", "lstm", ONE, 100_000, 500, 2e-3),
-    "lstm_40": Training("LSTM, T = 40", "lstm", (40,), 100_000, 1000, 1e-3),
-    "rnn_fifteens": Training("RNN, T = 15, 30, 45", "rnn", FIFTEENS, 20_000, 2000, 1e-3, seeds=10),
-    "orthogonal": Training("RNN, orthogonal", "rnn", ONE, 100_000, 500, 3e-4, start="orthogonal"),
-    "identity": Training("RNN, identity", "rnn", ONE, 100_000, 500, 3e-4, start="identity"),
-    "rnn_proof": Training("RNN, proof", "rnn", ALL, 5000, 4000, 1e-3, max_norm=1.0),
-    "lstm_proof": Training("LSTM, proof", "lstm", ALL, 5000, 4000, 1e-3, max_norm=1.0, max_lag=0),
+    "RNN, T = 20": Training("rnn", (20,), 100_000, 500, 1e-3, decay=False),
+    "RNN, T = 10, 20, 30, 40": Training("rnn", TENS, 20_000, 2000, 1e-3),
+    "RNN, T = 5 to 40": Training("rnn", ALL, 5000, 4000, 1e-3),
+    "LSTM, T = 20": Training("lstm", (20,), 100_000, 500, 2e-3),
+    "RNN, T = 15, 30, 45": Training("rnn", FIFTEENS, 20_000, 2000, 1e-3, home=30, seeds=10),
+    "RNN, orthogonal": Training("rnn", (20,), 100_000, 500, 3e-4, start="orthogonal"),
+    "RNN, identity": Training("rnn", (20,), 100_000, 500, 3e-4, start="identity"),
 }
-NOT_BY_DEFAULT = ("lstm_40", "rnn_proof", "lstm_proof")  # for study_gates.py and study_proof.py
-DRAWN = ("rnn_20", "rnn_tens", "lstm_20")  # the rows of memory.png
+DRAWN = ("RNN, T = 20", "RNN, T = 10, 20, 30, 40", "LSTM, T = 20")  # in memory.png
 
 
-def training_name(text):
-    """Return text, or raise ValueError where it names no training."""
-    if text not in TRAININGS:
-        raise ValueError(f"{text!r} is none of {', '.join(TRAININGS)}")
-    return text
-
-
-COLUMNS = {
-    "training": training_name,
-    "seed": number(int, 0),
-    "T": number(int, 2),
-    "what": str,  # the names are those of maps.look
-    "first digits": str,
-    "value": number(float, -1e9, 1e9),
-}
-
-
-def train_network(name, seed, device):
-    """Return the network of TRAININGS[name], trained with this seed."""
-    training = TRAININGS[name]
+def train_network(job):
+    """Return the network of a job (training, seed), trained."""
+    training, seed = job
     wholes = [PalindromeDataset(T - 1, training.size, True, seed) for T in training.lengths]
-    start, max_lag = training.start, training.max_lag
     return train(
-        make_network(training.network, seed, device, max_lag=max_lag, start=start),
+        make_network(training.network, seed, max_lag=training.max_lag, start=training.start),
         [whole.split(0.8)[0] for whole in wholes],
         training.steps,
         training.rate,
@@ -104,113 +77,186 @@ def train_network(name, seed, device):
     )
 
 
+@torch.no_grad()
+def observe(model, digits):
+    """Return the states (n, N, H + 1), float64, after each digit of digits (N, n).
+
+    A state is a row: the H entries of h and a last one that is always 1, so that a map, a matrix M
+    (H + 1, H + 1) that leads a state s to s M, can add a constant.
+    """
+    state, states = None, []
+    for column in digits.unbind(dim=1):
+        _, state = model(encode(column.unsqueeze(1), one_hot=True), state)
+        h = state if torch.is_tensor(state) else state[0]
+        states.append(torch.cat([h, torch.ones_like(h[:, :1])], dim=1))
+    return torch.stack(states).double()
+
+
+def fit_map(start, end):
+    """Return the map M of the ridge regression start M ~ end, both (n, N, H + 1)."""
+    X, Y = start.flatten(0, 1), end.flatten(0, 1)
+    identity = torch.eye(X.shape[1]).double()
+    M = torch.linalg.solve(X.T @ X + RIDGE * identity, X.T @ Y)
+    M[:, -1] = identity[:, -1]  # the last entry stays 1
+    return M
+
+
+def undo(states, T, home, on, back):
+    """Return the states (N, H + 1) at length T, led back, or on, to where they are at home."""
+    M = back if home < T else on
+    return states[T - 2] @ torch.linalg.matrix_power(M, abs(T - home))
+
+
+def share_right(model, states, first):
+    """Return the share of states (N, H + 1) that the network's own output layer reads rightly."""
+    layer = torch.cat([model.Wph, model.bp.unsqueeze(1)], dim=1).detach().double()
+    return ((states @ layer.T).argmax(dim=1) == first).double().mean().item()
+
+
+def lasting(M):
+    """Return the eigenvalues (k,), complex, of a map that last; of a conjugate pair, one."""
+    values = torch.linalg.eigvals(M[:-1, :-1])
+    return values[(values.abs() >= LASTS) & (values.imag >= 0)]
+
+
 def measure(job):
-    """Train the network of a job (name, seed, args), let it read, and return its rows."""
-    name, seed, args = job
-    model, home = train_network(name, seed, args.device), TRAININGS[name].home
-    lengths = SHOWN if name in DRAWN else IN_TABLE
-    seen = maps.look(model, home, lengths, args.device, dial=name in DRAWN)
-    return [dict(zip(COLUMNS, (name, seed, *what), strict=True)) for what in seen]
+    """Train the network of a job (experiment, seed), let it read, and return its rows.
 
+    A row has a length T, what is measured, for which first digits, and its value:
 
-class Network(NamedTuple):
-    """What the rows say of one network."""
+    * "own", "undone" and, as a control, "one too many": the share of right answers to sequences
+      that begin with 5 to 9. The maps that undo digits have seen those that begin with 0 to 4. At
+      the length home, "own" is that of "all", too.
+    * "angle": by how many degrees the map of all sequences turns, of each eigenvalue that lasts.
+    """
+    experiment, seed = job
+    training = TRAININGS[experiment]
+    model, home = train_network((training, seed)), training.home
+    rng = torch.Generator().manual_seed(0)  # all networks read the same sequences
+    digits = torch.randint(10, (2 * N, N_DIGITS), generator=rng)
+    fit, test = observe(model, digits).split(N, dim=1)
+    first_fit, first = digits[:, 0].split(N)
+    rows = []
 
-    name: str  # of its training
-    seed: int
-    values: dict  # {(what, first digits, T): value} of its rows
-    angles: list  # of its map of one digit, in degrees
-    right: float  # the share of right answers to all first digits, at the length home
+    def add(T, what, first_digits, value):
+        row = {"experiment": experiment, "seed": seed, "T": T, "what": what}
+        rows.append(row | {"first digits": first_digits, "value": value})
 
-    @property
-    def knows(self):
-        """How many first digits it knows."""
-        return "all ten" if self.right >= KNOWS else "fewer"
+    M = fit_map(fit[BEFORE], fit[AFTER])
+    for eigenvalue in lasting(M):
+        add(home, "angle", "all", torch.rad2deg(eigenvalue.angle()).item())
+    add(home, "own", "all", share_right(model, test[home - 2], first))
 
-    @property
-    def memory(self):
-        """What its memory does."""
-        return "turns" if max(self.angles, default=0) > maps.TURNS else "stands"
-
-    @property
-    def keeps_hours(self):
-        """Whether it turns by whole hours only."""
-        hour = TRAININGS[self.name].hour
-        return all(abs(math.remainder(angle, hour)) <= NEAR for angle in self.angles)
+    fit, test, first = fit[:, first_fit < 5], test[:, first >= 5], first[first >= 5]
+    on, back = fit_map(fit[BEFORE], fit[AFTER]), fit_map(fit[AFTER], fit[BEFORE])
+    for T in sorted({*(SHOWN if experiment in DRAWN else IN_TABLE), home}):
+        add(T, "own", "5 to 9", share_right(model, test[T - 2], first))
+        led = undo(test, T, home, on, back)
+        add(T, "undone", "5 to 9", share_right(model, led, first))
+    led = undo(test, home + 1, home - 1, on, back)
+    add(home + 1, "one too many", "5 to 9", share_right(model, led, first))
+    return rows
 
 
 def networks(rows):
-    """Return the Networks that the rows are of, those of one training and kind together."""
-    result = []
-    for (name, seed), own in grouped(rows, "training", "seed").items():
+    """Return a row for each network, those of one kind (experiment, knows, memory) together.
+
+    It "knows" all ten first digits or fewer, and its "memory" turns or stands. A hand that has to
+    be back at several lengths turns by whole hours, multiples of 360 degrees / their gcd: "hours"
+    tells whether it does. "values" are {(what, first digits, T): value}.
+    """
+    found = []
+    for (experiment, seed), own in grouped(rows, "experiment", "seed").items():
+        training = TRAININGS[experiment]
+        hour = 360 / math.gcd(*training.lengths)
         values = {(row["what"], row["first digits"], row["T"]): row["value"] for row in own}
         angles = [row["value"] for row in own if row["what"] == "angle"]
-        right = values["own", "all", TRAININGS[name].home]
-        result.append(Network(name, seed, values, angles, right))
+        network = {"experiment": experiment, "seed": seed, "values": values}
+        network["knows"] = "all ten" if values["own", "all", training.home] >= KNOWS else "fewer"
+        network["memory"] = "turns" if max(angles, default=0) > TURNS else "stands"
+        network["hours"] = all(abs(math.remainder(angle, hour)) <= NEAR for angle in angles)
+        found.append(network)
     order = [*TRAININGS]
-    return sorted(result, key=lambda one: (order.index(one.name), one.knows, one.memory, one.seed))
+    return sorted(found, key=lambda n: (order.index(n["experiment"]), n["knows"], n["memory"]))
+
+
+def line_of(group, answers):
+    """Return the row of memory.csv for networks of one kind: mean shares of right answers, in %."""
+    experiment, home = group[0]["experiment"], TRAININGS[group[0]["experiment"]].home
+
+    def shares(what, T):
+        return [network["values"][what, "5 to 9", T] for network in group]
+
+    line = {"network": experiment, "knows": group[0]["knows"], "memory": group[0]["memory"]}
+    line |= {"networks": len(group), "answers": answers}
+    for T in IN_TABLE:
+        line[f"T = {T}"] = round(100 * statistics.mean(shares(answers, T)))
+    control = round(100 * statistics.mean(shares("one too many", home + 1)))
+    line["one too many"] = control if answers == "undone" else ""
+    one_length = len(TRAININGS[experiment].lengths) == 1
+    whole = sum(network["hours"] for network in group)
+    line["by whole hours"] = "" if one_length or group[0]["memory"] == "stands" else whole
+    return line
 
 
 def table(rows):
-    """Return the rows of memory.csv: mean shares in % of the networks of one training and kind.
-
-    Where the memory turns, all are asked once more with the digits undone. A hand that has to be
-    back at several lengths T must turn by whole hours, multiples of 360 degrees / their gcd.
-    """
-    groups, lines = {}, []
-    for network in networks(rows):
-        groups.setdefault((network.name, network.knows, network.memory), []).append(network)
-    for (name, knows, memory), group in groups.items():
-        for what in ("own", "undone") if memory == "turns" else ("own",):
-            shares = {T: [one.values[what, "5 to 9", T] for one in group] for T in IN_TABLE}
-            beside = [*zip(shares[19], shares[21], strict=True)]
-            row = {"network": TRAININGS[name].label, "knows": knows, "memory": memory}
-            row |= {"networks": len(group), "answers": what}
-            for T in IN_TABLE:
-                row[f"T = {T}"] = round(100 * statistics.mean(shares[T]))
-            row["right at 19 and 21"] = sum(min(pair) >= KNOWS for pair in beside)
-            row["wrong at 19 and 21"] = sum(max(pair) <= WRONG for pair in beside)
-            key = "one too many", "5 to 9", TRAININGS[name].home + 1
-            control = round(100 * statistics.mean(one.values[key] for one in group))
-            row["one too many"] = control if what == "undone" else ""
-            hours = sum(one.keeps_hours for one in group) if TRAININGS[name].hour else ""
-            row["by whole hours"] = hours if memory == "turns" else ""
-            lines.append(row)
+    """Return the rows of memory.csv. Who turns is asked once more, with the digits undone."""
+    lines = []
+    for group in grouped(networks(rows), "experiment", "knows", "memory").values():
+        lines.append(line_of(group, "own"))
+        if group[0]["memory"] == "turns":
+            lines.append(line_of(group, "undone"))
     return lines
 
 
-def drawn(rows):
-    """Return (label, Network) of each training in memory.png: the first that knows all ten digits.
+def memory_figure(shown):
+    """Return a Figure with a row for each of `networks`: its right answers at each length T."""
+    figure = Figure(figsize=(9.6, 1.6 * len(shown) + 1), dpi=100, layout="constrained")
+    title = "A plain RNN's usual start leads to a clock; the LSTM's memory stands"
+    figure.suptitle(title, fontsize=16, weight="bold")
+    grid = figure.subplots(len(shown), sharex=True)
+    for axes, network in zip(grid, shown, strict=True):
+        draw_answers(axes, network)
+    axes.set_xlabel("length T of the sequence that it is asked about")
+    return figure
 
-    Where none does, it is the one that is right most often.
-    """
-    chosen = []
-    for name in DRAWN:
-        group = [network for network in networks(rows) if network.name == name]
+
+def draw_answers(axes, network):
+    """Draw the share of right answers, in %, at each length T; dashed with the digits undone."""
+    color = BLUE if network["experiment"].startswith("LSTM") else ORANGE
+    own = [100 * network["values"]["own", "5 to 9", T] for T in SHOWN]
+    axes.fill_between(SHOWN, own, color=color, alpha=0.15, lw=0)
+    axes.plot(SHOWN, own, color=color, lw=2.5, label="own")
+    if network["memory"] == "turns":
+        undone = [100 * network["values"]["undone", "5 to 9", T] for T in SHOWN]
+        axes.plot(SHOWN, undone, "k--", lw=2, label="undone")
+        axes.text(60, 106, "dashed: with the hand turned back", ha="right")
+    known = [str(T) for T, share in zip(SHOWN, own, strict=True) if share >= 100 * KNOWS]
+    where = ", ".join(known[:8]) + (", ..." if known[8:] else "")
+    if len(known) == len(SHOWN):
+        where = f"{known[0]} to {known[-1]}"
+    trained = network["experiment"].replace(", ", " trained at ", 1)
+    title = f"{trained}: right at {where or 'no length'}"
+    axes.set_title(title, fontsize=14, color=color, loc="left")
+    axes.axvline(20, color=GREY, ls=":", lw=1)
+    axes.set(xlim=(SHOWN[0], SHOWN[-1]), ylim=(-3, 130), ylabel="right")
+    axes.set_yticks([0, 100], ["0", "100 %"])
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(False)
+
+
+def show(rows, out_dir):
+    """Save the table, and if all in DRAWN are there, a figure of the first that knows all ten."""
+    save_table(out_dir / "memory.csv", table(rows))
+    shown = []
+    for experiment in DRAWN:
+        group = [one for one in networks(rows) if one["experiment"] == experiment]
         if group:
-            best = min(group, key=lambda network: (-min(network.right, KNOWS), network.seed))
-            chosen.append((TRAININGS[name].label, best))
-    return chosen
-
-
-def main():
-    """Measure, or read what was measured; print the table, draw the figure."""
-    parser = make_parser(__doc__)
-    add_study_flags(parser, TRAININGS, seed=300)
-    parser.set_defaults(only=[name for name in TRAININGS if name not in NOT_BY_DEFAULT])
-    args = parser.parse_args()
-    begin(args)
-    jobs = [
-        (name, seed, args)
-        for name in args.only
-        for seed in range(args.seed, args.seed + (args.seeds or TRAININGS[name].seeds))
-    ]
-    rows = study_rows(args, args.out_dir / "memory_rows.csv", COLUMNS, measure, jobs)
-    save_csv(args.out_dir / "memory.csv", table(rows), show=True)
-    if shown := drawn(rows):
-        save_figure(args.out_dir / "memory.png", memory_figure(shown), rows)
-    print(f"rows, table and figure are in {args.out_dir}")
+            shown.append(min(group, key=lambda one: (one["knows"], one["seed"])))
+    if len(shown) == len(DRAWN):
+        save_figure(out_dir / "memory.png", memory_figure(shown), rows)
 
 
 if __name__ == "__main__":
-    run(main)
+    seeds = {experiment: training.seeds for experiment, training in TRAININGS.items()}
+    study("memory", __doc__, seeds, measure, show)

@@ -5,62 +5,138 @@
     python study_proof.py --train --seed 1    trains these two, and proves them
 
 README.md has the theorem and the proof. The lead is the logit of the first digit d minus the
-largest other logit. Exit code 0: all is proved, 1: not all. Into out_dir go the table, proof.csv,
-and the networks that were trained.
+largest other logit. Into out_dir go the table, proof.csv, and what is trained: rnn-seed1.pth and
+lstm-seed1.pth. Exit code 0: all is proved, 1: not all, 2: a file holds no such network.
+
+An interval is a float64 tensor (2, ...), its low end and its high end. Boxes (2, n, H) have one for
+each entry of h; those of an LSTM are (2, n, 2H), h and c side by side. Results contain every value
+that can come of a point of the inputs, in real arithmetic and in float32.
 """
 
 import copy
 import math
-import sys
+import os
 from pathlib import Path
 
 import torch
 
-from common import HERE, add_jobs_flags, begin, each, make_parser, run, save_weights
-from intervals import OUT, gates, hull, inside, lead, product, step
+from common import HERE, begin, make_parser, number, save_table
 from lstm import LSTM
-from networks import load_network
-from rows import save_csv
-from study_memory import train_network
+from networks import load_network, save_network
+from runner import run_jobs
+from study_memory import ALL, Training, train_network
 
-PIECE = 10  # boxes that take two steps at once: more leave the cache and take longer
-TRIES = 40  # to find closed boxes
+TRAININGS = [
+    Training(network, ALL, 5000, 4000, 1e-3, max_norm=1.0, max_lag=0) for network in ("rnn", "lstm")
+]
+U = 2.0**-24  # unit roundoff of float32: its largest relative error
+SLACK = 1e-6  # widens tanh and sigm: half for their error, half for the rounding in step
+TINY = 1e-12  # far more than what underflow loses
+OUT = torch.tensor([-1, 1]).double().view(2, 1, 1)  # the directions in which the ends move out
 
 
-def by_last_digit(boxes):
-    """Return the hulls (2, 10, H) of boxes (2, 10 n, H) from `step`, one for each last digit."""
-    return hull(boxes.unflatten(1, (-1, 10)))
+def affine(W, b, x, error):
+    """Return the interval (2, n, m) of W x + b, x in (2, n, k), widened by error (m)."""
+    centre = ((x[0] + x[1]) / 2) @ W.T + b
+    radius = ((x[1] - x[0]) / 2) @ W.abs().T + error
+    return centre + OUT * radius
+
+
+def rounding(W, b):
+    """Return the largest error (m) of W x + b in float32, W (m, n), for any x in [-1, 1]^n.
+
+    In a sum of n products and b, in any order, each term is rounded at most n + 1 times (Higham
+    2002, section 3.1). We count n + 2, to cover the rounding of this file, in float64.
+    """
+    nu = (W.shape[1] + 2) * U
+    return nu / (1 - nu) * (W.abs().sum(dim=1) + b.abs()) + TINY
+
+
+def tanh(z):
+    """Return the interval of tanh. It is increasing, so the ends of z give its ends."""
+    return (z.tanh() + OUT * SLACK).clamp(-1, 1)
+
+
+def product(x, gate):
+    """Return the interval of x * gate, gate >= 0; a negative end takes the other end of gate."""
+    return x * torch.where(x < 0, gate.flip(0), gate)
+
+
+def inputs_of(W, b, h):
+    """Return the intervals (2, 10 n, m) of W (x, h) + b, h in (2, n, H), for all ten one-hot x."""
+    z = affine(W[:, 10:], b, h, rounding(W, b))
+    return (z.unsqueeze(2) + W[:, :10].T).flatten(1, 2)  # what x adds is a column of W
+
+
+def gates(model, h):
+    """Return g, i, f, o of (1)-(4), (2, 10 n, H), for h in (2, n, H); the gates may exceed 1."""
+    H = h.shape[2]
+    z = inputs_of(model.W, model.b, h)
+    sigm = (z[..., H:].sigmoid() + OUT * SLACK).clamp(min=0)
+    return tanh(z[..., :H]), *sigm.chunk(3, dim=2)
+
+
+def step(model, boxes):
+    """Return the 10 n boxes after a digit: for each of n boxes ten, in the order of the digits.
+
+    In float32, (5) becomes g i (1 + e) + c f (1 + e') with |e|, |e'| < 2.1 U, and (6) becomes
+    tanh(c) o (1 + e). The error grows with c, so no constant bounds it; it is counted as a change
+    of the gates, and the slack of i, f and o covers it.
+    """
+    if not isinstance(model, LSTM):
+        return tanh(inputs_of(torch.cat([model.Whx, model.Whh], dim=1), model.bh, boxes))
+    h, c = boxes.chunk(2, dim=2)
+    g, i, f, o = gates(model, h)
+    c = product(g, i) + product(c.repeat_interleave(10, dim=1), f) + OUT * TINY  # (5)
+    h = product(tanh(c), o)  # (6)
+    return torch.cat([h, c], dim=2)
+
+
+def lead(model, boxes, d):
+    """Return the least lead in the boxes: logit d minus the largest other logit; -inf for NaN."""
+    rest = [j for j in range(10) if j != d]
+    W, b = model.Wph[d] - model.Wph[rest], model.bp[d] - model.bp[rest]
+    error = rounding(model.Wph, model.bp)
+    low, _ = affine(W, b, boxes[..., : W.shape[1]], error[d] + error[rest])
+    return low.amin().nan_to_num(-torch.inf, neginf=-torch.inf).item()
+
+
+def hull(boxes, n=10):
+    """Return the smallest boxes (2, n, H) that contain boxes (2, k n, H): one for a last digit."""
+    low, high = boxes.unflatten(1, (-1, n))  # (k, n, H)
+    return torch.stack([low.amin(dim=0), high.amax(dim=0)])
+
+
+def inside(small, large):
+    """Return whether all of small lies in large. There is no tolerance, and NaN lies nowhere."""
+    return bool(((large[0] <= small[0]) & (small[1] <= large[1])).all())
 
 
 def cells_at_rest(model, h, c):
     """Return intervals (2, 10, H) that c hardly leaves while h stays in its boxes (2, 10, H).
 
-    For fixed gates, c = g i + c f rests at g i / (1 - f). An interval spans these points for all
-    gates that are possible, and the given c (2, 10, H), and a little more. Where f may be 1, it
-    ends in infinity.
+    For fixed gates, c = g i + c f rests at g i / (1 - f), in infinity where f is 1. An interval
+    spans these points for all gates that are possible, the given c (2, 10, H), and a little more.
     """
     g, i, (f_least, f_most), _ = gates(model, h)
     new = product(g, i)
     f = torch.where(OUT * new > 0, f_most, f_least)  # an end beyond 0 moves out with f
-    rest = hull(torch.cat([new / (1 - f).clamp(min=0), c], dim=1)).unsqueeze(1)
+    rest = hull(torch.cat([new / (1 - f).clamp(min=0), c], dim=1), 1)
     return (rest + OUT * 1e-3 * (1 + rest.abs())).expand_as(h)
 
 
 def closed_boxes(model, ten):
-    """Return ten boxes that contain `ten` and that no step leaves; None if none are found.
-
-    How they are found proves nothing: only the test before they are returned counts.
-    """
+    """Return ten boxes that contain `ten` and that no step leaves; None if none are found."""
     H = model.Wph.shape[1]
     wide, factor = ten.clone(), torch.full(ten.shape[2:], 1.5).double()
     wide[..., :H] = 1.25 * ten[..., :H] - 0.25 * ten[..., :H].flip(0)  # 1.5 times as wide
     factor[H:] = math.inf  # of c, if there is one
-    for _ in range(TRIES):
+    for _ in range(40):  # tries
         boxes = wide.clone()
         if isinstance(model, LSTM):
             boxes[..., H:] = cells_at_rest(model, wide[..., :H], wide[..., H:])
-        after = by_last_digit(step(model, boxes))
-        if inside(ten, boxes) and inside(after, boxes):
+        after = hull(step(model, boxes))
+        if inside(ten, boxes) and inside(after, boxes):  # only this counts: the rest is a guess
             return boxes
         overshoot = OUT * (after - boxes)
         wide = torch.where(overshoot > 0, wide + OUT * factor * overshoot, wide)
@@ -78,71 +154,62 @@ def prove_digit(model, d):
     start = torch.zeros(2, 1, 2 * H if isinstance(model, LSTM) else H).double()
     first = step(model, start)[:, d : d + 1]
     four = step(model, step(model, step(model, first)))  # 1000 boxes: 4 digits are read
-    leads_5, leads_6, hulls = [], [], []
-    for boxes in four.split(PIECE, dim=1):
-        five = step(model, boxes)
-        six = step(model, five)
-        leads_5.append(lead(model, five, d))
-        leads_6.append(lead(model, six, d))
-        hulls.append(by_last_digit(six))
-    leads = [lead(model, four, d), min(leads_5), min(leads_6)]
+    five = step(model, four)
+    leads, hulls = [lead(model, four, d), lead(model, five, d), math.inf], []
+    for boxes in five.split(100, dim=1):  # more leave the cache and take longer
+        six = step(model, boxes)
+        leads[2] = min(leads[2], lead(model, six, d))
+        hulls.append(hull(six))
 
-    ten = by_last_digit(torch.cat(hulls, dim=1))
+    ten = hull(torch.cat(hulls, dim=1))
     for _ in range(6):
-        ten = by_last_digit(step(model, ten))
+        ten = hull(step(model, ten))
         leads.append(lead(model, ten, d))
-
     boxes = closed_boxes(model, ten)
     leads.append(-math.inf if boxes is None else lead(model, boxes, d))
     return leads
 
 
-def prove_file(path):
-    """Try to prove the theorem for the network at path; return its row of the table."""
-    model = load_network(path, input_dims=(10,))
+def prove(job):
+    """Try to prove the theorem for a job (path, its network); return its row of the table."""
+    path, model = job
     leads = [min(prove_digit(model, d)) for d in range(10)]
     missing = [str(d) for d in range(10) if leads[d] <= 0]
-    bound = "-" if missing else f"{math.floor(100 * min(leads)) / 100:.2f}"  # rounded down
-    return {
-        "weights": path.name,
-        "proved": f"{10 - len(missing)} of 10",
-        "not proved for": " ".join(missing) or "-",
-        "least lead": bound,
-    }
-
-
-def train_file(job):
-    """Train and save the network of a job ("rnn" or "lstm", seed, args); return its path."""
-    network, seed, args = job
-    name = f"palindrome_{network}" if args.seeds == 1 else f"{network}-seed{seed}"
-    path = args.out_dir / f"{name}.pth"
-    save_weights(path, train_network(f"{network}_proof", seed, args.device))
-    return path
+    row = {"weights": path.name, "proved": f"{10 - len(missing)} of 10"}
+    row["not proved for"] = " ".join(missing) or "-"
+    row["least lead"] = "-" if missing else f"{math.floor(100 * min(leads)) / 100:.2f}"
+    return row
 
 
 def main():
     """Train, if asked to; prove the theorem for each network, and exit with 1 if one fails."""
-    parser = make_parser(__doc__)
-    which, files_help = parser.add_mutually_exclusive_group(), "networks that read one-hot digits"
+    parser, count = make_parser(__doc__), number(int, 1)
     files = [HERE / "palindrome_rnn.pth", HERE / "palindrome_lstm.pth"]
-    which.add_argument("--weights", nargs="+", type=Path, default=files, help=files_help)
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--weights", nargs="+", type=Path, default=files, help="what is proved")
     which.add_argument("--train", action="store_true", help="prove networks that are trained now")
-    add_jobs_flags(parser, seed=1, seeds=1)
+    parser.add_argument("--seed", type=number(int, 0), default=1, help="first seed of --train")
+    parser.add_argument("--seeds", type=count, default=1, help="how many: seed, seed + 1, ...")
+    parser.add_argument("--jobs", type=count, default=os.cpu_count(), help="networks at a time")
     args = parser.parse_args()
     begin(args)
     if args.train:
         seeds = range(args.seed, args.seed + args.seeds)
-        jobs = [(network, seed, args) for network in ("rnn", "lstm") for seed in seeds]
-        args.weights = [path for _, path in each(train_file, jobs, args)]
-    for path in args.weights:
-        load_network(path, input_dims=(10,))  # refuses a wrong file before any work
-    rows = [row for _, row in each(prove_file, args.weights, args)]
-    save_csv(args.out_dir / "proof.csv", rows, show=True)
-    print(f"the table is in {args.out_dir / 'proof.csv'}")
-    if any(row["proved"] != "10 of 10" for row in rows):
-        sys.exit(1)
+        jobs = [(training, seed) for training in TRAININGS for seed in seeds]
+        args.weights = [args.out_dir / f"{t.network}-seed{seed}.pth" for t, seed in jobs]
+        models = run_jobs(train_network, jobs, args.jobs)
+        for path, model in zip(args.weights, models, strict=True):
+            save_network(path, model)
+    try:
+        jobs = [(path, load_network(path, input_dims=(10,))) for path in args.weights]
+    except SystemExit as error:
+        parser.exit(2, f"{error}\n")
+    rows = [*run_jobs(prove, jobs, args.jobs)]
+    save_table(args.out_dir / "proof.csv", rows)
+    if any(row["not proved for"] != "-" for row in rows):
+        parser.exit(1)
     print("All is proved: the last digit of every palindrome of every T >= 5 is predicted right.")
 
 
 if __name__ == "__main__":
-    run(main)
+    main()

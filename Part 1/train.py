@@ -3,26 +3,30 @@
     python train.py                          T = 5 and T = 20, three seeds each
     python train.py --seed 300 --seeds 40    the same with forty seeds
 
-Into out_dir go, for each length T, t<T>.png, t<T>.csv and the weights of each network (those of the
-first seed). The first command takes a minute on two cores of an AMD EPYC. With forty seeds, every
-LSTM is right on at least 99.99 % of unseen palindromes of T = 20, and the median RNN on 34.95 %.
+Into out_dir go accuracy.png and, for each length T, t<T>.csv and the weights of each network (those
+of the first seed). The first command takes a minute on two cores. With forty seeds, every LSTM is
+right on at least 99.99 % of unseen palindromes of T = 20, and the median RNN on 34.95 %.
 """
 
 import argparse
+import os
+import statistics
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from matplotlib.figure import Figure
+from tqdm import tqdm
 
-from common import add_jobs_flags, begin, each, make_parser, number, run, save_weights
+from common import BLUE, GREY, ORANGE, begin, grouped, make_parser, number, save_figure, write_csv
 from dataset import PalindromeDataset, encode
-from figures import training_figure
-from networks import MAX_LAG, make_network
+from networks import MAX_LAG, make_network, save_network
 from rnn import STARTS
-from rows import save_csv, save_figure
+from runner import run_jobs
 
 MODELS = ("lstm", "rnn")
 CURVE_SIZE = 1000  # test palindromes used for the curve
+SOLVED = 0.999  # the accuracy from which on a length counts as solved
 
 
 def train(
@@ -35,7 +39,6 @@ def train(
     falls linearly from `rate` to zero. watch(step, loss), if given, is called before each step
     moves the weights, and after the last.
     """
-    device = next(model.parameters()).device
     optimizer = torch.optim.RMSprop(model.parameters(), lr=rate)
     rng = np.random.default_rng(seed)  # draws the batches; the weights come from torch's generator
     for step in range(steps):
@@ -45,8 +48,8 @@ def train(
         batch = torch.from_numpy(rng.integers(len(dataset), size=batch_size))
         inputs, targets = dataset[batch]
 
-        logits, _ = model(inputs.to(device))
-        loss = F.cross_entropy(logits, targets.to(device))
+        logits, _ = model(inputs)
+        loss = F.cross_entropy(logits, targets)
         if watch:
             watch(step, loss.item())
         optimizer.zero_grad()
@@ -61,8 +64,7 @@ def train(
 @torch.no_grad()
 def accuracy(model, dataset, first=None, batch_size=1000):
     """Return the share in [0, 1] of right answers, on the first `first` palindromes (None: all)."""
-    device = next(model.parameters()).device
-    digits = dataset.digits[:first].to(device)
+    digits = dataset.digits[:first]
     right = 0
     for batch in digits.split(batch_size):
         logits, _ = model(encode(batch[:, :-1], dataset.one_hot))
@@ -73,56 +75,44 @@ def accuracy(model, dataset, first=None, batch_size=1000):
 def parse_args(argv=None):
     """Return the checked flags."""
     parser = make_parser(__doc__)
-    parser.add_argument("--model", choices=MODELS, nargs="+", default=MODELS, help="which networks")
-    length, text = number(int, 2, 1000), "digits read, T - 1; one or more values"
-    parser.add_argument("--input_length", type=length, nargs="+", default=[4, 19], help=text)
-    text = "a digit as 1 number or one-hot"
-    parser.add_argument("--input_dim", type=int, choices=(1, 10), default=10, help=text)
+    parser.add_argument("--model", choices=MODELS, nargs="+", default=MODELS, help="networks")
+    length, count, size = number(int, 2, 1000), number(int, 1, 10**6), number(int, 10, 10**7)
+    positive, portion, bias = (
+        number(float, 1e-9, 1e9),
+        number(float, 0.1, 0.9),
+        number(float, -99, 99),
+    )
+    lengths = "one or more numbers of digits that are read, T - 1"
+    parser.add_argument("--input_length", type=length, nargs="+", default=[4, 19], help=lengths)
+    parser.add_argument("--input_dim", type=int, choices=(1, 10), default=10, help="10: one-hot")
     parser.add_argument("--num_hidden", type=number(int, 1, 9999), default=128, help="hidden units")
-    text = "start of the LSTM: bf = log U(1, max_lag), to forget slowly; 0: bf = 1"
-    parser.add_argument("--max_lag", type=number(int, 0, 10**6), default=MAX_LAG, help=text)
-    text = "start of the LSTM: this bf in the place of max_lag's"
-    parser.add_argument("--bf", type=number(float, -100, 100), help=text)
-    text = "start of the RNN's Whh"
-    parser.add_argument("--rnn_start", choices=STARTS, default="uniform", help=text)
-    size, portion = number(int, 10, 10**7), number(float, 0.1, 0.9)
+    lag = "start of the LSTM: bf = log U(1, max_lag), to forget slowly; 0: bf = 1"
+    parser.add_argument("--max_lag", type=number(int, 0, 10**6), default=MAX_LAG, help=lag)
+    parser.add_argument("--bf", type=bias, help="start of the LSTM, in the place of --max_lag")
+    parser.add_argument("--rnn_start", choices=STARTS, default="uniform", help="of the RNN's Whh")
     parser.add_argument("--data_size", type=size, default=100_000, help="palindromes")
-    parser.add_argument("--portion_train", type=portion, default=0.8, help="share for the training")
-    count, positive = number(int, 1, 10**6), number(float, 1e-9, 1e9)
+    parser.add_argument("--portion_train", type=portion, default=0.8, help="share to train on")
     parser.add_argument("--train_steps", type=count, default=500, help="training steps")
     parser.add_argument("--batch_size", type=count, default=128, help="palindromes a step")
     parser.add_argument("--learning_rate", type=positive, default=0.002, help="of RMSprop")
-    on_or_off, text = argparse.BooleanOptionalAction, "let the rate fall linearly to zero"
-    parser.add_argument("--decay", action=on_or_off, default=True, help=text)
+    on_or_off = argparse.BooleanOptionalAction
+    parser.add_argument("--decay", action=on_or_off, default=True, help="the rate falls to zero")
     parser.add_argument("--max_norm", type=positive, default=10.0, help="of the gradient, clipped")
     parser.add_argument("--eval_every", type=count, default=10, help="steps between measurements")
-    add_jobs_flags(parser, seed=300, seeds=3)
+    parser.add_argument("--seed", type=number(int, 0, 2**31), default=300, help="first seed")
+    parser.add_argument("--seeds", type=count, default=3, help="how many: seed, seed + 1, ...")
+    parser.add_argument("--jobs", type=count, default=os.cpu_count(), help="trainings at a time")
     return parser.parse_args(argv)
 
 
-def jobs_of(args):
-    """Return a job (name, T, seed, args) for each length, network and seed of the flags."""
-    lengths, names = sorted({n + 1 for n in args.input_length}), sorted({*args.model})
-    seeds = range(args.seed, args.seed + args.seeds)
-    return [(name, T, seed, args) for T in lengths for name in names for seed in seeds]
-
-
-def train_and_test(job):
-    """Train the fresh network of a job; return it and its curve.
+def train_and_test(name, T, seed, args):
+    """Train a fresh network, "lstm" or "rnn", with the flags args; return it and its curve.
 
     The curve has rows with step, accuracy in [0, 1] and loss. It is measured on the first
     CURVE_SIZE test palindromes, its last point on all of them.
     """
-    name, T, seed, args = job
     model = make_network(
-        name,
-        seed,
-        args.device,
-        input_dim=args.input_dim,
-        hidden=args.num_hidden,
-        max_lag=args.max_lag,
-        bf=args.bf,
-        start=args.rnn_start,
+        name, seed, args.input_dim, args.num_hidden, args.max_lag, args.bf, args.rnn_start
     )
     dataset = PalindromeDataset(T - 1, args.data_size, args.input_dim == 10, seed)
     train_set, test_set = dataset.split(args.portion_train)
@@ -148,28 +138,61 @@ def train_and_test(job):
     return model, curve
 
 
-def curve_of(job):
-    """Return the curve of a job; save the weights of the first seed."""
-    model, curve = train_and_test(job)
+def measure(job):
+    """Return the curve of a job (name, T, seed, args); save the weights of the first seed."""
     name, T, seed, args = job
+    model, curve = train_and_test(name, T, seed, args)
     if seed == args.seed:
-        save_weights(args.out_dir / f"{name}_t{T}.pth", model)
-    return curve
+        save_network(args.out_dir / f"{name}_t{T}.pth", model)
+    return [{"network": name, "seed": seed} | point for point in curve]
+
+
+def training_figure(curves):
+    """Return a Figure: accuracy over the steps, a panel for each {T: points of all its curves}.
+
+    Seeds are thin, their median is bold. An axis ends at step 60 if all are solved from there on.
+    """
+    figure = Figure(figsize=(1 + 4.8 * len(curves), 4.4), layout="constrained")
+    grid = figure.subplots(1, len(curves), sharey=True, squeeze=False)
+    for axes, (T, rows) in zip(grid.flat, curves.items(), strict=True):
+        steps = sorted({row["step"] for row in rows})
+        for name, color in ("lstm", BLUE), ("rnn", ORANGE):
+            own = grouped([row for row in rows if row["network"] == name], "seed").values()
+            lines = [[100 * row["accuracy"] for row in points] for points in own]
+            for line in lines:
+                axes.plot(steps, line, color=color, lw=0.6, alpha=0.45)
+            if lines:
+                median = [statistics.median(shares) for shares in zip(*lines, strict=True)]
+                axes.plot(steps, median, color=color, lw=2.5, label=name.upper())
+        least = min((row["accuracy"] for row in rows if row["step"] >= 60), default=0)
+        shown = 60 if 60 in steps and least >= SOLVED else steps[-1]
+        axes.axhline(10, color=GREY, ls="--", zorder=1)
+        axes.text(0.98 * shown, 11, "chance", color=GREY, ha="right", va="bottom")
+        n_seeds = len({row["seed"] for row in rows})
+        title = f"T = {T}" + (f": {n_seeds} seeds, median bold" if n_seeds > 1 else "")
+        axes.set(xlim=(0, shown), ylim=(0, 102), xlabel="training step", title=title)
+    grid[0, 0].set_ylabel("accuracy on unseen palindromes (%)")
+    grid[0, 0].legend(loc="lower right", bbox_to_anchor=(1, 0.15))
+    return figure
 
 
 def main():
     """Train each network at each length with each seed; draw the curves."""
     args = parse_args()
     begin(args)
-    rows = {}  # of each length
-    for (name, T, seed, _), curve in each(curve_of, jobs_of(args), args):
-        print(f"{name}, T = {T}, seed {seed}: right on {curve[-1]['accuracy']:.2%}")
-        rows.setdefault(T, []).extend({"network": name, "seed": seed} | row for row in curve)
-        save_csv(args.out_dir / f"t{T}.csv", rows[T])
-    for T, curves in rows.items():
-        save_figure(args.out_dir / f"t{T}.png", training_figure(T, curves), curves)
+    lengths, seeds = sorted({n + 1 for n in args.input_length}), range(args.seeds)
+    names = sorted({*args.model})
+    jobs = [(name, T, args.seed + n, args) for T in lengths for name in names for n in seeds]
+    curves = {T: [] for T in lengths}
+    for (name, T, seed, _), curve in zip(jobs, run_jobs(measure, jobs, args.jobs), strict=True):
+        tqdm.write(f"{name}, T = {T}, seed {seed}: right on {curve[-1]['accuracy']:.2%}")
+        curves[T] += curve
+    for T, rows in curves.items():
+        with open(args.out_dir / f"t{T}.csv", "w", encoding="utf-8") as file:
+            write_csv(file, rows)
+    save_figure(args.out_dir / "accuracy.png", training_figure(curves), [*curves.values()])
     print(f"figures, numbers and weights are in {args.out_dir}")
 
 
 if __name__ == "__main__":
-    run(main)
+    main()

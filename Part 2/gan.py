@@ -48,14 +48,14 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """The discriminator D(x) without its sigmoid: images (B, 1, 28, 28) -> logits (B, 1)."""
 
-    def __init__(self):
+    def __init__(self, units=512):
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Linear(784, 512),
+            nn.Linear(784, units),
             nn.LeakyReLU(0.2),
-            nn.Linear(512, 256),
+            nn.Linear(units, units // 2),
             nn.LeakyReLU(0.2),
-            nn.Linear(256, 1),
+            nn.Linear(units // 2, 1),
         )
 
     def forward(self, images):

@@ -1,12 +1,15 @@
-"""Samples of a generator, and measures of them: by pixels, or a CNN's features or logits."""
+"""Samples of a generator, and measures of them: by pixels, or the judge's features or logits."""
 
+import functools
 import math
 
 import torch
-import torch.nn.functional as F
+
+from classifier import load_judge
+from mnist import load_mnist
 
 
-def latent_points(n, latent_dim, seed, device):
+def latent_points(n, latent_dim, seed, device="cpu"):
     """Return z (n, latent_dim), standard normal: the same for a seed, whatever the device."""
     return torch.randn(n, latent_dim, generator=torch.Generator().manual_seed(seed)).to(device)
 
@@ -40,36 +43,9 @@ def frechet_distance(x, y):
     return max(0.0, distance.item())  # rounding can make it -1e-13
 
 
-def inception_score(logits):
-    """Return exp(E KL(p(y|x) || p(y))), 1..10, of logits (N, 10) (Salimans et al. 2016)."""
-    log_p = logits.cpu().double().log_softmax(1)
-    log_marginal = log_p.logsumexp(0) - math.log(len(log_p))  # finite, however small p(y) is
-    return (log_p.exp() * (log_p - log_marginal)).sum(1).mean().exp().item()
-
-
 def is_clear(logits):
     """Return, for logits (N, 10), whether (N,) the likeliest digit has a probability above 0.9."""
     return logits.softmax(1).amax(1) > 0.9
-
-
-def random_directions(z, rng):
-    """Return random vectors of norm 1, one for each row of z (N, latent_dim)."""
-    return F.normalize(torch.randn(z.shape, generator=rng), dim=1).to(z.device)
-
-
-def steepness(generator, z, rng, n_directions=8, step=0.1):
-    """Return the steepness (N,) of the generator at z (N, latent_dim).
-
-    It is the mean over random directions u of norm 1 of |G(z + step u) - G(z)| / step, with pixels
-    in 0..1. Tanielian et al. 2020 reject samples by a measure much like it, the norm of the
-    Jacobian.
-    """
-    images = in_batches(generator, z)
-    slopes = []
-    for _ in range(n_directions):
-        moved = in_batches(generator, z + step * random_directions(z, rng))
-        slopes.append((moved - images).flatten(1).norm(dim=1) / 2 / step)  # 2: pixels to 0..1
-    return torch.stack(slopes).mean(0)
 
 
 def nearest(images, references):
@@ -82,21 +58,25 @@ def nearest(images, references):
 
 
 class Comparison:
-    """A comparison of generated images with training images, as a classifier sees them."""
+    """A comparison of generated images with training images, as a judge sees them."""
 
-    def __init__(self, classifier, training_images):
-        self.classifier, self.training_images = classifier, training_images
-        self.training_features = in_batches(classifier.body, training_images)  # (N, D)
+    def __init__(self, judge, training_images):
+        self.judge, self.training_images = judge, training_images
+        self.training_features = in_batches(judge.body, training_images)  # (N, D)
 
     def quality(self, images):
         """Return {measure: number} of images (N, 1, 28, 28)."""
-        features = in_batches(self.classifier.body, images)
-        logits = in_batches(self.classifier.head, features)
+        features = in_batches(self.judge.body, images)
+        logits = in_batches(self.judge.head, features)
         shares = logits.argmax(1).cpu().bincount(minlength=10).double() / len(logits)
         return {
             "frechet_distance": frechet_distance(features, self.training_features),
-            "inception_score": inception_score(logits),
             "confident": is_clear(logits.cpu()).double().mean().item(),
-            "rarest_digit": shares.min().item(),
             "commonest_digit": shares.max().item(),
         }
+
+
+@functools.cache  # its features take half a minute
+def compare_with_mnist():
+    """Return the Comparison of the judge with all 60,000 training images, on the CPU."""
+    return Comparison(load_judge(), load_mnist()[0])

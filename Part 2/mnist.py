@@ -1,12 +1,13 @@
 """MNIST as whole tensors, from the four committed files; no network is needed."""
 
 import gzip
+import sys
 import zlib
 
 import numpy as np
 import torch
 
-from common import HERE, InputError
+from common import HERE
 
 RAW = HERE / "data" / "MNIST" / "raw"  # where the four files are
 
@@ -19,7 +20,7 @@ def read_file(name, shape):
         header = 4 + 4 * len(shape)  # bytes
         array = np.frombuffer(content, np.uint8, offset=header).reshape(shape)
     except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise InputError(f"{path}: not the original file of MNIST ({error})") from error
+        sys.exit(f"{path}: not the original file of MNIST ({error})")
     return torch.tensor(array)
 
 

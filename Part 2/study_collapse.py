@@ -1,169 +1,208 @@
-"""Why does the template collapse? Its discriminator's gradient is made late, or smooth, alone.
+"""Why does the course's template collapse? Its discriminator is made late, slow or small, alone.
 
-    python study_collapse.py --only neither smooth late both "five steps"    the report's, 4 hours
-    python study_collapse.py --only late --n_epochs 5 --seeds 1              one, two minutes
-    python study_collapse.py --rows results/collapse_rows.csv                table, figures: seconds
+    python study_collapse.py --only "late 9" --seeds 1                one training, four minutes
+    python study_collapse.py --rows results/collapse_rows.csv         tables and figure, in seconds
 
-Momentum (beta1 = 0.9) averages some ten gradients, and so makes them late, by nine steps in the
-mean. Here each is done alone, to the discriminator. A training is collapsed while a quarter of its
-samples or more are the same digit. Minutes are those of one core of an AMD EPYC; without flags, all
-trainings of CHANGES are made, in some 27 hours.
+Momentum (Adam's beta1 = 0.9) makes a gradient smoother than one batch's, and late: it is on average
+nine steps old. Here each is done alone, to the discriminator. A training is collapsed while a
+quarter of its samples or more show the same digit. The last trainings are those of our settings,
+with one of them at the template's value. All of them take some 60 hours of one core.
 """
 
-import platform
-from contextlib import redirect_stderr, redirect_stdout
-from typing import NamedTuple
+import copy
+import statistics
 
 import torch
+from matplotlib.figure import Figure
+from torch.optim import Adam
+from torch.utils.data import DataLoader
 
-import template
 import train
-from common import begin, make_parser, number, run
-from figures import collapse_figure, curves_of, early_means, quality_figure
-from rows import add_study_flags, save_csv, save_figure, study_rows
-from template import TemplateTraining
+from common import BLUE, GREY, ORANGE, grouped, save_figure, save_table
+from gan import Discriminator, Generator, discriminator_loss, generator_loss
+from metrics import compare_with_mnist, draw_samples
+from mnist import load_mnist
+from runner import study
 
 COLLAPSED = 0.25  # the share of the commonest digit from which on a training is collapsed
-LATE = 50  # the last epoch at which the table looks for collapse
-OURS = ("ours", "64 fakes", "no R1")  # trainings in our loop
+BATCH_SIZE = 64
 
 
-class Late(TemplateTraining):
-    """The template, with each gradient of the discriminator applied `late` steps later."""
+class Template:
+    """The course's template with the usual losses, which it leaves open, and what we change in it.
 
-    def __init__(self, args):
-        super().__init__(args)
-        self.waiting = []  # gradients, the oldest first
-
-    def update_discriminator(self):
-        """Apply the gradient of `late` steps ago, if there is one."""
-        weights = list(self.discriminator.parameters())
-        self.waiting.append([weight.grad for weight in weights])
-        if len(self.waiting) > self.args.late:
-            for weight, gradient in zip(weights, self.waiting.pop(0), strict=True):
-                weight.grad = gradient
-            self.optimizer_d.step()
-
-
-class More(TemplateTraining):
-    """The template, whose discriminator sees further real images and fakes within a step."""
-
-    def batches(self, images):
-        """Return the template's batches, and keep the images to draw further ones from."""
-        self.images = images
-        return super().batches(images)
-
-    def further_gradient(self, n_batches):
-        """Compute the discriminator's gradient on other real images and new fakes of today."""
-        size = self.args.batch_size
-        picks = torch.randint(len(self.images), (n_batches * size,), generator=self.rng)
-        with torch.no_grad():  # batch by batch, as the generator's BatchNorm knows them
-            fake = torch.cat([self.generate(size) for _ in range(n_batches)])
-        self.discriminator_gradient(self.images[picks], fake)
-
-
-class Smooth(More):
-    """The template with the mean of `smooth` gradients of the discriminator, all of today.
-
-    They are averaged, as by momentum, but not late. The discriminator's beta1 must be 0.
+    b1_g, b1_d    Adam's beta1 of the generator and of the discriminator
+    lr_g, lr_d    their rates
+    units         the discriminator's units: 784-units-units/2-1
+    late          each gradient of the discriminator is applied so many of its steps later
+    smooth        the discriminator's gradient is the mean over so many batches, all of today
+    d_steps       steps of the discriminator for each of the generator's
     """
 
-    def update_discriminator(self):
-        """Step Adam along the mean, with the second moments of the first gradient alone."""
-        n, weights = self.args.smooth, list(self.discriminator.parameters())
-        first = [weight.grad for weight in weights]
-        self.further_gradient(n - 1)
-        others = [weight.grad for weight in weights]
+    def __init__(
+        self, seed, b1_g=0.9, b1_d=0.9, lr_g=2e-4, lr_d=2e-4, units=512, late=0, smooth=1, d_steps=1
+    ):
+        torch.manual_seed(seed)
+        self.generator, self.discriminator = Generator(), Discriminator(units)
+        self.adam_g = Adam(self.generator.parameters(), lr_g, (b1_g, 0.999), fused=True)
+        self.adam_d = Adam(self.discriminator.parameters(), lr_d, (b1_d, 0.999), fused=True)
+        self.late, self.smooth, self.d_steps = late, smooth, d_steps
+        self.rng = torch.Generator().manual_seed(seed)
+        self.waiting = []  # gradients of the discriminator, the oldest first
+        self.steps = 0
+
+    def batches(self, images):
+        """Return a loader of all images (N, 1, 28, 28), in random order, and keep the images."""
+        self.images = images
+        return DataLoader(images, BATCH_SIZE, shuffle=True, generator=self.rng)
+
+    def fakes(self, n):
+        """Return n generated images of new noise, and at least two, as BatchNorm needs them."""
+        return self.generator(torch.randn(max(2, n), 100, generator=self.rng))
+
+    def train_step(self, real):
+        """Update the generator, then the discriminator, on real (B, 1, 28, 28) in [-1, 1].
+
+        Returns (4,): both losses, and the means of D over the real images and over the fakes.
+        """
+        fake = self.fakes(len(real))
+        g_loss = generator_loss(self.discriminator(fake))
+        self.adam_g.zero_grad()
+        g_loss.backward(inputs=list(self.generator.parameters()))
+        self.adam_g.step()
+
+        d_loss, d_real, d_fake = self.discriminator_gradient(real, fake.detach())
+        self.discriminator_step()
+        for _ in range(self.d_steps - 1):
+            self.discriminator_gradient(*self.further_images(1))
+            self.discriminator_step()
+        self.steps += 1
+        return torch.stack([d_loss, g_loss, d_real, d_fake]).detach()
+
+    def discriminator_gradient(self, real, fake):
+        """Compute the gradient of half the discriminator's loss; return loss and means of D."""
+        real_logits, fake_logits = self.discriminator(real), self.discriminator(fake)
+        d_loss = discriminator_loss(real_logits, fake_logits)
+        self.adam_d.zero_grad()
+        (d_loss / 2).backward()
+        return d_loss, torch.sigmoid(real_logits).mean(), torch.sigmoid(fake_logits).mean()
+
+    @torch.no_grad()
+    def further_images(self, n_batches):
+        """Return other real images, and fakes of new noise in batches, as BatchNorm needs them."""
+        picks = torch.randint(len(self.images), (n_batches * BATCH_SIZE,), generator=self.rng)
+        return self.images[picks], torch.cat([self.fakes(BATCH_SIZE) for _ in range(n_batches)])
+
+    def discriminator_step(self):
+        """Step Adam along the gradient just computed, or that of `late` steps ago, or the mean."""
+        weights = list(self.discriminator.parameters())
+        self.waiting.append([weight.grad for weight in weights])
+        if len(self.waiting) <= self.late:
+            return
+        first = self.waiting.pop(0)
         for weight, gradient in zip(weights, first, strict=True):
             weight.grad = gradient
-        self.optimizer_d.step()  # along the first gradient; now to the mean
-        (group,) = self.optimizer_d.param_groups
-        for weight, one, other in zip(weights, first, others, strict=True):
-            state = self.optimizer_d.state[weight]
+        self.adam_d.step()
+        if self.smooth == 1 or self.steps < 10:  # before, a second moment is of too few gradients
+            return
+        # Adam has stepped along the first gradient. We go on to where the mean of all would have
+        # led, with the same second moments.
+        n, (group,) = self.smooth, self.adam_d.param_groups
+        self.discriminator_gradient(*self.further_images(n - 1))
+        for weight, one in zip(weights, first, strict=True):
+            mean = (one + (n - 1) * weight.grad) / n
+            state = self.adam_d.state[weight]
             moment = state["exp_avg_sq"] / (1 - group["betas"][1] ** state["step"])
-            change = (n - 1) / n * (other - one)  # the mean minus the first
-            weight.data -= group["lr"] * change / (moment.sqrt() + group["eps"])
+            weight.data -= group["lr"] * (mean - one) / (moment.sqrt() + group["eps"])
+
+    def final_generator(self):
+        """Return a copy of the generator in eval mode."""
+        return copy.deepcopy(self.generator).eval()
 
 
-class ManySteps(More):
-    """The template with d_steps steps of the discriminator for each of the generator's."""
-
-    def update_discriminator(self):
-        """Make all steps; each has images and fakes of its own."""
-        self.optimizer_d.step()
-        for _ in range(self.args.d_steps - 1):
-            self.further_gradient(1)
-            self.optimizer_d.step()
-
-
-class Change(NamedTuple):
-    """A kind of training: what is changed in which loop, for how many seeds and epochs."""
-
-    title: str
-    build: type
-    settings: dict
-    seeds: int = 3
-    epochs: int = 10
-
-
-ZERO = {"b1_g": 0.0, "b1_d": 0.0}
-CHANGES = {
-    "neither": Change("neither smooth nor late (β₁ = 0)", TemplateTraining, ZERO, 3, 50),
-    "smooth": Change("smooth, not late", Smooth, ZERO | {"smooth": 9}),
-    "late": Change("late, not smooth", Late, ZERO | {"late": 9}, 3, 50),
-    "both": Change("smooth and late (β₁ = 0.9)", TemplateTraining, {"b1_g": 0.0}, 3, 50),
-    "late 1": Change("late by 1 step", Late, ZERO | {"late": 1}),
-    "late 2": Change("late by 2 steps", Late, ZERO | {"late": 2}),
-    "late 4": Change("late by 4 steps", Late, ZERO | {"late": 4}),
-    "five steps": Change("β₁ = 0.9, five steps of D", ManySteps, {"b1_g": 0.0, "d_steps": 5}),
-    "five alone": Change("β₁ = 0, five steps of D", ManySteps, ZERO | {"d_steps": 5}),
-    "0.5": Change("β₁ = 0.5 of D", TemplateTraining, {"b1_g": 0.0, "b1_d": 0.5}),
-    "0.8": Change("β₁ = 0.8 of D", TemplateTraining, {"b1_g": 0.0, "b1_d": 0.8}),
-    "slow": Change("a quarter of D's rate", TemplateTraining, ZERO | {"lr_d": 5e-5}),
-    "generator": Change("β₁ = 0.9 of the generator alone", TemplateTraining, {"b1_d": 0.0}),
-    "template": Change("the template", TemplateTraining, {}, 6, 50),
-    "half": Change("both networks' β₁ = 0.5", TemplateTraining, dict.fromkeys(ZERO, 0.5), 5, 50),
-    "ours": Change("our settings", train.Training, {}, 3, 200),
-    "64 fakes": Change("ours, 64 fakes", train.Training, {"fakes": 64}, 1, 200),
-    "no R1": Change("ours, 64 fakes, no R1", train.Training, {"fakes": 64, "r1": 0.0}, 1, 200),
+ZERO = {"b1_g": 0.0, "b1_d": 0.0}  # no momentum: neither late nor smooth
+LATE, SLOW, SMALL = ZERO | {"late": 9}, ZERO | {"lr_d": 5e-5}, ZERO | {"units": 32}
+FIVE = {"d_steps": 5}
+CHANGES = {  # {experiment: the arguments of Template}
+    "neither": ZERO,
+    "smooth": ZERO | {"smooth": 9},
+    "late 9": LATE,
+    "momentum": {"b1_g": 0.0},
+    "late 1": ZERO | {"late": 1},
+    "late 2": ZERO | {"late": 2},
+    "late 4": ZERO | {"late": 4},
+    "slow 1/2": ZERO | {"lr_d": 1e-4},
+    "slow 1/4": SLOW,
+    "slow 1/8": ZERO | {"lr_d": 2.5e-5},
+    "small 128": ZERO | {"units": 128},
+    "small 32": SMALL,
+    "five steps": ZERO | FIVE,
+    "momentum, five steps": {"b1_g": 0.0} | FIVE,
+    "late 9, five steps": LATE | FIVE,
+    "slow 1/4, five steps": SLOW | FIVE,
+    "small 32, five steps": SMALL | FIVE,
+    "late 9, five times the rate": LATE | {"lr_d": 1e-3},
+    "slow 1/4, five times the rate": ZERO | {"lr_d": 2.5e-4},
+    "small 32, five times the rate": SMALL | {"lr_d": 1e-3},
+    "late 9 and slow 1/4": LATE | {"lr_d": 5e-5},
+    "slow generator": ZERO | {"lr_g": 5e-5},
+    "late 9, slow generator": LATE | {"lr_g": 5e-5},
+    "momentum 0.5": {"b1_g": 0.0, "b1_d": 0.5},
+    "momentum 0.8": {"b1_g": 0.0, "b1_d": 0.8},
+    "generator's momentum": {"b1_d": 0.0},
+    "template": {},
 }
+OURS = {  # {experiment: flags of train.py}
+    "ours": "",
+    "ours, 64 fakes": "--fakes 64",
+    "ours, generator's rate": "--lr 0.0002",
+    "ours, discriminator's rate": "--lr_d 0.0002",
+    "ours, momentum": "--b1 0.9",
+    "ours, no R1": "--r1 0",
+    "ours, no averaging": "--ema 0",
+    "ours, all six": "--fakes 64 --lr 0.0002 --lr_d 0.0002 --b1 0.9 --r1 0 --ema 0",
+    "64 fakes, 200 epochs": "--fakes 64",
+    "64 fakes, no R1, 200 epochs": "--fakes 64 --r1 0",
+}
+EPOCHS = dict.fromkeys(("neither", "late 9", "momentum", "template"), 50)
+EPOCHS |= dict.fromkeys(("ours", "64 fakes, 200 epochs", "64 fakes, no R1, 200 epochs"), 200)
+SEEDS = dict.fromkeys(CHANGES | OURS, 3) | {"template": 6}
+SEEDS |= dict.fromkeys(("64 fakes, 200 epochs", "64 fakes, no R1, 200 epochs"), 1)
 
 
-def number_or_nothing(text):
-    """Return the number in a cell, or "" for an empty one: old trainings have not kept all."""
-    return number(float, 0)(text) if text else ""
+def settings_of(experiment):
+    """Return what an experiment changes, as text: arguments of Template, or flags of train.py."""
+    if experiment in OURS:
+        return OURS[experiment]
+    return " ".join(f"{name}={value}" for name, value in CHANGES[experiment].items())
 
 
-COLUMNS = {"training": str, "seed": int, "flags": str, "epoch": int}
-COLUMNS |= {"frechet_distance": number(float, 0), "inception_score": number(float, 1, 10)}
-COLUMNS |= dict.fromkeys(("confident", "rarest_digit", "commonest_digit"), number(float, 0, 1))
-COLUMNS |= dict.fromkeys(train.LOSSES, number_or_nothing) | {"processor": str}
+def start(experiment, seed):
+    """Return the training of an experiment, before its first step."""
+    if experiment in OURS:
+        return train.Training(train.parse_args(["--seed", str(seed), *OURS[experiment].split()]))
+    return Template(seed, **CHANGES[experiment])
 
 
-def train_quietly(args, build):
-    """Return the training train.train(args, build), which prints into log.txt in a new folder."""
-    args.out_dir.mkdir(exist_ok=True)
-    with open(args.out_dir / "log.txt", "w") as log, redirect_stdout(log), redirect_stderr(log):
-        return train.train(args, build)
+def measure(job, n_images=60_000, n_epochs=None, n_samples=10_000):
+    """Make the training of a job (experiment, seed); return a row for each epoch measured.
 
-
-def measure(job):
-    """Make a training, (name, seed, args), in a folder of its own; return its rows."""
-    name, seed, args = job
-    _, build, changes, _, epochs = CHANGES[name]
-    script = train if name in OURS else template
-    settings = script.parse_args(["--seed", str(seed), "--n_measured", str(args.n_measured)])
-    folder = args.out_dir / f"{name.replace(' ', '_')}-seed{seed}"
-    vars(settings).update(changes, n_epochs=args.n_epochs or epochs, out_dir=folder)
-    settings.device = args.device
-    training = train_quietly(settings, build)
-    losses = {row["epoch"]: row for row in training.losses}
-    flags = " ".join(f"--{flag} {value}" for flag, value in changes.items())
+    These are the first ten, and every fifth. A row has the distance, the share of clear samples and
+    of the commonest digit, and the means over the epoch of both losses and of D.
+    """
+    experiment, seed = job
+    training, images = start(experiment, seed), load_mnist()[0][:n_images]
     rows = []
-    for quality in training.quality:
-        row = {"training": name, "seed": seed, "flags": flags} | losses[quality["epoch"]] | quality
-        row["processor"] = platform.processor() or platform.machine()
-        rows.append({column: row[column] for column in COLUMNS})
+    for epoch in range(1, (n_epochs or EPOCHS.get(experiment, 10)) + 1):
+        losses = torch.stack([training.train_step(real) for real in training.batches(images)])
+        if epoch > 10 and epoch % 5 > 0:
+            continue
+        samples = draw_samples(training.final_generator(), n_samples, train.MEASURE_SEED)
+        quality = compare_with_mnist().quality(samples)
+        row = {"experiment": experiment, "seed": seed, "settings": settings_of(experiment)}
+        row |= {"epoch": epoch, "frechet_distance": quality["frechet_distance"]}
+        row |= {"confident": quality["confident"], "commonest_digit": quality["commonest_digit"]}
+        rows.append(row | dict(zip(train.LOSSES, losses.mean(0).tolist(), strict=True)))
     return rows
 
 
@@ -173,55 +212,114 @@ def range_of(numbers, decimals=0):
     return " to ".join(dict.fromkeys(ends))
 
 
-def table(rows):
-    """Return a row for each kind of training; ranges are those of its seeds.
+def early_distances(rows):
+    """Return the mean distance over epochs 6 to 10 of each seed."""
+    early = grouped([row for row in rows if 6 <= row["epoch"] <= 10], "seed").values()
+    return [statistics.mean(row["frechet_distance"] for row in own) for own in early]
 
-    The last collapsed epoch is the last at which a training was measured and found collapsed, at
-    most LATE, and 0 if there is none.
-    """
+
+def last_collapsed(own):
+    """Return the last epoch at which a training, its rows, was collapsed; 0 if it never was."""
+    return max((row["epoch"] for row in own if row["commonest_digit"] >= COLLAPSED), default=0)
+
+
+def collapse_table(rows):
+    """Return a row for each training of the template's loop; ranges are those of its seeds."""
     lines = []
-    for name in dict.fromkeys(row["training"] for row in rows):
-        last, at_end = {}, {LATE: [], 200: []}  # last: {epochs that are known: last collapsed}
-        for epochs, shares in curves_of(rows, name, "commonest_digit"):
-            pairs = zip(epochs, shares, strict=True)
-            collapsed = [epoch for epoch, share in pairs if share >= COLLAPSED and epoch <= LATE]
-            last.setdefault(min(epochs[-1], LATE), []).append(max(collapsed, default=0))
-        for epochs, distances in curves_of(rows, name, "frechet_distance"):
-            for epoch, distance in zip(epochs, distances, strict=True):
-                if epoch in at_end:
-                    at_end[epoch].append(distance)
-        line = {"training": CHANGES[name].title, "seeds": sum(map(len, last.values()))}
-        line["distance, epochs 6 to 10"] = range_of(early_means(rows, name, "frechet_distance"))
-        for epoch, distances in at_end.items():
-            line[f"distance after {epoch}"] = range_of(distances, int(name in OURS))
-        ends = [f"{range_of(epochs)} of {known}" for known, epochs in last.items()]
+    for (experiment,), some in grouped(rows, "experiment").items():
+        seeds, known = grouped(some, "seed").values(), {}
+        for own in seeds:
+            known.setdefault(own[-1]["epoch"], []).append(own)
+        line = {"training": experiment, "seeds": len(seeds)}
+        line["distance, epochs 6 to 10"] = range_of(early_distances(some))
+        ends = [f"{range_of([*map(last_collapsed, g)])} of {last}" for last, g in known.items()]
         line["last collapsed epoch"] = ", ".join(ends)
-        line["D of real images"] = range_of(early_means(rows, name, "d_real"), 2)
-        line["D of fakes"] = range_of(early_means(rows, name, "d_fake"), 2)
+        ends = [own[-1]["frechet_distance"] for own in known[max(known)]]
+        line["distance at the end"] = f"{range_of(ends)} ({max(known)})"
+        if experiment in CHANGES:
+            lines.append(line)
+    return lines
+
+
+def settings_table(rows):
+    """Return a row for each training with our settings, and with one of them at the template's."""
+    lines = []
+    for (experiment,), some in grouped(rows, "experiment").items():
+        if experiment not in OURS:
+            continue
+        line = {"training": experiment, "seeds": len(grouped(some, "seed"))}
+        for epoch in 10, 200:
+            at = [row for row in some if row["epoch"] == epoch]
+            clear = [100 * row["confident"] for row in at]
+            commonest = [100 * row["commonest_digit"] for row in at]
+            distances = [row["frechet_distance"] for row in at]
+            line[f"distance after {epoch}"] = range_of(distances, 1)
+            line[f"clear after {epoch}, %"] = range_of(clear, 1)
+            line[f"commonest digit after {epoch}, %"] = range_of(commonest, 1)
         lines.append(line)
     return lines
 
 
-def main():
-    """Measure, or read what was measured; show it."""
-    parser = make_parser(__doc__)
-    add_study_flags(parser, CHANGES, seed=0)
-    count = number(int, 1)
-    parser.add_argument("--n_epochs", type=count, help="passes over MNIST (default: 10 to 200)")
-    parser.add_argument("--n_measured", type=number(int, 200), default=10_000, help="samples")
-    args = parser.parse_args()
-    begin(args)
-    jobs = [
-        (name, seed, args)
-        for name in args.only
-        for seed in range(args.seed, args.seed + (args.seeds or CHANGES[name].seeds))
-    ]
-    rows = study_rows(args, args.out_dir / "collapse_rows.csv", COLUMNS, measure, jobs)
-    save_csv(args.out_dir / "collapse.csv", table(rows), show=True)
-    save_figure(args.out_dir / "collapse.png", collapse_figure(rows), rows)
-    save_figure(args.out_dir / "quality.png", quality_figure(rows), rows)
-    print(f"table and figures are in {args.out_dir}")
+# The panels of collapse.png: {title: {tick of the x axis: experiment}}.
+PANELS = {
+    "late by steps": {"0": "neither", "1": "late 1", "2": "late 2", "4": "late 4", "9": "late 9"},
+    "slow: share of its rate": {
+        "1": "neither",
+        "1/2": "slow 1/2",
+        "1/4": "slow 1/4",
+        "1/8": "slow 1/8",
+    },
+    "small: units": {"512": "neither", "128": "small 128", "32": "small 32"},
+}
+
+
+def draw_training(axes, x, rows):
+    """Draw a dot for each seed: its distance, filled where it is collapsed after epoch 10."""
+    for own in grouped(rows, "seed").values():
+        (end,) = [row["commonest_digit"] for row in own if row["epoch"] == 10]
+        color, face = (ORANGE, ORANGE) if end >= COLLAPSED else (BLUE, "white")
+        axes.plot(x, early_distances(own), "o", ms=10, mfc=face, mec=color, mew=2)
+
+
+def collapse_figure(rows):
+    """Return a Figure: the distance with a discriminator that is ever later, slower or smaller.
+
+    Arrows lead to the same training with five steps of the discriminator, where it is there.
+    """
+    figure = Figure(figsize=(10.5, 4.4), layout="constrained")
+    figure.suptitle("The later, slower or smaller the discriminator, the worse", fontsize=16)
+    own = {experiment: some for (experiment,), some in grouped(rows, "experiment").items()}
+    grid = figure.subplots(1, 3, sharey=True)
+    for axes, (title, ticks) in zip(grid, PANELS.items(), strict=True):
+        means = [statistics.mean(early_distances(own[name])) for name in ticks.values()]
+        axes.plot(range(len(means)), means, color=GREY, lw=1)
+        for x, name in enumerate(ticks.values()):
+            draw_training(axes, x, own[name])
+            if mended := own.get(f"{name}, five steps"):
+                draw_training(axes, x, mended)
+                low = max(early_distances(mended))
+                arrow = {"arrowstyle": "-|>", "color": BLUE, "lw": 2}
+                axes.annotate("", (x, 1.15 * low), (x, 0.8 * means[x]), arrowprops=arrow)
+                axes.text(x - 0.15, low, "five steps", color=BLUE, ha="right", va="center")
+        axes.set(title=title, yscale="log", xlim=(-0.4, len(ticks) - 0.6))
+        axes.set_xticks(range(len(ticks)), ticks)
+        axes.yaxis.set_major_formatter("{x:g}")
+    grid[0].set_ylabel("Fréchet distance, epochs 6 to 10")
+    grid[0].plot([], [], "o", ms=10, color=ORANGE, label="collapsed after epoch 10")
+    grid[0].plot([], [], "o", ms=10, mfc="white", mec=BLUE, mew=2, label="not collapsed")
+    figure.legend(loc="outside lower center", ncols=2)
+    return figure
+
+
+def show(rows, out_dir):
+    """Save the tables, and the figure if all of its trainings are there."""
+    for name, table in ("collapse", collapse_table(rows)), ("settings", settings_table(rows)):
+        if table:
+            save_table(out_dir / f"{name}.csv", table)
+    drawn = {name for ticks in PANELS.values() for name in ticks.values()}
+    if drawn <= {row["experiment"] for row in rows}:
+        save_figure(out_dir / "collapse.png", collapse_figure(rows), rows)
 
 
 if __name__ == "__main__":
-    run(main)
+    study("collapse", __doc__, SEEDS, measure, show)

@@ -1,58 +1,30 @@
-"""Map the latent space: what does the judge read on planes, and where do unclear samples lie?
+"""Where in the latent space do unclear samples lie? Most of them on a border between two digits.
 
-    python study_map.py                               the committed generator, a minute
+    python study_map.py                               the committed generator, half a minute
     python study_map.py --generator run/seed1/mnist_generator.pth
 
-A sample is unclear when no digit has a probability above 90 %; metrics.py says what steepness is.
-
-steepness.csv has the share of unclear samples in tenths from flat to steep, and sides.csv the share
-of unclear and of clear samples between two digits: the judge is sure of two different digits at
-z + r u and z - r u, where u is the direction of norm 1 in which G changes fastest. map.png shows
-the tenths and a plane through a row of interpolate.py, map_planes.png the planes of the others.
+A sample is unclear when no digit has a probability above 90 %. It lies between two digits when the
+judge is sure of two different digits at z + r u and z - r u, where u is the direction of norm 1 in
+which G changes fastest: sides.csv. In steepness.csv are tenths of the samples, from flat to steep,
+and the share of unclear samples in each; interpolate.py says what steepness is.
 """
 
+import matplotlib
 import torch
 import torch.nn.functional as F
+from matplotlib.figure import Figure
 from torch.func import jvp, vjp
 
-from classifier import load_classifier
-from common import HERE, add_run_flags, begin, load, make_parser, run
-from figures import map_figure, planes_figure
+from classifier import load_judge
+from common import HERE, begin, load, make_parser, number, save_figure, save_table
 from gan import Generator
-from interpolate import PAIRS, flattest_points, path_images
-from metrics import in_batches, is_clear, latent_points, random_directions, steepness
+from interpolate import flattest_points, path_images, random_directions, steepness
+from metrics import in_batches, is_clear, latent_points
 from mnist import load_mnist
-from rows import save_csv, save_figure
 
-N_SAMPLES = 10_000
-FIRST_SEED = 6000  # of the samples; no setting was chosen on them
-EXTENT = (-0.2, 1.2, -0.4, 0.4)  # of a plane: left, right, bottom, top
-POINTS = 100  # in a plane, along each unit
+N_SAMPLES, FIRST_SEED = 10_000, 6000  # no setting was chosen on these samples
 DISTANCES = (0.05, 0.1, 0.2, 0.5)  # the r of sides.csv
-
-
-def plane_points(ends, start, end):
-    """Return points z (H, W, latent_dim) on a plane through ends, {digit: its point}.
-
-    The plane holds the points of the digits start, at (0, 0), and end, at (1, 0), and the other
-    digit's point that is nearest to the straight line through these two.
-    """
-    x_axis = ends[end] - ends[start]
-    unit = F.normalize(x_axis, dim=0)
-    offsets = [z - ends[start] for digit, z in ends.items() if digit not in (start, end)]
-    heights = [offset - (offset @ unit) * unit for offset in offsets]  # perpendicular to the line
-    y_axis = F.normalize(min(heights, key=torch.norm), dim=0) * x_axis.norm()
-    left, right, bottom, top = EXTENT
-    x = torch.linspace(left, right, round((right - left) * POINTS) + 1)[:, None]
-    y = torch.linspace(bottom, top, round((top - bottom) * POINTS) + 1)[:, None, None]
-    return ends[start] + x.to(unit.device) * x_axis + y.to(unit.device) * y_axis
-
-
-def read_plane(read, points):
-    """Return the digits (H, W) that read, which returns logits, sees at points; unsure: -1."""
-    logits = in_batches(read, points.flatten(0, 1)).cpu()
-    digits = torch.where(is_clear(logits), logits.argmax(1), -1)
-    return digits.view(points.shape[:2])
+XS, YS = torch.linspace(-0.2, 1.2, 141), torch.linspace(-0.3, 0.4, 71)  # of the plane
 
 
 def fastest_directions(generator, z, rng, n_steps=8):
@@ -73,74 +45,116 @@ def lies_between(read, z, offsets):
 
 
 def percent(mask):
-    """Return the share of True in a mask, in %, with one decimal; of an empty mask, nothing."""
-    return round(100 * mask.cpu().double().mean().item(), 1) if len(mask) > 0 else ""
+    """Return the share of True in a mask, in %, with one decimal."""
+    return round(100 * mask.double().mean().item(), 1)
 
 
-def steepness_table(steep, digits, unclear, unclear_to_eye):
-    """Return the rows of steepness.csv; the last two (N,) are True where a sample is unclear."""
+def steepness_table(steep, unclear, real_unclear):
+    """Return the rows of steepness.csv: tenths of the samples, all of them, and real images."""
     order = steep.argsort()
     groups = {f"tenth {n}": tenth for n, tenth in enumerate(order.tensor_split(10), start=1)}
-    groups["all samples"] = order
-    each_digit = [order[digits[order] == digit] for digit in range(10)]
-    flattest = [samples[: len(samples) // 2] for samples in each_digit]
-    steepest = [samples[len(samples) * 9 // 10 :] for samples in each_digit]
-    groups["flattest half of each digit"] = torch.cat(flattest)
-    groups["steepest tenth of each digit"] = torch.cat(steepest)
-    return [
-        {
-            "images": name,
-            "median steepness": round(steep[group].median().item(), 1),
-            "unclear to the judge, %": percent(unclear[group]),
-            "unclear to the eye, %": percent(unclear_to_eye[group]),
-        }
-        for name, group in groups.items()
-    ]
+    rows = []
+    for name, group in (groups | {"all samples": order}).items():
+        row = {"images": name, "median steepness": round(steep[group].median().item(), 1)}
+        rows.append(row | {"unclear, %": percent(unclear[group])})
+    real = {"images": "real test images", "median steepness": ""}
+    return [*rows, real | {"unclear, %": percent(real_unclear)}]
+
+
+def sides_table(generator, read, z, unclear, rng):
+    """Return the rows of sides.csv, of all unclear samples and of as many clear ones."""
+    rows = [{"r": distance} for distance in DISTANCES]
+    for kind, points in ("unclear", z[unclear]), ("clear", z[~unclear][: unclear.sum()]):
+        directions = fastest_directions(generator, points, rng)
+        for row in rows:
+            between = lies_between(read, points, row["r"] * directions)
+            row[f"{kind} samples between two digits, %"] = percent(between)
+    return rows
+
+
+def plane_points(start, end, third):
+    """Return points z (H, W, latent_dim) of the plane through three points z (latent_dim,).
+
+    The point start is at (0, 0), end at (1, 0), and third above or below the line through them.
+    """
+    x_axis, offset = end - start, third - start
+    height = offset - (offset @ x_axis) / (x_axis @ x_axis) * x_axis
+    y_axis = F.normalize(height, dim=0) * x_axis.norm()
+    return start + XS[:, None] * x_axis + YS[:, None, None] * y_axis
+
+
+def draw_plane(axes, plane, images):
+    """Draw a plane (H, W) of digits, -1: none, with the images of a path from (0, 0) to (1, 0)."""
+    left, right, bottom, top = [*XS[[0, -1]].tolist(), *YS[[0, -1]].tolist()]
+    colors = torch.tensor([*matplotlib.colormaps["tab10"].colors, (1, 1, 1)])
+    axes.imshow(colors[plane].numpy(), origin="lower", extent=(left, right, bottom, top))
+    for digit in plane[plane >= 0].unique():
+        # A digit stands where it has most of the surroundings, but not on the path.
+        share = F.avg_pool2d((plane == digit).float()[None], 31, 1, 15)[0]
+        share[plane != digit] = 0
+        share[YS.abs() < 0.09] = 0
+        row, column = divmod(share.argmax().item(), len(XS))
+        box = {"boxstyle": "circle,pad=0.2", "fc": "black"}
+        label = axes.text(XS[column].item(), YS[row].item(), digit.item(), fontsize=18, bbox=box)
+        label.set(color="white", ha="center", va="center")
+    axes.plot(torch.linspace(0, 1, 9).tolist(), [0] * 9, "ko-", ms=9, mec="white")
+    strip = torch.cat([*images[:, 0]], dim=1)  # (28, 252), each image below its dot
+    box = -1 / 16, 17 / 16, bottom - 0.145, bottom - 0.02
+    axes.imshow(strip.numpy(), cmap="gray", extent=box)
+    axes.set(xlim=(left, right), ylim=(bottom - 0.145, top))
+    axes.set_title("What the judge reads around a path from 0 to 1 (white: unsure)")
+    axes.axis("off")
+
+
+def draw_map(plane, images, sides, table):
+    """Return a Figure of a plane, as draw_plane takes it, of sides.csv and of steepness.csv."""
+    figure = Figure(figsize=(10, 9), layout="constrained")
+    figure.suptitle("Most unclear samples lie on a border between two digits", fontsize=18)
+    places = figure.subplot_mosaic("AA\nBC", height_ratios=[2, 1], width_ratios=[1.5, 1])
+    draw_plane(places["A"], plane, images)
+    for kind, color, shift in ("unclear", "black", -0.2), ("clear", "silver", 0.2):
+        shares = [row[f"{kind} samples between two digits, %"] for row in sides]
+        places["B"].bar([n + shift for n in range(4)], shares, 0.4, color=color, label=kind)
+    places["B"].set(title="Samples between two digits, %", xlabel="r, the distance to both sides")
+    places["B"].set_xticks(range(4), DISTANCES)
+    places["B"].legend()
+    places["C"].bar(range(1, 11), [row["unclear, %"] for row in table[:10]], color="black")
+    places["C"].set(title="Unclear samples, %", xlabel="tenth of the samples, from flat to steep")
+    for axes in places["B"], places["C"]:
+        for bars in axes.containers:
+            axes.bar_label(bars, fmt="%.0f")
+        axes.set_yticks([])
+        axes.grid(visible=False)
+        axes.spines[["top", "right", "left"]].set_visible(False)
+    return figure
 
 
 def main():
-    """Measure the samples, read the planes, save the tables and the figures."""
+    """Measure the samples, read a plane, save the tables and the figure."""
     parser = make_parser(__doc__)
     parser.add_argument("--generator", default=HERE / "mnist_generator.pth", help="weights file")
-    add_run_flags(parser)
+    parser.add_argument("--seed", type=number(int, 0, 2**31), default=0, help="random seed")
     args = parser.parse_args()
     begin(args)
-    generator = load(args.generator, args.device, Generator.from_state_dict)
-    judge, eye = (load_classifier(kind, args.device) for kind in ("judge", "eye"))
-    ends = flattest_points(range(10), generator, judge, args.seed)
-
-    rng = torch.Generator().manual_seed(args.seed)
-    z = latent_points(N_SAMPLES, generator.latent_dim, FIRST_SEED + args.seed, args.device)
-    images = in_batches(generator, z)
-    logits = in_batches(judge, images)
-    unclear = ~is_clear(logits)
-    unclear_to_eye = ~is_clear(in_batches(eye, images))
-    steep = steepness(generator, z, rng)
-    table = steepness_table(steep, logits.argmax(1), unclear, unclear_to_eye)
-    real, _ = load_mnist(False, args.device)
-    real_shares = [percent(~is_clear(in_batches(model, real))) for model in (judge, eye)]
-    table.append(dict(zip(table[0], ["real test images", "", *real_shares], strict=True)))
-    save_csv(args.out_dir / "steepness.csv", table, show=True)
-
+    generator, judge = load(args.generator, Generator.from_state_dict), load_judge()
     read = torch.nn.Sequential(generator, judge)  # from z to the judge's logits
-    sides = [{"r": distance} for distance in DISTANCES]
-    for kind, points in ("unclear", z[unclear]), ("clear", z[~unclear][: unclear.sum()]):
-        directions = fastest_directions(generator, points, rng)
-        for row in sides:
-            between = lies_between(read, points, row["r"] * directions)
-            row[f"{kind} samples between two digits, %"] = percent(between)
-    save_csv(args.out_dir / "sides.csv", sides, show=True)
+    rng = torch.Generator().manual_seed(args.seed)
+    z = latent_points(N_SAMPLES, generator.latent_dim, FIRST_SEED + args.seed)
+    unclear = ~is_clear(in_batches(read, z))
+    real_unclear = ~is_clear(in_batches(judge, load_mnist(train=False)[0]))
+    table = steepness_table(steepness(generator, z, rng), unclear, real_unclear)
+    save_table(args.out_dir / "steepness.csv", table)
+    sides = sides_table(generator, read, z, unclear, rng)
+    save_table(args.out_dir / "sides.csv", sides)
 
-    planes = {}
-    for start, end in PAIRS:
-        plane = read_plane(read, plane_points(ends, start, end))
-        images = path_images(generator, ends[start], ends[end])
-        planes[f"from {start} to {end}"] = plane, images
-    first = planes.pop("from 0 to 1")
-    save_figure(args.out_dir / "map.png", map_figure(*first, EXTENT, table), table)
-    save_figure(args.out_dir / "map_planes.png", planes_figure(planes, EXTENT), table)
-    print(f"map.png, map_planes.png, steepness.csv and sides.csv in {args.out_dir}")
+    ends = flattest_points((0, 1, 8), generator, judge, args.seed)
+    points = plane_points(ends[0], ends[1], ends[8])
+    logits = in_batches(read, points.flatten(0, 1))
+    plane = torch.where(is_clear(logits), logits.argmax(1), -1).view(points.shape[:2])
+    figure = draw_map(plane, path_images(generator, ends[0], ends[1]), sides, table)
+    save_figure(args.out_dir / "map.png", figure, sides + table)
+    print(f"map.png, steepness.csv and sides.csv are in {args.out_dir}")
 
 
 if __name__ == "__main__":
-    run(main)
+    main()

@@ -1,56 +1,50 @@
-"""How good are the samples? Generators beside real images and uniform noise, and their grids.
+"""How good are the samples, beside real images and uniform noise? And how did the training go?
 
-    python study_quality.py                                            the committed generator
-    python study_quality.py --generators run/*/seed?/mnist_generator.pth
-    python study_quality.py --only moments                             no measuring, in seconds
+    python study_quality.py                            all of it, some minutes of a core
+    python study_quality.py --only moments losses      the figures alone, in seconds
 
-evaluation.csv has what the judge sees in five draws of 10,000 samples, mean and range; a generator
-is named by the last two folders of its file. A perfect generator would hardly come nearer than
-held-out images: 10,000 of the training images, compared with the other 50,000. moments.png shows
-samples of our training at the start, half-way and at the end, and the template's at the end.
+evaluation.csv has what the judge sees in five draws of 10,000 images, mean and range. A perfect
+generator would hardly come nearer than held-out images: 10,000 of the training images, compared
+with the other 50,000.
 """
 
-import hashlib
+import csv
+import sys
 from pathlib import Path
 
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 from PIL import Image
 from torchvision.utils import make_grid
-from tqdm import tqdm
+from tqdm import trange
 
-from classifier import load_classifier
-from common import HERE, InputError, add_run_flags, begin, load, make_parser, run
-from figures import moments_figure
+from common import HERE, begin, load, make_parser, number, save_figure, save_table
 from gan import Generator
-from metrics import Comparison, draw_samples, nearest
+from metrics import Comparison, compare_with_mnist, draw_samples, nearest
 from mnist import load_mnist
-from rows import save_csv, save_figure
+from train import draw_losses
 
 COMMITTED = HERE / "mnist_generator.pth"
-NAMES = {COMMITTED: "ours, seed0"}  # of a file whose folders do not tell
-N_DRAWS, N_SAMPLES = 5, 10_000  # samples in a draw
+N_DRAWS, N_SAMPLES = 5, 10_000  # images in a draw
 NOISE_SEED = 5000  # of the first draw; no setting was tuned on these noises
-# The columns of the table: {title: (measure, what it is multiplied with, decimals)}.
-COLUMNS = {
+COLUMNS = {  # {title: (measure, what it is multiplied with, decimals)}
     "Fréchet distance": ("frechet_distance", 1, 2),
-    "Inception Score": ("inception_score", 1, 2),
     "clear, %": ("confident", 100, 1),
     "commonest digit, %": ("commonest_digit", 100, 1),
     "nearest training image": ("nearest", 1, 2),
 }
 
 
-def format_row(rows):
-    """Return {title: text}: mean and, over several rows [{measure: number}], range of each."""
-    texts = {}
-    columns = {title: column for title, column in COLUMNS.items() if column[0] in rows[0]}
-    for title, (name, factor, decimals) in columns.items():
-        values = [factor * row[name] for row in rows]
-        texts[title] = f"{sum(values) / len(values):.{decimals}f}"
+def format_row(name, draws):
+    """Return a row of the table: mean and, of several draws [{measure: number}], range of each."""
+    row = {"images": name}
+    for title, (measure, factor, decimals) in COLUMNS.items():
+        values = [factor * draw[measure] for draw in draws]
+        row[title] = f"{sum(values) / len(values):.{decimals}f}"
         if len(values) > 1:
-            texts[title] += f" ({min(values):.{decimals}f} to {max(values):.{decimals}f})"
-    return texts
+            row[title] += f" ({min(values):.{decimals}f} to {max(values):.{decimals}f})"
+    return row
 
 
 def measure(comparison, images):
@@ -59,83 +53,79 @@ def measure(comparison, images):
     return comparison.quality(images) | {"nearest": distances.median().item()}
 
 
-def sample_draws(generator, seed):
-    """Yield N_DRAWS times N_SAMPLES images of the generator; the noises have consecutive seeds."""
-    for n in range(N_DRAWS):
-        yield draw_samples(generator, N_SAMPLES, seed + n)
-
-
-def hold_out(images, seed):
-    """Yield N_DRAWS random splits of images, or of their features: N_SAMPLES, and all others."""
-    rng = torch.Generator().manual_seed(seed)
-    for _ in range(N_DRAWS):
-        order = torch.randperm(len(images), generator=rng).to(images.device)
-        yield images[order[:N_SAMPLES]], images[order[N_SAMPLES:]]
-
-
 def evaluate(args):
     """Measure all kinds of images and save the table."""
-    generators = [load(file, args.device, Generator.from_state_dict) for file in args.generators]
-    training_images, _ = load_mnist(True, args.device)
-    test_images, _ = load_mnist(False, args.device)
-    judge = load_classifier("judge", args.device)
-    comparison = Comparison(judge, training_images)
-    rng = torch.Generator().manual_seed(args.seed)
-    noise = torch.rand(N_SAMPLES, 1, 28, 28, generator=rng).to(args.device) * 2 - 1
-
-    splits = hold_out(training_images, args.seed)
-    perfect = [measure(Comparison(judge, others), held_out) for held_out, others in splits]
-    table = [{"images": "held-out training images"} | format_row(perfect)]
-    table.append({"images": "real test images"} | format_row([measure(comparison, test_images)]))
-    for file, generator in zip(args.generators, generators, strict=True):
-        name = NAMES.get(file, ", ".join(file.resolve().parts[-3:-1]))
-        bar = tqdm(sample_draws(generator, args.seed), name, N_DRAWS, disable=None)
-        table.append({"images": name} | format_row([measure(comparison, draw) for draw in bar]))
-    table.append({"images": "uniform noise"} | format_row([measure(comparison, noise)]))
-    save_csv(args.out_dir / "evaluation.csv", table, show=True)
+    generator = load(args.generator, Generator.from_state_dict)
+    comparison, rng = compare_with_mnist(), torch.Generator().manual_seed(args.seed)
+    images, held_out, samples = comparison.training_images, [], []
+    for seed in trange(args.seed, args.seed + N_DRAWS, unit="draw", disable=None):
+        mixed = images[torch.randperm(len(images), generator=rng)]
+        others = Comparison(comparison.judge, mixed[N_SAMPLES:])
+        held_out.append(measure(others, mixed[:N_SAMPLES]))
+        samples.append(measure(comparison, draw_samples(generator, N_SAMPLES, seed)))
+    noise = torch.rand(N_SAMPLES, 1, 28, 28, generator=rng.manual_seed(args.seed)) * 2 - 1
+    name = "ours" if args.generator.resolve() == COMMITTED else args.generator
+    table = [format_row("held-out training images", held_out)]
+    table.append(format_row("real test images", [measure(comparison, load_mnist(False)[0])]))
+    table.append(format_row(name, samples))
+    table.append(format_row("uniform noise", [measure(comparison, noise)]))
+    save_table(args.out_dir / "evaluation.csv", table)
 
 
-def read_grids(folder, *parts):
-    """Return the grids (H, W), in 0..1, of <batch>.png in folder after these parts of all steps."""
-    try:
-        last = max(int(path.stem) for path in folder.glob("*.png") if path.stem.isdecimal())
-        files = [folder / f"{int(part * last)}.png" for part in parts]
-        return [np.asarray(Image.open(file).convert("L")) / 255 for file in files]
-    except (OSError, ValueError) as error:
-        raise InputError(f"{folder}: holds no sample grids of train.py ({error})") from error
+def read_grids(folder):
+    """Return the first, the middle and the last grid (H, W), in 0..1, of a training's images."""
+    paths = sorted(folder.glob("[0-9]*.png"), key=lambda path: int(path.stem))
+    if not paths:
+        sys.exit(f"{folder}: holds no sample grids of train.py")
+    picks = paths[0], paths[(len(paths) - 1) // 2], paths[-1]
+    return [np.asarray(Image.open(path).convert("L")) / 255 for path in picks]
 
 
 def draw_moments(args):
-    """Save moments.png."""
-    start, half_way, end = read_grids(args.grids / "ours", 0, 0.5, 1)
-    (template,) = read_grids(args.grids / "template", 1)
-    images, _ = load_mnist()
-    real = (make_grid(images[:25], 5, pad_value=-1)[0].numpy() + 1) / 2
-    grids = {"start": start, "half-way": half_way, "end": end, "real images": real}
-    grids["the template's end"] = template
-    rows = [
-        {"grid": title, "sha256": hashlib.sha256(grid.tobytes()).hexdigest()}
-        for title, grid in grids.items()
-    ]
-    save_figure(args.out_dir / "moments.png", moments_figure(grids), rows)
+    """Save moments.png: samples of our training at three moments, real images, the template's."""
+    grids = dict(zip(("start", "half-way", "end"), read_grids(args.grids / "ours"), strict=True))
+    real = make_grid(load_mnist()[0][:25], 5, pad_value=-1)[0]
+    grids["real images"] = (real.numpy() + 1) / 2
+    *_, grids["the template's end"] = read_grids(args.grids / "template")
+    figure = Figure(figsize=(11, 6.4), layout="constrained")
+    places = figure.subplot_mosaic("ACCD\nBCCE")
+    for name, (title, grid) in zip("ABCDE", grids.items(), strict=True):
+        places[name].imshow(grid, cmap="gray", vmin=0, vmax=1)
+        places[name].set_title(title, fontsize=17)
+        places[name].axis("off")
+    title = "Our samples end as digits, the template's as a few broken shapes"
+    figure.suptitle(title, fontsize=19)
+    rows = [(title, grid.tobytes()) for title, grid in grids.items()]
+    save_figure(args.out_dir / "moments.png", figure, rows)
+
+
+def draw_training(args):
+    """Save losses.png, of the training of the committed generator."""
+    tables = []
+    for name in "losses", "quality":
+        lines = csv.DictReader((HERE / "results" / f"{name}.csv").read_text().splitlines())
+        tables.append([{key: float(text) for key, text in line.items()} for line in lines])
+    figure = draw_losses(*tables)
+    figure.suptitle("The losses hardly move while the distance falls from 400 to 2", fontsize=15)
+    save_figure(args.out_dir / "losses.png", figure, tables)
 
 
 def main():
-    """Measure, and draw."""
+    """Draw, and measure."""
     parser = make_parser(__doc__)
-    parts, text = {"evaluation": evaluate, "moments": draw_moments}, "what to make"
-    parser.add_argument("--only", choices=parts, nargs="+", default=[*parts], help=text)
-    text = "weights files"
-    parser.add_argument("--generators", nargs="+", type=Path, default=[COMMITTED], help=text)
+    parts = {"moments": draw_moments, "losses": draw_training, "evaluation": evaluate}
+    parser.add_argument("--only", choices=parts, nargs="+", default=[*parts], help="what to make")
+    parser.add_argument("--generator", type=Path, default=COMMITTED, help="weights file")
     text = "folder of the folders ours and template, of grids <batch>.png"
     parser.add_argument("--grids", type=Path, default=HERE / "results" / "grids", help=text)
-    add_run_flags(parser, seed=NOISE_SEED)
+    parser.add_argument("--seed", type=number(int, 0, 2**31), default=NOISE_SEED, help="of noise")
     args = parser.parse_args()
     begin(args)
-    for name in args.only:
-        parts[name](args)
+    for name, part in parts.items():  # what is slow comes last
+        if name in args.only:
+            part(args)
     print(f"what was made is in {args.out_dir}")
 
 
 if __name__ == "__main__":
-    run(main)
+    main()

@@ -4,56 +4,42 @@
     python train.py --n_epochs 1 --out_dir run/look     a first look
     python train.py --resume                            continue after a crash, bit for bit
 
-Into out_dir go images/<batch>.png, quality.csv, losses.csv, losses.png, training.gif,
-mnist_generator.pth and checkpoint.pt. Two hours of two CPU cores end at a Frechet
-distance of 1.6 to 2; real test images have 0.95.
+Two hours of two CPU cores end at a Frechet distance of 1.6 to 2; real test images have 0.95.
 """
 
 import copy
 import math
+import sys
 
 import torch
+from matplotlib.figure import Figure
+from PIL import Image, ImageDraw, ImageFont
 from torch.optim import Adam
-from torch.optim.swa_utils import AveragedModel, update_bn
+from torch.optim.swa_utils import update_bn
 from tqdm import tqdm
 
-from checkpoint import save_checkpoint, start_or_resume
-from classifier import load_classifier
-from common import add_run_flags, begin, make_parser, number, run, save_weights
-from figures import losses_figure, save_gif, save_grid
+from classifier import load_judge
+from common import begin, load, make_parser, number, save_figure, save_state, write_csv
 from gan import Discriminator, Generator, discriminator_loss, generator_loss, gradient_penalty
 from metrics import Comparison, draw_samples, latent_points
 from mnist import load_mnist
-from rows import save_csv, save_figure
+from sample import save_grid
 
-# Seeds of the noise for quality.csv and for BatchNorm's statistics; no setting was chosen on them.
-MEASURE_SEED, BATCHNORM_SEED = 4000, 4001
-LOSSES = ["d_loss", "g_loss", "d_real", "d_fake"]  # d_real: mean of D over real images
-# What a checkpoint holds, besides the state of the random numbers.
-PARTS = "generator", "discriminator", "averaged", "optimizer_g", "optimizer_d"
-VALUES = "epoch", "losses", "quality"
-
-
-def add_training_flags(parser):
-    """Add the flags that template.py has, too."""
-    count, n_images, n_measured = number(int, 1), number(int, 2, 60_000), number(int, 200)
-    parser.add_argument("--n_epochs", type=count, default=200, help="passes over MNIST")
-    parser.add_argument("--n_images", type=n_images, default=60_000, help="images of MNIST used")
-    parser.add_argument("--save_interval", type=count, default=500, help="steps between grids")
-    due = "measure after each of the first ten epochs, every Nth and the last; 0: never"
-    parser.add_argument("--measure_every", type=number(int, 0), default=5, help=due)
-    parser.add_argument("--n_measured", type=n_measured, default=10_000, help="samples measured")
-    parser.add_argument("--resume", action="store_true", help="continue out_dir's training, if any")
-    add_run_flags(parser)
+MEASURE_SEED, BATCHNORM_SEED = 4000, 4001  # of noise; no setting was chosen on these
+LOSSES = ["d_loss", "g_loss", "d_real", "d_fake"]  # of a step; d_real: mean of D over real images
+PARTS = "generator", "discriminator", "averaged", "optimizer_g", "optimizer_d"  # of a checkpoint
+VALUES = "step", "losses", "quality"  # of a checkpoint, too
 
 
 def parse_args(argv=None):
-    """Return the settings of the command line, or of a list of flags."""
+    """Return the settings of the command line, or of a list of flags, or of a checkpoint."""
     parser = make_parser(__doc__)
-    count, fakes = number(int, 1, 60_000), number(int, 2, 60_000)  # BatchNorm needs two
+    count, two_or_more = number(int, 1), number(int, 2, 60_000)  # BatchNorm needs two fakes
     rate, decay, weight = number(float, 0, 1), number(float, 0, 0.999999), number(float, 0, 1000)
+    parser.add_argument("--n_epochs", type=count, default=200, help="passes over MNIST")
+    parser.add_argument("--n_images", type=two_or_more, default=60_000, help="images of MNIST used")
     parser.add_argument("--batch_size", type=count, default=64, help="real images in a step")
-    parser.add_argument("--fakes", type=fakes, default=256, help="generated images in a step")
+    parser.add_argument("--fakes", type=two_or_more, default=256, help="generated images in a step")
     parser.add_argument("--latent_dim", type=count, default=100, help="size of the noise")
     parser.add_argument("--lr", type=rate, default=8e-4, help="generator's learning rate")
     parser.add_argument("--lr_d", type=rate, default=4e-4, help="discriminator's learning rate")
@@ -62,8 +48,22 @@ def parse_args(argv=None):
     parser.add_argument("--r1", type=weight, default=0.2, help="weight of the gradient penalty")
     parser.add_argument("--r1_every", type=count, default=16, help="steps between penalties")
     parser.add_argument("--ema", type=decay, default=0.9995, help="decay of the average; 0: none")
-    add_training_flags(parser)
-    return parser.parse_args(argv)
+    parser.add_argument("--save_interval", type=count, default=500, help="steps between grids")
+    parser.add_argument("--measure_every", type=number(int, 0), default=5, help="epochs; 0: never")
+    parser.add_argument("--n_measured", type=number(int, 200), default=10_000, help="samples")
+    parser.add_argument("--seed", type=number(int, 0, 2**31), default=0, help="random seed")
+    devices = ["cuda", "cpu"] if torch.cuda.is_available() else ["cpu"]
+    parser.add_argument("--device", choices=devices, default=devices[0], help="where to train")
+    parser.add_argument("--resume", action="store_true", help="continue the training in out_dir")
+    args = parser.parse_args(argv)
+    if args.resume:
+        settings = load(args.out_dir / "checkpoint.pt", lambda content: content["settings"])
+        parser.set_defaults(**settings)
+        args = parser.parse_args(argv)
+        for name in settings.keys() - {"n_epochs"}:
+            if getattr(args, name) != settings[name]:
+                parser.error(f"argument --{name}: the training to resume has {settings[name]}")
+    return args
 
 
 class Training:
@@ -74,40 +74,31 @@ class Training:
         torch.manual_seed(args.seed)
         self.generator = Generator(args.latent_dim).to(args.device)
         self.discriminator = Discriminator().to(args.device)
-        self.optimizer_g, self.optimizer_d = self.optimizers()
-        self.averaged = AveragedModel(self.generator, avg_fn=self.average)
+        betas = args.b1, args.b2
+        self.optimizer_g = Adam(self.generator.parameters(), args.lr, betas, fused=True)
+        self.optimizer_d = Adam(self.discriminator.parameters(), args.lr_d, betas, fused=True)
+        self.averaged = copy.deepcopy(self.generator)
         # On the CPU, so that the noise and the order of the images are the same on each device.
         self.rng = torch.Generator().manual_seed(args.seed)
-        self.n_batches = math.ceil(args.n_images / args.batch_size)  # in an epoch
-        self.n_steps = args.n_epochs * self.n_batches
-        self.step = self.epoch = 0  # how many are done
-        self.step_losses = torch.zeros(self.n_batches, len(LOSSES), device=args.device)
+        self.step = 0  # how many are done
         self.losses, self.quality = [], []  # the rows of losses.csv and of quality.csv
 
-    def optimizers(self):
-        """Return the optimizer of the generator, and that of the discriminator."""
-        lr, lr_d, b1 = self.args.lr, self.args.lr_d, self.args.b1
-        return self.adam(self.generator, lr, b1), self.adam(self.discriminator, lr_d, b1)
+    def save(self):
+        """Save settings and state, at the end of an epoch."""
+        other = "out_dir", "device", "resume"
+        settings = {name: value for name, value in vars(self.args).items() if name not in other}
+        content = {"settings": settings, "rng": self.rng.get_state()}
+        content |= {name: getattr(self, name).state_dict() for name in PARTS}
+        content |= {name: getattr(self, name) for name in VALUES}
+        save_state(self.args.out_dir / "checkpoint.pt", content)
 
-    def adam(self, network, rate, b1):
-        """Return the Adam of a network."""
-        fused = self.args.device.type != "mps"  # there it needs a newer PyTorch than 2.4
-        return Adam(network.parameters(), rate, (b1, self.args.b2), fused=fused)
-
-    def state_dict(self):
-        """Return the state at the end of an epoch."""
-        state = {name: getattr(self, name).state_dict() for name in PARTS}
-        state |= {name: getattr(self, name) for name in VALUES}
-        return state | {"rng": self.rng.get_state()}
-
-    def load_state_dict(self, state):
-        """Put back what state_dict returned."""
+    def restore(self, content):
+        """Put back the state in a checkpoint."""
+        self.rng.set_state(content["rng"].cpu())
         for name in PARTS:
-            getattr(self, name).load_state_dict(state[name])
+            getattr(self, name).load_state_dict(content[name])
         for name in VALUES:
-            setattr(self, name, state[name])
-        self.rng.set_state(state["rng"].cpu())
-        self.step = self.epoch * self.n_batches
+            setattr(self, name, content[name])
 
     def batches(self, images):
         """Yield all images (N, 1, 28, 28) once, in random order, batch_size at a time."""
@@ -116,7 +107,7 @@ class Training:
             yield images[batch]
 
     def train_step(self, real):
-        """Update both networks of equation (10) once, on real (B, 1, 28, 28) in [-1, 1]."""
+        """Update both networks of equation (10) on real (B, 1, 28, 28); return LOSSES, (4,)."""
         args = self.args
         z = torch.randn(args.fakes, args.latent_dim, generator=self.rng).to(args.device)
         fake = self.generator(z)
@@ -143,117 +134,107 @@ class Training:
 
         self.optimizer_d.step()
         self.optimizer_g.step()
-        self.finish_step(d_loss, g_loss, real_logits, fake_logits)
-
-    @torch.no_grad()
-    def finish_step(self, d_loss, g_loss, real_logits, fake_logits):
-        """Keep the losses of the step just made, average the generator, count the step."""
-        d_real, d_fake = torch.sigmoid(real_logits).mean(), torch.sigmoid(fake_logits).mean()
-        losses = torch.stack([d_loss, g_loss, d_real, d_fake])
-        self.step_losses[self.step % self.n_batches] = losses
-        if self.args.ema > 0:
-            self.averaged.update_parameters(self.generator)
+        # The average begins as a copy. Its decay grows, so that early samples show what is learnt.
+        decay = min(args.ema, (1 + self.step) / (10 + self.step)) if self.step > 0 else 0
+        for name, weight in self.generator.named_parameters():
+            self.averaged.get_parameter(name).data.lerp_(weight.data, 1 - decay)
         self.step += 1
-
-    def average(self, averaged, current, _):
-        """Return the averaged weights, moved towards the current ones; the first step copies."""
-        # The decay grows up to ema, so that early samples show what has been learnt.
-        decay = min(self.args.ema, (1 + self.step) / (10 + self.step))
-        return averaged.lerp(current, 1 - decay)
-
-    def end_epoch(self):
-        """Count an epoch whose steps are done, and keep the means of its losses."""
-        self.epoch += 1
-        means = dict(zip(LOSSES, self.step_losses.mean(0).tolist(), strict=True))
-        self.losses.append({"epoch": self.epoch} | means)
+        d_real, d_fake = torch.sigmoid(real_logits).mean(), torch.sigmoid(fake_logits).mean()
+        return torch.stack([d_loss, g_loss, d_real, d_fake]).detach()
 
     def final_generator(self):
         """Return the generator that would be saved now: a copy in eval mode."""
         if self.args.ema == 0:
             return copy.deepcopy(self.generator).eval()
         # Averaged weights need statistics of their own for BatchNorm, from noise of another seed.
-        generator = copy.deepcopy(self.averaged.module).eval()
+        generator = copy.deepcopy(self.averaged).eval()
         z = latent_points(5_000, self.args.latent_dim, BATCHNORM_SEED, self.args.device)
         update_bn(z.split(500), generator)
         return generator
 
-
-def save_samples(training):
-    """Save images/<step>.png: what the generator draws at 25 points that stay the same."""
-    path = training.args.out_dir / "images" / f"{training.step}.png"
-    save_grid(path, draw_samples(training.final_generator(), 25, training.args.seed))
-
-
-def is_grid_due(step, training):
-    """Return whether to save a grid after this step: every Nth, half of all and the last."""
-    half, last = training.n_steps // 2, training.n_steps
-    return step % training.args.save_interval == 0 or step in (half, last)
+    def save_samples(self):
+        """Save images/<step>.png: what the generator draws at 25 points that stay the same."""
+        images = draw_samples(self.final_generator(), 25, self.args.seed)
+        save_grid(self.args.out_dir / "images" / f"{self.step}.png", images)
 
 
-def is_due(epoch, args):
-    """Return whether to measure after this epoch: the first ten, every Nth and the last."""
-    every = args.measure_every
-    return every > 0 and (epoch <= 10 or epoch % every == 0 or epoch == args.n_epochs)
+def save_gif(path, grids):
+    """Save a GIF of the grids, paths <batch>.png in the order of training, each with its batch."""
+    parts = torch.linspace(0, 1, 60).square()  # of the training; early grids differ most
+    frames, font = [], ImageFont.load_default(17)
+    for pick in (parts * (len(grids) - 1)).round().int().unique():
+        frame, label = Image.new("L", (304, 332)), f"batch {int(grids[pick].stem):,}"
+        frame.paste(Image.open(grids[pick]).convert("L").resize((304, 304), Image.NEAREST), (0, 28))
+        ImageDraw.Draw(frame).text((152, 14), label, fill=255, font=font, anchor="mm")
+        frames.append(frame)
+    times = [120] * (len(frames) - 1) + [2000]  # ms
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=times, loop=0)
 
 
-def describe(row):
-    """Return a row of losses.csv or quality.csv as text."""
-    return "  ".join(f"{name} {value:.6g}" for name, value in row.items())
+def draw_losses(losses, quality):
+    """Return a Figure of both losses and of the Frechet distance over the epochs, from rows."""
+    figure = Figure(figsize=(7.5, 5.2), dpi=110, layout="constrained")
+    above, below = figure.subplots(2, sharex=True)
+    for column, network in ("d_loss", "discriminator"), ("g_loss", "generator"):
+        epochs, values = [row["epoch"] for row in losses], [row[column] for row in losses]
+        above.plot(epochs, values, ".-", label=network)
+    above.axhline(math.log(4), color="C0", ls=":", label="discriminator that guesses")
+    above.set(ylim=(0, None), ylabel="loss")
+    above.legend()
+    epochs = [row["epoch"] for row in quality]
+    below.plot(epochs, [row["frechet_distance"] for row in quality], "k.-")
+    below.set(yscale="log", xlabel="epoch", ylabel="Fréchet distance")
+    below.yaxis.set_major_formatter("{x:g}")
+    return figure
 
 
-def measure(training, comparison):
-    """Measure the generator, which changes no step; append to, print and save its quality."""
-    images = draw_samples(training.final_generator(), training.args.n_measured, MEASURE_SEED)
-    quality = comparison.quality(images)
-    training.quality.append({"batch": training.step, "epoch": training.epoch} | quality)
-    save_csv(training.args.out_dir / "quality.csv", training.quality)
-    tqdm.write(describe(training.quality[-1]))
+def save_rows(path, rows):
+    """Save rows as csv, and print the last one."""
+    with open(path, "w", encoding="utf-8") as file:
+        write_csv(file, rows)
+    tqdm.write("  ".join(f"{name} {value:.6g}" for name, value in rows[-1].items()))
 
 
-def save_results(training):
-    """Save the generator, its last 25 samples, and the course of the training."""
-    out_dir = training.args.out_dir
-    save_weights(out_dir / "mnist_generator.pth", training.final_generator())
-    save_samples(training)
-    save_csv(out_dir / "losses.csv", training.losses)
-    save_figure(out_dir / "losses.png", losses_figure(training.losses), training.losses)
-    steps = [step for step in range(training.n_steps + 1) if is_grid_due(step, training)]
-    grids = [out_dir / "images" / f"{step}.png" for step in steps]
-    missing = [grid.name for grid in grids if not grid.exists()]
-    save_gif(out_dir / "training.gif", [grid for grid in grids if grid.exists()])
-    if missing:  # half-way, say, of a training that was given more epochs after that
-        print(f"missing in images and so in training.gif: {', '.join(missing)}")
-
-
-def train(args, build=Training):
-    """Make the training build(args) and run it; return it. All files go to args.out_dir."""
+def main(args):
+    """Run the training with these settings; all files go to args.out_dir."""
+    checkpoint, grids = args.out_dir / "checkpoint.pt", args.out_dir / "images"
+    if not args.resume and (checkpoint.exists() or grids.exists()):
+        sys.exit(f"{args.out_dir}: holds a training; --resume it, or take another --out_dir")
     begin(args)
-    images = load_mnist(True, args.device)[0][: args.n_images]
-    judge = load_classifier("judge", args.device)
-    training = start_or_resume(build, args)
-    comparison = Comparison(judge, images) if args.measure_every > 0 else None
-
-    with tqdm(total=training.n_steps, initial=training.step, unit="batch", disable=None) as bar:
-        while training.epoch < args.n_epochs:
+    images = load_mnist(device=args.device)[0][: args.n_images]
+    comparison = Comparison(load_judge(args.device), images) if args.measure_every > 0 else None
+    training = Training(args)
+    if args.resume:
+        load(checkpoint, training.restore, args.device)
+    training.save()  # from now on, --resume knows the settings
+    grids.mkdir(exist_ok=True)
+    n_steps = args.n_epochs * math.ceil(len(images) / args.batch_size)
+    steps = sorted({*range(0, n_steps, args.save_interval), n_steps // 2, n_steps})  # of grids
+    with tqdm(total=n_steps, initial=training.step, unit="batch", disable=None) as bar:
+        for epoch in range(len(training.losses) + 1, args.n_epochs + 1):
+            losses = []  # of each step
             for real in training.batches(images):
-                if is_grid_due(training.step, training):
-                    save_samples(training)
-                training.train_step(real)
+                if training.step in steps:
+                    training.save_samples()
+                losses.append(training.train_step(real))
                 bar.update()
-            training.end_epoch()
-            tqdm.write(describe(training.losses[-1]))
-            if is_due(training.epoch, args):
-                measure(training, comparison)
-            save_checkpoint(training)
-    save_results(training)
-    print(f"{training.step:,} batches; the generator, samples and figures are in {args.out_dir}")
-    return training
-
-
-def main():
-    """Train with the settings of the command line."""
-    train(parse_args())
+            means = torch.stack(losses).mean(0).tolist()
+            training.losses.append({"epoch": epoch} | dict(zip(LOSSES, means, strict=True)))
+            save_rows(args.out_dir / "losses.csv", training.losses)
+            early_or_last = epoch <= 10 or epoch == args.n_epochs
+            if comparison and (early_or_last or epoch % args.measure_every == 0):
+                samples = draw_samples(training.final_generator(), args.n_measured, MEASURE_SEED)
+                training.quality.append({"epoch": epoch} | comparison.quality(samples))
+                save_rows(args.out_dir / "quality.csv", training.quality)
+            training.save()
+    training.save_samples()
+    save_state(args.out_dir / "mnist_generator.pth", training.final_generator().state_dict())
+    paths = [grids / f"{step}.png" for step in steps]  # half-way of fewer epochs may be missing
+    save_gif(args.out_dir / "training.gif", [path for path in paths if path.exists()])
+    figure = draw_losses(training.losses, training.quality)
+    save_figure(args.out_dir / "losses.png", figure, [training.losses, training.quality])
+    print(f"the generator, its samples and the figures are in {args.out_dir}")
 
 
 if __name__ == "__main__":
-    run(main)
+    main(parse_args())

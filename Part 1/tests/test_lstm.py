@@ -52,16 +52,3 @@ def test_values_and_gradients_agree_with_torch(network, shape):
     zeros = torch.zeros_like(states)
     from_zero, _ = torch_forward(model, x, zeros[0] if one else zeros)
     torch.testing.assert_close(model(x)[0], from_zero, rtol=0, atol=1e-10)
-
-
-def test_how_a_fresh_network_starts():
-    torch.manual_seed(0)
-    assert (LSTM(10, 1000, 10).b.chunk(4)[2] == 1).all()
-    bg, bi, bf, bo = LSTM(10, 1000, 10, max_lag=100).b.chunk(4)
-    assert not any(b.any() for b in (bg, bi, bo))
-    lag = bf.exp()
-    assert 1 <= lag.min() <= lag.max() <= 100.001
-    assert 45 < lag.mean() < 56
-    Whh = VanillaRNN(10, 50, 10, start="orthogonal").Whh
-    torch.testing.assert_close(Whh @ Whh.T, torch.eye(50), rtol=0, atol=1e-5)
-    assert torch.equal(VanillaRNN(10, 50, 10, start="identity").Whh, torch.eye(50))

@@ -1,4 +1,4 @@
-"""Tests of the measures, against cases whose values are known."""
+"""Tests of the data, the judge and the measures, against cases whose values are known."""
 
 from types import SimpleNamespace
 
@@ -6,7 +6,20 @@ import pytest
 import torch
 
 import metrics
-from metrics import Comparison, frechet_distance
+from classifier import load_judge
+from metrics import Comparison, frechet_distance, in_batches
+from mnist import load_mnist
+
+
+def test_mnist_is_whole_and_the_judge_reads_it():
+    images, labels = load_mnist(train=False)
+    assert images.shape == (10_000, 1, 28, 28)
+    assert (images.min(), images.max()) == (-1, 1)
+    assert labels.bincount().tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+    assert load_mnist()[1][:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
+    judge = load_judge()
+    assert not judge.training, "BatchNorm would use the batch's statistics"
+    assert (in_batches(judge, images[:2000]).argmax(1) == labels[:2000]).double().mean() > 0.99
 
 
 def test_frechet_distance_against_the_closed_form():
@@ -23,11 +36,6 @@ def test_frechet_distance_against_the_closed_form():
 
 
 def test_scores_of_known_predictions():
-    sure = 100 * torch.eye(10).repeat(3, 1)
-    assert metrics.inception_score(sure) == pytest.approx(10)
-    assert metrics.inception_score(sure[:1].repeat(9, 1)) == pytest.approx(1)
-    never = 2000 * torch.eye(10)[:9]  # exp(-2000) is 0: nothing is read as the last digit
-    assert metrics.inception_score(never) == pytest.approx(9)
     probabilities = torch.tensor([[0.89, 0.11], [0.91, 0.09]])
     assert metrics.is_clear(probabilities.log()).tolist() == [False, True]
     images = torch.zeros(3, 1, 28, 28)
@@ -36,6 +44,6 @@ def test_scores_of_known_predictions():
     distances = metrics.nearest(images[[1, 0]], references)
     torch.testing.assert_close(distances, torch.tensor([1.0, 0.0]))
     known = SimpleNamespace(body=lambda x: x, head=lambda x: 100 * x)
-    quality = Comparison(known, torch.eye(10)).quality(torch.eye(10)[[1, 1, 1, 2]])
-    shares = quality["confident"], quality["rarest_digit"], quality["commonest_digit"]
-    assert shares == (1, 0, 0.75)
+    images = torch.eye(10)[[1, 1, 1, 2, 3]] * torch.tensor([[1], [1], [1], [1], [0.01]])
+    quality = Comparison(known, torch.eye(10)).quality(images)
+    assert (quality["confident"], quality["commonest_digit"]) == (0.8, 0.6)

@@ -1,24 +1,27 @@
-"""Tests of study_collapse.py: each change is what its name says, and so are table and figure."""
-
-import csv
+"""Tests of study_collapse.py and study_guess.py: each change is what its name says."""
 
 import pytest
 import torch
 from PIL import Image
 
 import study_collapse
-import template
+import study_guess
 import train
+from classifier import load_judge
 from conftest import HERE
+from gan import Discriminator, Generator
+from metrics import Comparison
 from mnist import load_mnist
-from study_collapse import Late, ManySteps, Smooth
+from runner import read_rows
+from study_collapse import CHANGES, EPOCHS, OURS, SEEDS, Template
+
+ZERO = {"b1_g": 0.0, "b1_d": 0.0}
+IMAGES = load_mnist()[0][:640]
 
 
-def new_training(build, **changes):
-    args = template.parse_args(["--seed", "3", "--n_images", "640"])
-    vars(args).update({"b1_g": 0.0, "b1_d": 0.0} | changes)
-    training = build(args)
-    training.images = load_mnist()[0][:640]
+def new_training(**changes):
+    training = Template(3, **ZERO | changes)
+    training.images = IMAGES
     return training
 
 
@@ -26,9 +29,52 @@ def weights_of(training):
     return torch.cat([w.detach().flatten() for w in training.discriminator.parameters()])
 
 
+@pytest.mark.parametrize(
+    ("changes", "betas"), [({}, (0.9, 0.9)), (CHANGES["momentum"], (0.0, 0.9))]
+)
+def test_the_template_trains_as_a_textbook_does(changes, betas):
+    training = Template(3, **changes)
+    torch.manual_seed(3)
+    networks = Generator(), Discriminator()
+    generator, discriminator = networks
+    adam_g, adam_d = (
+        torch.optim.Adam(network.parameters(), 0.0002, (beta, 0.999))
+        for network, beta in zip(networks, betas, strict=True)
+    )
+    rng = torch.Generator().manual_seed(3)
+
+    def bce(images, target):
+        probabilities = torch.sigmoid(discriminator(images))
+        return torch.nn.BCELoss()(probabilities, torch.full((len(images), 1), target))
+
+    for real in IMAGES[:96].split(64):
+        fake = generator(torch.randn(len(real), 100, generator=rng))
+        adam_g.zero_grad()
+        bce(fake, 1.0).backward()
+        adam_g.step()
+        adam_d.zero_grad()
+        ((bce(real, 1.0) + bce(fake.detach(), 0.0)) / 2).backward()
+        adam_d.step()
+        training.train_step(real)
+    for one, other in (generator, training.generator), (discriminator, training.discriminator):
+        a, b = (torch.cat([w.flatten() for w in network.parameters()]) for network in (one, other))
+        # Some differ: before BatchNorm, the gradient of a bias is nothing but rounding.
+        assert ((a - b).abs() > 2e-5).double().mean() < 0.01
+
+
+def test_rates_units_and_the_seed_arrive():
+    training = Template(5, b1_g=0.1, b1_d=0.2, lr_g=0.3, lr_d=0.4, units=32)
+    groups = [adam.param_groups[0] for adam in (training.adam_g, training.adam_d)]
+    assert [(group["lr"], group["betas"][0]) for group in groups] == [(0.3, 0.1), (0.4, 0.2)]
+    assert [w.shape[0] for w in training.discriminator.parameters()] == [32, 32, 16, 16, 1, 1]
+    torch.manual_seed(5)
+    assert torch.equal(Generator().layers[0].weight, training.generator.layers[0].weight)
+    assert training.rng.initial_seed() == 5
+
+
 def test_late_applies_the_gradient_of_some_steps_ago():
-    first, *others = load_mnist()[0][:320].split(64)
-    plain, late = new_training(template.TemplateTraining), new_training(Late, late=3)
+    first, *others = IMAGES[:320].split(64)
+    plain, late = new_training(), new_training(late=3)
     start = weights_of(late)
     plain.train_step(first)
     for real in first, *others[:2]:
@@ -36,110 +82,171 @@ def test_late_applies_the_gradient_of_some_steps_ago():
         assert torch.equal(weights_of(late), start)
     late.train_step(others[2])
     assert torch.equal(weights_of(late), weights_of(plain)), "not the first step's gradient"
-    now = new_training(Late, late=0)
-    now.train_step(first)
-    assert torch.equal(weights_of(now), weights_of(plain))
 
 
-def test_smooth_steps_along_the_mean_with_the_first_gradients_moments(monkeypatch):
-    real = load_mnist()[0][:64]
-    plain, smooth = new_training(template.TemplateTraining), new_training(Smooth, smooth=9)
-    start = weights_of(plain)
-    plain.train_step(real)
+def test_smooth_steps_along_the_mean_and_not_before_the_moments_are_of_ten_gradients(monkeypatch):
+    plain, smooth = new_training(), new_training(smooth=9)
+    for real in IMAGES.split(64):
+        plain.train_step(real)
+        smooth.train_step(real)
+    assert torch.equal(weights_of(plain), weights_of(smooth)), "ten steps along one gradient"
+    start, moments = weights_of(plain), smooth.adam_d.state
+    seen = []
 
     def opposite(training, n_batches):
-        assert n_batches == 8
+        seen.append(n_batches)
+        return torch.zeros(1), torch.zeros(1)
+
+    gradient = Template.discriminator_gradient
+
+    def look(training, real, fake):
+        if len(real) > 1:
+            return gradient(training, real, fake)
         for weight in training.discriminator.parameters():
             weight.grad = -weight.grad
+        return None
 
-    monkeypatch.setattr(Smooth, "further_gradient", opposite)
+    monkeypatch.setattr(Template, "further_images", opposite)
+    monkeypatch.setattr(Template, "discriminator_gradient", look)
+    plain.train_step(real)
     smooth.train_step(real)  # the mean of one gradient and eight that are its opposite
     steps = [weights_of(training) - start for training in (smooth, plain)]
+    assert seen == [8]
+    assert moments
     torch.testing.assert_close(steps[0], -7 / 9 * steps[1], atol=1e-6, rtol=0)
 
 
-def test_further_gradients_are_of_other_images_and_of_fakes_of_today(monkeypatch):
-    training, seen = new_training(ManySteps, d_steps=3), []
-    gradient = template.TemplateTraining.discriminator_gradient
+def test_no_weight_of_smooth_moves_by_many_rates_in_a_step():
+    smooth = new_training(smooth=9)
+    for real in IMAGES.repeat(2, 1, 1, 1).split(64):
+        before = weights_of(smooth)
+        smooth.train_step(real)
+        assert (weights_of(smooth) - before).abs().max() < 40 * 2e-4
+
+
+def test_further_steps_see_other_images_and_fakes_of_today(monkeypatch):
+    training, seen = new_training(d_steps=3), []
+    gradient = Template.discriminator_gradient
 
     def look(self, real, fake):
         seen.append((real, fake))
         return gradient(self, real, fake)
 
-    monkeypatch.setattr(template.TemplateTraining, "discriminator_gradient", look)
-    training.train_step(training.images[:64])
-    training.train_step(training.images[64:128])
+    monkeypatch.setattr(Template, "discriminator_gradient", look)
+    training.train_step(IMAGES[:64])
+    training.train_step(IMAGES[64:128])
     assert len(seen) == 6, "three steps of the discriminator for each of the generator's"
     for some in zip(*seen, strict=True):  # all real images, all fakes
         assert len({images.sum().item() for images in some}) == 6
-    assert all(real.shape == fake.shape == (64, 1, 28, 28) for real, fake in seen)
     assert not any(fake.requires_grad for _, fake in seen)
+    real, fake = training.further_images(2)
+    assert real.shape == fake.shape == (128, 1, 28, 28)
+    assert len({image.sum().item() for image in fake}) == 128, "one batch of fakes, twice"
 
 
-def test_a_row_is_that_of_a_training_with_its_own_change(call, tmp_path, monkeypatch):
-    few = load_mnist()[0][:640], load_mnist()[1][:640]
-    monkeypatch.setattr(train, "load_mnist", lambda *_: few)
-    flags = "--n_epochs", 2, "--n_measured", 200, "--jobs", 1
-    call(study_collapse.main, "--only", "late", "both", "--seeds", 2, *flags, "--out_dir", tmp_path)
-    rows = list(csv.DictReader((tmp_path / "collapse_rows.csv").read_text().splitlines()))
-    assert [(row["training"], row["seed"], row["epoch"]) for row in rows] == [
-        (name, seed, epoch) for name in ("late", "both") for seed in "01" for epoch in "12"
+@pytest.mark.parametrize("experiment", ["late 9", "ours, momentum"])
+def test_a_row_is_that_of_a_training_with_its_own_change(monkeypatch, experiment):
+    labels_read_by = Comparison(load_judge(), IMAGES)
+    monkeypatch.setattr(study_collapse, "compare_with_mnist", lambda: labels_read_by)
+    rows = study_collapse.measure((experiment, 1), n_images=640, n_epochs=2, n_samples=200)
+    if experiment in OURS:
+        training = train.Training(train.parse_args(["--seed=1", "--b1=0.9"]))
+    else:
+        training = Template(1, **ZERO, late=9)
+    for row in rows:
+        losses = torch.stack([training.train_step(real) for real in training.batches(IMAGES)])
+        samples = study_collapse.draw_samples(training.final_generator(), 200, train.MEASURE_SEED)
+        quality = labels_read_by.quality(samples)
+        assert row["frechet_distance"] == quality["frechet_distance"]
+        assert row["commonest_digit"] == quality["commonest_digit"]
+        assert [row[name] for name in train.LOSSES] == losses.mean(0).tolist()
+    assert [(row["experiment"], row["seed"], row["epoch"]) for row in rows] == [
+        (experiment, 1, epoch) for epoch in (1, 2)
     ]
-    assert rows[0]["flags"] == "--b1_g 0.0 --b1_d 0.0 --late 9"
-    assert rows[4]["flags"] == "--b1_g 0.0"
-    assert len({row["frechet_distance"] for row in rows}) == 8
-    args = template.parse_args([*map(str, flags[:4]), "--seed=1", "--b1_g=0"])
-    args.out_dir = tmp_path / "alone"
-    training = train.train(args, template.TemplateTraining)
-    assert rows[7]["frechet_distance"] == str(training.quality[-1]["frechet_distance"])
-    assert rows[7]["d_fake"] == str(training.losses[-1]["d_fake"])
 
 
-def rows_of(name, seed, shares, distances):
-    told = dict.fromkeys(("d_loss", "g_loss", "d_real"), 0.5) | {"d_fake": ""}
+def test_the_committed_rows_are_of_todays_experiments():
+    rows = read_rows([HERE / "results" / "collapse_rows.csv"], SEEDS)
+    jobs = {(row["experiment"], row["seed"]) for row in rows}
+    assert jobs <= {(name, seed) for name, n in SEEDS.items() for seed in range(n)}
+    for experiment, seed in jobs:
+        own = [row for row in rows if (row["experiment"], row["seed"]) == (experiment, seed)]
+        assert {row["settings"] for row in own} == {study_collapse.settings_of(experiment)}
+        last = own[-1]["epoch"]
+        assert last >= EPOCHS.get(experiment, 10)
+        assert [row["epoch"] for row in own] == [*range(1, 11), *range(15, last + 1, 5)]
+    guesses = read_rows([HERE / "results" / "guess_rows.csv"], CHANGES)
+    counts = {}
+    for row in guesses:
+        counts.setdefault((row["experiment"], row["seed"]), []).append(row["step"])
+    assert counts == {
+        (experiment, seed): [*range(20, 301, 20)] for experiment in CHANGES for seed in range(3)
+    }
+
+
+def rows_of(experiment, seed, distances, shares):
     return [
-        {"training": name, "seed": seed, "epoch": epoch, **told}
-        | {"commonest_digit": share, "frechet_distance": distance}
-        for epoch, share, distance in zip((5, 6, 10, 50, 55), shares, distances, strict=True)
+        {"experiment": experiment, "seed": seed, "epoch": epoch, "frechet_distance": distance}
+        | {"confident": 0.3, "commonest_digit": share}
+        for epoch, distance, share in zip((5, 6, 10), distances, shares, strict=True)
     ]
 
 
 def test_the_table_and_the_figure_show_what_the_rows_say():
-    rows = rows_of("late", 0, (1, 1, 0.25, 0.2499, 1), (9, 10, 20, 30, 99))
-    rows += rows_of("late", 1, (1, 1, 1, 1, 0.2), (9, 100, 300, 40, 9))
-    rows += rows_of("neither", 0, (0.3, 0.2, 0.1, 0.1, 0.1), (9, 1, 3, 2, 9))
-    late, neither = study_collapse.table(rows)
-    expected = [2, "15 to 200", "30 to 40", "", "10 to 50 of 50", "0.50", ""]
-    assert [*late.values()] == ["late, not smooth", *expected]
-    assert [*neither.values()][1:6] == [1, "2", "2", "", "5 of 50"]
-    left, right = study_collapse.collapse_figure(rows).axes
-    assert [line.get_ydata()[-1] for line in left.lines[:3]] == [25, 100, 10]
-    colors = {text.get_text(): text.get_color() for text in left.texts}
-    assert colors["late, not smooth"] == left.lines[0].get_color() == left.lines[1].get_color()
-    assert colors["neither"] == left.lines[2].get_color()
-    dots = {line.get_xdata()[0]: sorted(line.get_ydata()) for line in right.lines[:2]}
-    assert dots == {0: [2], 9: [15, 200]}
+    rows = rows_of("late 9", 0, (9, 10, 20), (1, 0.25, 0.2499))
+    rows += rows_of("late 9", 1, (9, 100, 300), (1, 1, 0.25))
+    (line,) = study_collapse.collapse_table(rows)
+    expected = ["late 9", 2, "15 to 200", "6 to 10 of 10", "20 to 300 (10)"]
+    assert [*line.values()] == expected
+    rows = [
+        row
+        for n, ticks in enumerate(study_collapse.PANELS.values())
+        for m, name in enumerate(ticks.values())
+        for row in rows_of(name, 0, (1, 100 * n + m + 1, 100 * n + m + 1), (1, 1, m / 4))
+        if n == 0 or name != "neither"
+    ] + rows_of("late 9, five steps", 0, (1, 3.5, 3.5), (1, 1, 0))
+    for n, axes in enumerate(study_collapse.collapse_figure(rows).axes):
+        dots = [line for line in axes.lines if line.get_marker() == "o" and len(line.get_xdata())]
+        found = [(line.get_xdata()[0], line.get_ydata()[0]) for line in dots]
+        heights = [1, *(100 * n + m + 1 for m in range(1, [5, 4, 3][n]))]
+        assert found == [*enumerate(heights), *([(4, 3.5)] if n == 0 else [])]
+        filled = [line.get_markerfacecolor() != "white" for line in dots]
+        assert filled == [m > 0 for m in range(len(heights))] + [False] * (n == 0)
 
 
-@pytest.mark.parametrize("figure", ["collapse.png", "quality.png"])
-def test_table_and_figures_come_out_of_the_committed_rows(call, tmp_path, figure):
-    rows = HERE / "results" / "collapse_rows.csv"
-    call(study_collapse.main, "--rows", rows, "--out_dir", tmp_path)
-    for name in "collapse_rows.csv", "collapse.csv":
-        assert (tmp_path / name).read_bytes() == (HERE / "results" / name).read_bytes()
-    made, shown = (Image.open(folder / figure).text for folder in (tmp_path, HERE.parent / "pics"))
-    assert made["Rows"] == shown["Rows"]
+def test_asking_the_discriminator_changes_no_step():
+    plain, asked = new_training(), new_training()
+    rng = torch.Generator().manual_seed(1)
+    answers = []
+    for real in IMAGES[:192].split(64):
+        plain.train_step(real)
+        asked.train_step(real)
+        answers.append(study_guess.ask(asked, rng))
+    assert torch.equal(weights_of(plain), weights_of(asked))
+    states = [training.generator.state_dict() for training in (plain, asked)]
+    torch.testing.assert_close(*states, atol=0, rtol=0)
+    assert len({answer["d_loss"] for answer in answers}) == 3
+    with torch.no_grad():
+        for weight in asked.discriminator.parameters():
+            weight.zero_()
+    assert study_guess.ask(asked, rng)["d_loss"] == pytest.approx(study_guess.GUESSING)
 
 
-def test_a_damaged_table_is_refused_by_file_and_column(refuse, tmp_path):
-    text = (HERE / "results" / "collapse_rows.csv").read_text(encoding="utf-8")
-    head, line, *_ = text.splitlines()
-    first = line.split(",")[4]  # the distance
-    for content, word in (
-        ("", "rows"),
-        (head, "rows"),
-        (text.replace("seed", "sead"), "seed"),
-        (f"{head}\n{line.replace(first, 'nan')}", "frechet_distance"),
-    ):
-        (tmp_path / "rows.csv").write_text(content, encoding="utf-8")
-        refuse(study_collapse.main, "--rows", "rows.csv", words=["rows.csv", word])
+@pytest.mark.parametrize(
+    ("study", "tables", "figure"),
+    [
+        (study_collapse, ["collapse.csv", "settings.csv"], "collapse.png"),
+        (study_guess, ["guess.csv"], None),
+    ],
+)
+def test_tables_and_figure_come_out_of_the_committed_rows(
+    monkeypatch, tmp_path, study, tables, figure
+):
+    name = study.__name__.removeprefix("study_")
+    rows = read_rows([HERE / "results" / f"{name}_rows.csv"], study_collapse.SEEDS)
+    study.show(rows, tmp_path)
+    for table in tables:
+        assert (tmp_path / table).read_bytes() == (HERE / "results" / table).read_bytes()
+    if figure:
+        made, shown = (Image.open(at / figure).text for at in (tmp_path, HERE.parent / "pics"))
+        assert made["Rows"] == shown["Rows"]

@@ -1,0 +1,196 @@
+"""Does the LSTM need gates that move, or only cells that keep? It is trained with constant gates.
+
+    python study_cells.py                                             all, three hours of a core
+    python study_cells.py --only "palindromes, no gates" --seeds 3    one kind, half a minute
+    python study_cells.py --rows results/cells_rows.csv               the tables, in seconds
+
+With every gate constant, an LSTM whose cells keep still learns palindromes. In *streams*, rows of
+digits with bars among them, the answer is the first digit after the last bar: there, and not in
+palindromes, something has to be forgotten.
+"""
+
+import statistics
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+
+from common import save_table
+from dataset import PalindromeDataset
+from networks import make_constant, make_network
+from runner import study
+from train import SOLVED, train
+
+BAR, SYMBOLS = 10, 11  # the symbols of a stream are the digits 0 to 9 and the bar
+N_ASKED, ASKED_SEED = 2000, 2  # streams, or long palindromes, that a network is asked about
+
+
+class Streams:
+    """Random streams of `length` symbols: a bar, digits, and further bars among them.
+
+    Each symbol after the first is a bar with probability 0.1, but never next to a bar and never at
+    the end. An item is `(inputs, target)`: float32 (length, 11), one-hot, and int64 (), the first
+    digit after the last bar. `symbols` int64 (total_len, length) holds all symbols, and `since_bar`
+    of the same shape how many steps ago the last bar was.
+    """
+
+    def __init__(self, length, total_len, seed):
+        rng = torch.Generator().manual_seed(seed)
+        self.symbols = torch.randint(10, (total_len, length), generator=rng)
+        bars = torch.rand(total_len, length, generator=rng) < 0.1
+        bars[:, 0], bars[:, 1], bars[:, -1] = True, False, False
+        for t in range(2, length):
+            bars[:, t] &= ~bars[:, t - 1]
+        self.symbols[bars] = BAR
+        steps = torch.arange(length).expand(total_len, length)
+        last_bar = torch.where(bars, steps, 0).cummax(dim=1).values
+        self.since_bar = steps - last_bar
+        self.targets = self.symbols.gather(1, last_bar[:, -1:] + 1).squeeze(1)
+
+    def __len__(self):
+        """Return how many streams there are."""
+        return len(self.symbols)
+
+    def __getitem__(self, index):
+        """Return one item, or for a slice or a tensor of indices a batch of them."""
+        return F.one_hot(self.symbols[index], SYMBOLS).float(), self.targets[index]
+
+
+class Training(NamedTuple):
+    """What an LSTM learns to read, with which gates, and how."""
+
+    reads: str = "palindromes"  # or "streams"
+    constant: str = ""  # the gates that never move, letters of "ifo"
+    bf: float | None = None  # of all cells; None: each its own, log U(1, 100), as in train.py
+    T: int = 20  # symbols of a stream, or digits of a palindrome with its last one
+    steps: int = 500
+    rate: float = 0.002
+    one_hot: bool = True
+    g_reads_h: bool = True
+    seeds: int = 20
+
+
+def with_and_without(name, training):
+    """Return {name: training}, and the same with all gates constant."""
+    return {name: training, f"{name}, no gates": training._replace(constant="ifo")}
+
+
+STREAMS = Training("streams", steps=1000, rate=0.005)
+TRAININGS = {
+    **with_and_without("palindromes", Training()),
+    **with_and_without("palindromes, bf = 1", Training(bf=1)),
+    **with_and_without("palindromes, bf = -1", Training(bf=-1)),
+    **with_and_without("streams", STREAMS),
+    **with_and_without("streams, bf = -1", STREAMS._replace(bf=-1)),
+    "T = 40, no gates": Training(constant="ifo", T=40, steps=1000, rate=0.001, seeds=10),
+    "no gates, g without h": Training(constant="ifo", g_reads_h=False, seeds=5),
+    "rate 0.008, no gates": Training(constant="ifo", rate=0.008, seeds=5),
+    "streams, no i": STREAMS._replace(constant="i", seeds=5),
+    "streams, no f": STREAMS._replace(constant="f", seeds=5),
+    "streams, f = 1": STREAMS._replace(constant="f", bf=40, seeds=5),  # sigm(40) is 1
+    "streams, no o": STREAMS._replace(constant="o", seeds=5),
+}
+for rate in 0.0006, 0.002, 0.008:
+    one_number = Training(one_hot=False, rate=rate, seeds=5)
+    TRAININGS |= with_and_without(f"one number for a digit, rate {rate}", one_number)
+
+
+def sequences(training, length, total_len, seed):
+    """Return streams or palindromes, as a training reads them, of this length."""
+    if training.reads == "streams":
+        return Streams(length, total_len, seed)
+    return PalindromeDataset(length - 1, total_len, training.one_hot, seed)
+
+
+def train_lstm(training, seed):
+    """Return the LSTM after its training, and unseen sequences of the length that it learnt."""
+    inputs = SYMBOLS if training.reads == "streams" else 10 if training.one_hot else 1
+    model = make_network("lstm", seed, inputs, bf=training.bf)
+    make_constant(model, training.constant, training.g_reads_h)
+    data = sequences(training, training.T, 100_000, seed)
+    if training.reads == "streams":
+        unseen = Streams(training.T, N_ASKED, ASKED_SEED)
+    else:
+        data, unseen = data.split(0.8)  # the test split of train.py
+    return train(model, [data], training.steps, training.rate, seed=seed), unseen
+
+
+@torch.no_grad()
+def share_right(model, data):
+    """Return the share of right answers in [0, 1]."""
+    right = 0
+    for batch in torch.arange(len(data)).split(1000):
+        inputs, targets = data[batch]
+        logits, _ = model(inputs)
+        right += (logits.argmax(dim=1) == targets).sum().item()
+    return right / len(data)
+
+
+def measure(job):
+    """Train the LSTM of a job (experiment, seed); return rows: the share of right answers, twice.
+
+    They are those at the length that it learnt, and at 100 symbols or digits.
+    """
+    experiment, seed = job
+    training = TRAININGS[experiment]
+    model, unseen = train_lstm(training, seed)
+    asked = {100: sequences(training, 100, N_ASKED, ASKED_SEED), training.T: unseen}
+    return [
+        {
+            "experiment": experiment,
+            "seed": seed,
+            "length": length,
+            "share": share_right(model, data),
+        }
+        for length, data in sorted(asked.items())
+    ]
+
+
+def shares_of(rows, experiment, length):
+    """Return the shares of right answers, in %, at a length after a training, one for each seed."""
+    wanted = experiment, length
+    return [100 * row["share"] for row in rows if (row["experiment"], row["length"]) == wanted]
+
+
+def solved(shares):
+    """Return how many networks are right on so many % that they solve their task, as text."""
+    return f"{sum(share >= 100 * SOLVED for share in shares)} of {len(shares)}"
+
+
+def square_table(rows):
+    """Return four rows: cells keep or forget at the start, gates move or not, in both tasks."""
+    lines = []
+    for cells, start in ("keep", ""), ("forget (bf = -1)", ", bf = -1"):
+        for gates, end in ("move", ""), ("are constant", ", no gates"):
+            line = {"cells at the start": cells, "gates": gates}
+            for task in "palindromes", "streams":
+                shares = shares_of(rows, task + start + end, 20)
+                line[f"{task}: worst, %"] = f"{min(shares):.2f}" if shares else ""
+                line[f"{task}: solved"] = solved(shares)
+            lines.append(line)
+    return lines
+
+
+def cells_table(rows):
+    """Return a row for each training: how many networks solve it, and their range at 100."""
+    lines = []
+    for experiment, training in TRAININGS.items():
+        shares = shares_of(rows, experiment, training.T)
+        if shares:
+            line = {"training": experiment, "worst, %": f"{min(shares):.2f}"}
+            line |= {"median, %": f"{statistics.median(shares):.2f}", "solved": solved(shares)}
+            at_100 = shares_of(rows, experiment, 100)
+            lines.append(line | {"at 100, %": f"{min(at_100):.0f} to {max(at_100):.0f}"})
+    return lines
+
+
+def show(rows, out_dir):
+    """Save each table of which there are rows."""
+    for name, table in ("cells_square", square_table), ("cells", cells_table):
+        if lines := table(rows):
+            save_table(out_dir / f"{name}.csv", lines)
+
+
+if __name__ == "__main__":
+    seeds = {name: training.seeds for name, training in TRAININGS.items()}
+    study("cells", __doc__, seeds, measure, show)

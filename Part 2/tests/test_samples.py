@@ -1,0 +1,224 @@
+"""Tests of the scripts that draw or measure samples, and of the committed tables and figures."""
+
+import csv
+import sys
+from argparse import Namespace
+from pathlib import Path
+from statistics import fmean
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+import common
+import interpolate
+import metrics
+import study_map
+import study_quality
+from classifier import load_judge
+from conftest import HERE
+from gan import Discriminator, Generator
+from metrics import Comparison, draw_samples
+from mnist import load_mnist
+from runner import as_numbers
+
+RESULTS, PICS = HERE / "results", HERE.parent / "pics"
+COMMITTED = HERE / "mnist_generator.pth"
+
+
+@pytest.fixture
+def figures(monkeypatch):
+    """Return {file name: Figure}, which the scripts that are called will fill."""
+    figures, save = {}, common.save_figure
+
+    def keep(path, figure, rows):
+        figures[path.name] = figure
+        save(path, figure, rows)
+        made, shown = (Image.open(at / path.name).text for at in (path.parent, PICS))
+        assert made["Rows"] == shown["Rows"], "the committed figure shows other rows"
+
+    monkeypatch.setattr(common, "save_figure", keep)
+    return figures
+
+
+def rows_of(path):
+    """Return the rows of a csv file, with numbers in columns that have nothing else."""
+    names, *lines = csv.reader(path.read_text(encoding="utf-8").splitlines())
+    columns = [as_numbers(cells) for cells in zip(*lines, strict=True)]
+    return [dict(zip(names, cells, strict=True)) for cells in zip(*columns, strict=True)]
+
+
+def test_samples_are_those_of_the_seed_three_times_as_big(call, tmp_path, capsys):
+    generator = common.load(COMMITTED, Generator.from_state_dict)
+    for seed in 0, 1:
+        call("sample.py", "--n", 2, "--seed", seed, "--out_dir", tmp_path)
+        pixels = np.array(Image.open(tmp_path / "samples.png"))[2:86, 2:86, 0]
+        image = (draw_samples(generator, 2, seed)[0, 0] + 1) / 2 * 255
+        assert np.abs(pixels - np.kron(image.numpy(), np.ones((3, 3)))).max() <= 1
+    with pytest.raises(SystemExit):
+        call("sample.py", "--n", 0)
+    assert "argument --n: 0 is not from 1 to 10000" in capsys.readouterr().err
+
+
+class Exploit:
+    """A pickle that would create the file "hit" when read."""
+
+    def __reduce__(self):
+        """Return the call that pickle would make."""
+        return open, ("hit", "w")
+
+
+def test_broken_weights_are_refused_and_run_no_code(call, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    bad = tmp_path / "bad.pth"
+    for write in (
+        lambda: bad.write_bytes(COMMITTED.read_bytes()[:99999]),
+        lambda: torch.save(Exploit(), bad),
+        lambda: torch.save(Discriminator().state_dict(), bad),
+        lambda: bad.unlink(),
+    ):
+        write()
+        with pytest.raises(SystemExit, match=r"bad.pth: does not hold .*\Z"):
+            call("sample.py", "--generator", bad, "--out_dir", tmp_path)
+    assert not (tmp_path / "hit").exists()
+
+
+def test_an_end_is_the_flattest_of_the_sure_samples(monkeypatch):
+    class Curve(nn.Linear):  # its slope at z is 2 |z|
+        latent_dim = 1
+
+        def forward(self, z):
+            return (z * z.abs()).view(-1, 1, 1, 1)
+
+    def judge(images):  # is sure of a 0 where z > 0.678, of a 1 where z < -0.678
+        return torch.cat([5 * images.flatten(1), -5 * images.flatten(1)], 1)
+
+    monkeypatch.setattr(interpolate, "N_SAMPLES", 300)
+    points = interpolate.flattest_points([0, 1], Curve(1, 1), judge, 0)
+    assert 0.678 < points[0] < 0.73
+    assert 0.678 < -points[1] < 0.73
+    path = interpolate.path_images(lambda z: z, torch.tensor([1.0, 0]), torch.tensor([5.0, 8]))
+    torch.testing.assert_close(path, torch.tensor([[1 + n / 2, n] for n in range(9)]))
+
+
+def test_interpolation_csv_and_png_are_made_by_interpolate(call, tmp_path, figures):
+    call("interpolate.py", "--out_dir", tmp_path)
+    table = rows_of(tmp_path / "interpolation.csv")
+    assert table == rows_of(RESULTS / "interpolation.csv")
+    axes = figures["interpolation.png"].axes
+    digits = [int(digit) for row in table for digit in row["digits read"].split()]
+    assert [int(one.get_xlabel()) for one in axes] == digits
+    assert digits[::9] + digits[8::9] == [row[end] for end in ("from", "to") for row in table]
+    for start in range(0, 45, 9):
+        shown = [one.images[0].get_array() for one in axes[start : start + 9]]
+        images = torch.tensor(np.stack(shown)).flatten(1)
+        distances = torch.cdist(images, images) + 1000 * torch.eye(9)
+        assert distances.min() > 0.05, "two of the nine images are the same"
+        blend = (images[0] + images[-1]) / 2
+        assert (images[4] - blend).abs().max() > 0.1, "pixels are blended, not latent points"
+
+
+def test_the_table_of_quality_is_what_the_judge_sees_in_five_draws(tmp_path, monkeypatch):
+    images, test_images = load_mnist()[0][:500], load_mnist(False)[0][:300]
+    comparison, path = Comparison(load_judge(), images), tmp_path / "x.pth"
+    monkeypatch.setattr(study_quality, "N_SAMPLES", 200)
+    monkeypatch.setattr(study_quality, "compare_with_mnist", lambda: comparison)
+    monkeypatch.setattr(study_quality, "load_mnist", lambda train: (test_images,))
+    monkeypatch.chdir(HERE)
+    path.write_bytes(COMMITTED.read_bytes())
+    tables = []
+    for file, seed in (Path("mnist_generator.pth"), 7), (path, 8):
+        study_quality.evaluate(Namespace(generator=file, seed=seed, out_dir=tmp_path))
+        tables.append(rows_of(tmp_path / "evaluation.csv"))
+    (held_out, real, ours, noise), others = tables
+    assert [row["images"] for row in (ours, others[2])] == ["ours", str(path)]
+    assert not any(row in others for row in (held_out, noise)), "the seed is lost"
+    assert float(held_out["nearest training image"].split()[0]) > 1, "compared with themselves"
+    generator = common.load(path, Generator.from_state_dict)
+    draws = [comparison.quality(draw_samples(generator, 200, 7 + n)) for n in range(5)]
+    values = [draw["frechet_distance"] for draw in draws]
+    expected = f"{fmean(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+    assert ours["Fréchet distance"] == expected
+    assert real["clear, %"] == f"{100 * comparison.quality(test_images)['confident']:.1f}"
+
+
+def test_moments_and_losses_show_committed_files(call, tmp_path, figures, monkeypatch):
+    monkeypatch.setattr(metrics, "compare_with_mnist", pytest.fail)
+    with pytest.raises(SystemExit, match="nogrids/ours: holds no sample grids"):  # and not later
+        call("study_quality.py", "--grids", "nogrids", "--out_dir", tmp_path)
+    call("study_quality.py", "--only", "losses", "moments", "--out_dir", tmp_path)
+    shown = {one.get_title(): one.images[0].get_array() for one in figures["moments.png"].axes}
+    grids = {"start": "ours/0", "half-way": "ours/93800", "end": "ours/187600"}
+    for title, grid in (grids | {"the template's end": "template/187600"}).items():
+        pixels = np.array(Image.open(RESULTS / "grids" / f"{grid}.png").convert("L"))
+        assert (shown[title] == pixels / 255).all(), title
+    above, below = figures["losses.png"].axes
+    losses, quality = (rows_of(RESULTS / f"{name}.csv") for name in ("losses", "quality"))
+    for line, column in zip(above.lines, ("d_loss", "g_loss"), strict=False):
+        assert [*line.get_ydata()] == [row[column] for row in losses]
+        assert line.get_label()[0] == column[0]  # discriminator, generator
+    assert [*below.lines[0].get_xdata()] == [row["epoch"] for row in quality]
+
+
+def test_steepness_directions_and_sides_of_known_functions():
+    matrix = torch.diag(torch.tensor([3.0, 1.0, 1.0]))  # changes fastest along the first axis
+    z, rng = torch.randn(50, 3), torch.Generator().manual_seed(0)
+    directions = study_map.fastest_directions(lambda z: z @ matrix, z, rng, n_steps=50)
+    torch.testing.assert_close(directions.abs(), torch.tensor([[1.0, 0, 0]]).expand(50, 3))
+    steep = interpolate.steepness(lambda z: 6 * z, z, rng)  # 6 in [-1, 1] are 3 in 0..1
+    torch.testing.assert_close(steep, torch.full((50,), 3.0), atol=1e-3, rtol=0)
+
+    def read(z):  # a 0 left of -1, a 1 right of 1, unsure between
+        return 100 * torch.cat([z < -1, z > 1], 1).float()
+
+    z = torch.tensor([[0.0], [-0.8], [0.8], [3.0], [1.1]])
+    offsets = torch.tensor([[2.0], [1.0], [1.0], [1.0], [3.0]])
+    found = study_map.lies_between(read, z, offsets)
+    assert found.tolist() == [True, False, False, False, True]
+
+
+def test_tenths_of_known_samples():
+    steep, unclear = torch.arange(200.0).flip(0), torch.arange(200) >= 190
+    real = torch.tensor([True, False, False, False])
+    table = [[*row.values()] for row in study_map.steepness_table(steep, unclear, real)]
+    assert table[0] == ["tenth 1", 9, 50]  # the flattest are the last samples
+    assert table[10:] == [["all samples", 99, 5], ["real test images", "", 25]]
+
+
+def test_a_small_map_shows_its_rows_and_names_each_patch(tmp_path, monkeypatch):
+    figures = []
+    monkeypatch.setattr(study_map, "N_SAMPLES", 500)
+    monkeypatch.setattr(interpolate, "N_SAMPLES", 300)
+    monkeypatch.setattr(study_map, "save_figure", lambda *arguments: figures.append(arguments))
+    monkeypatch.setattr(sys, "argv", ["study_map.py", "--out_dir", str(tmp_path)])
+    study_map.main()
+    ((_, figure, rows),) = figures
+    sides, table = (rows_of(tmp_path / f"{name}.csv") for name in ("sides", "steepness"))
+    assert sides + table == rows
+    assert table[-1]["unclear, %"] == pytest.approx(1.1, abs=0.05)  # real test images
+    above, left, right = figure.axes
+    heights = [[bar.get_height() for bar in bars] for bars in left.containers + right.containers]
+    _, unclear, clear = ([row[name] for row in sides] for name in sides[0])
+    assert heights == [unclear, clear, [row["unclear, %"] for row in table[:10]]]
+    assert all(a > b for a, b in zip(unclear, clear, strict=True))
+    assert [bars.get_label() for bars in left.containers] == ["unclear", "clear"]
+    plane, _ = above.images
+    assert plane.origin == "lower"
+    colors = torch.tensor(study_map.matplotlib.colormaps["tab10"].colors)
+    pixels = torch.tensor(plane.get_array())
+    torch.testing.assert_close(pixels[30, [20, 120]], colors[:2])  # at (0, 0) and (1, 0)
+    for label in above.texts:
+        x, y = label.get_position()
+        row, column = (y - study_map.YS).abs().argmin(), (x - study_map.XS).abs().argmin()
+        torch.testing.assert_close(pixels[row, column], colors[int(label.get_text())])
+    known = {tuple(color.tolist()) for color in pixels.flatten(0, 1).unique(dim=0)}
+    assert len(above.texts) == len(known - {(1.0, 1.0, 1.0)}), "a digit of each color"
+
+
+def test_the_committed_map_is_of_the_committed_tables_and_these_of_one_generator(figures, tmp_path):
+    sides, table = (rows_of(RESULTS / f"{name}.csv") for name in ("sides", "steepness"))
+    common.save_figure(tmp_path / "map.png", study_map.Figure(), sides + table)
+    clear = rows_of(RESULTS / "evaluation.csv")[2]["clear, %"]
+    assert abs(100 - float(clear.split()[0]) - table[10]["unclear, %"]) < 0.5
