@@ -1,6 +1,6 @@
 """Does the LSTM need gates that move, or only cells that keep? It is trained with constant gates.
 
-    python study_cells.py                                             all, three hours of a core
+    python study_cells.py                                             all, an hour of a core
     python study_cells.py --only "palindromes, no gates" --seeds 3    one kind, half a minute
     python study_cells.py --rows results/cells_rows.csv               the tables, in seconds
 

@@ -1,6 +1,6 @@
 """How do the RNN and the LSTM remember the first digit: with a clock, or with a memory that stands?
 
-    python study_memory.py                                   all 150 networks, an hour of a core
+    python study_memory.py                                   all 130 networks, an hour of a core
     python study_memory.py --only "RNN, T = 20" --seeds 3    one experiment, three seeds
     python study_memory.py --rows results/memory_rows.csv    table and figure, in seconds
 
@@ -212,7 +212,7 @@ def table(rows):
 def memory_figure(shown):
     """Return a Figure with a row for each of `networks`: its right answers at each length T."""
     figure = Figure(figsize=(9.6, 1.6 * len(shown) + 1), dpi=100, layout="constrained")
-    title = "A plain RNN's usual start leads to a clock; the LSTM's memory stands"
+    title = "Trained on few lengths, these RNNs keep a clock; the LSTM's memory stands"
     figure.suptitle(title, fontsize=16, weight="bold")
     grid = figure.subplots(len(shown), sharex=True)
     for axes, network in zip(grid, shown, strict=True):
