@@ -212,7 +212,7 @@ def table(rows):
 def memory_figure(shown):
     """Return a Figure with a row for each of `networks`: its right answers at each length T."""
     figure = Figure(figsize=(9.6, 1.6 * len(shown) + 1), dpi=100, layout="constrained")
-    title = "Trained on few lengths, these RNNs keep a clock; the LSTM's memory stands"
+    title = "These RNNs keep the digit on a clock; the LSTM's memory stands"
     figure.suptitle(title, fontsize=16, weight="bold")
     grid = figure.subplots(len(shown), sharex=True)
     for axes, network in zip(grid, shown, strict=True):

@@ -58,10 +58,10 @@ def write_csv(file, rows):
 
 def save_table(path, rows):
     """Save rows, dictionaries with the same keys, as csv, and print them as Markdown."""
-    for cells in rows[0], ["---"] * len(rows[0]), *(row.values() for row in rows):
-        print(f"| {' | '.join(map(str, cells))} |")
     with open(path, "w", encoding="utf-8") as file:
         write_csv(file, rows)
+    for cells in rows[0], ["---"] * len(rows[0]), *(row.values() for row in rows):
+        print(f"| {' | '.join(map(str, cells))} |")
 
 
 def save_figure(path, figure, rows):
