@@ -6,7 +6,7 @@
 
 With every gate constant, an LSTM whose cells keep still learns palindromes. In *streams*, rows of
 digits with bars among them, the answer is the first digit after the last bar: there, and not in
-palindromes, something has to be forgotten.
+palindromes, an old digit becomes worthless.
 """
 
 import statistics
@@ -158,14 +158,19 @@ def solved(shares):
 
 
 def square_table(rows):
-    """Return four rows: cells keep or forget at the start, gates move or not, in both tasks."""
+    """Return four rows: cells keep or forget at the start, gates move or not, in both tasks.
+
+    Without all eight trainings there is no table, and no row.
+    """
     lines = []
     for cells, start in ("keep", ""), ("forget (bf = -1)", ", bf = -1"):
         for gates, end in ("move", ""), ("are constant", ", no gates"):
             line = {"cells at the start": cells, "gates": gates}
             for task in "palindromes", "streams":
                 shares = shares_of(rows, task + start + end, 20)
-                line[f"{task}: worst, %"] = f"{min(shares):.2f}" if shares else ""
+                if not shares:
+                    return []
+                line[f"{task}: worst, %"] = f"{min(shares):.2f}"
                 line[f"{task}: solved"] = solved(shares)
             lines.append(line)
     return lines

@@ -180,7 +180,8 @@ def settings_of(experiment):
 def start(experiment, seed):
     """Return the training of an experiment, before its first step."""
     if experiment in OURS:
-        return train.Training(train.parse_args(["--seed", str(seed), *OURS[experiment].split()]))
+        flags = ["--seed", str(seed), "--device", "cpu", *OURS[experiment].split()]
+        return train.Training(train.parse_args(flags))
     return Template(seed, **CHANGES[experiment])
 
 

@@ -5,7 +5,7 @@
 
 The trainings are those of study_collapse.py. Every 20 steps, the discriminator is asked about real
 images and fakes that it has not seen, before it is decided whether the generator will spread over
-the digits. Who guesses has a loss of ln 4 = 1.386.
+the digits. One that guesses has a loss of ln 4 = 1.386.
 """
 
 import copy

@@ -72,6 +72,12 @@ def test_rates_units_and_the_seed_arrive():
     assert training.rng.initial_seed() == 5
 
 
+def test_our_settings_are_trained_on_the_cpu_where_there_is_a_gpu(monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    assert train.parse_args([]).device == "cuda"
+    assert study_collapse.start("ours, no R1", 0).args.device == "cpu"
+
+
 def test_late_applies_the_gradient_of_some_steps_ago():
     first, *others = IMAGES[:320].split(64)
     plain, late = new_training(), new_training(late=3)
