@@ -1,6 +1,6 @@
 """What do the gates of a trained LSTM do? They are held still while it reads.
 
-    python study_gates.py                                   all networks, half an hour of a core
+    python study_gates.py                                   all networks, 20 minutes of a core
     python study_gates.py --only streams --seeds 1          one network, half a minute
     python study_gates.py --rows results/gates_rows.csv     table and figure, in seconds
 

@@ -1,6 +1,6 @@
 """How do the RNN and the LSTM remember the first digit: with a clock, or with a memory that stands?
 
-    python study_memory.py                                   all 130 networks, an hour of a core
+    python study_memory.py                                   all 120 networks, an hour of a core
     python study_memory.py --only "RNN, T = 20" --seeds 3    one experiment, three seeds
     python study_memory.py --rows results/memory_rows.csv    table and figure, in seconds
 
@@ -10,7 +10,6 @@ turns the state like the hand of a clock, then turning it back must make wrong a
 map that is tried has seen first digits 0 to 4 only, and those that begin with 5 to 9 are asked.
 """
 
-import math
 import statistics
 from typing import NamedTuple
 
@@ -23,6 +22,7 @@ from networks import MAX_LAG, make_network
 from runner import study
 from train import train
 
+HOME = 20  # the length T at which each network's first digit is read off
 N, N_DIGITS = 1000, 100  # sequences to fit the maps, and as many to be asked; their length
 BEFORE, AFTER = slice(18, 21), slice(19, 22)  # states after 19 to 21 digits, and one digit later
 RIDGE = 1.0  # of the fit
@@ -30,7 +30,6 @@ LASTS, TURNS = 0.98, 5  # an eigenvalue lasts from this modulus on, and turns by
 SHOWN = range(10, 61)  # the lengths T in memory.png
 IN_TABLE = (10, 19, 20, 21, 40, 60)  # the lengths T in memory.csv
 KNOWS = 0.99  # a network that is right on so many knows all ten digits
-NEAR = 0.75  # degrees from a multiple of an hour that count as one
 
 
 class Training(NamedTuple):
@@ -45,17 +44,14 @@ class Training(NamedTuple):
     max_norm: float = 10.0
     start: str = "uniform"  # of the RNN's Whh
     max_lag: int = MAX_LAG  # of the LSTM
-    home: int = 20  # the length at which the first digit is read off
     seeds: int = 20
 
 
-TENS, FIFTEENS, ALL = (10, 20, 30, 40), (15, 30, 45), tuple(range(5, 41))
 TRAININGS = {
     "RNN, T = 20": Training("rnn", (20,), 100_000, 500, 1e-3, decay=False),
-    "RNN, T = 10, 20, 30, 40": Training("rnn", TENS, 20_000, 2000, 1e-3),
-    "RNN, T = 5 to 40": Training("rnn", ALL, 5000, 4000, 1e-3),
+    "RNN, T = 10, 20, 30, 40": Training("rnn", (10, 20, 30, 40), 20_000, 2000, 1e-3),
+    "RNN, T = 5 to 40": Training("rnn", tuple(range(5, 41)), 5000, 4000, 1e-3),
     "LSTM, T = 20": Training("lstm", (20,), 100_000, 500, 2e-3),
-    "RNN, T = 15, 30, 45": Training("rnn", FIFTEENS, 20_000, 2000, 1e-3, home=30, seeds=10),
     "RNN, orthogonal": Training("rnn", (20,), 100_000, 500, 3e-4, start="orthogonal"),
     "RNN, identity": Training("rnn", (20,), 100_000, 500, 3e-4, start="identity"),
 }
@@ -126,12 +122,11 @@ def measure(job):
 
     * "own", "undone" and, as a control, "one too many": the share of right answers to sequences
       that begin with 5 to 9. The maps that undo digits have seen those that begin with 0 to 4. At
-      the length home, "own" is that of "all", too.
+      the length HOME, "own" is that of "all", too.
     * "angle": by how many degrees the map of all sequences turns, of each eigenvalue that lasts.
     """
     experiment, seed = job
-    training = TRAININGS[experiment]
-    model, home = train_network((training, seed)), training.home
+    model = train_network((TRAININGS[experiment], seed))
     rng = torch.Generator().manual_seed(0)  # all networks read the same sequences
     digits = torch.randint(10, (2 * N, N_DIGITS), generator=rng)
     fit, test = observe(model, digits).split(N, dim=1)
@@ -144,37 +139,33 @@ def measure(job):
 
     M = fit_map(fit[BEFORE], fit[AFTER])
     for eigenvalue in lasting(M):
-        add(home, "angle", "all", torch.rad2deg(eigenvalue.angle()).item())
-    add(home, "own", "all", share_right(model, test[home - 2], first))
+        add(HOME, "angle", "all", torch.rad2deg(eigenvalue.angle()).item())
+    add(HOME, "own", "all", share_right(model, test[HOME - 2], first))
 
     fit, test, first = fit[:, first_fit < 5], test[:, first >= 5], first[first >= 5]
     on, back = fit_map(fit[BEFORE], fit[AFTER]), fit_map(fit[AFTER], fit[BEFORE])
-    for T in sorted({*(SHOWN if experiment in DRAWN else IN_TABLE), home}):
+    for T in SHOWN if experiment in DRAWN else IN_TABLE:
         add(T, "own", "5 to 9", share_right(model, test[T - 2], first))
-        led = undo(test, T, home, on, back)
+        led = undo(test, T, HOME, on, back)
         add(T, "undone", "5 to 9", share_right(model, led, first))
-    led = undo(test, home + 1, home - 1, on, back)
-    add(home + 1, "one too many", "5 to 9", share_right(model, led, first))
+    led = undo(test, HOME + 1, HOME - 1, on, back)
+    add(HOME + 1, "one too many", "5 to 9", share_right(model, led, first))
     return rows
 
 
 def networks(rows):
     """Return a row for each network, those of one kind (experiment, knows, memory) together.
 
-    It "knows" all ten first digits or fewer, and its "memory" turns or stands. A hand that has to
-    be back at several lengths turns by whole hours, multiples of 360 degrees / their gcd: "hours"
-    tells whether it does. "values" are {(what, first digits, T): value}.
+    It "knows" all ten first digits or fewer, and its "memory" turns or stands. "values" are
+    {(what, first digits, T): value}.
     """
     found = []
     for (experiment, seed), own in grouped(rows, "experiment", "seed").items():
-        training = TRAININGS[experiment]
-        hour = 360 / math.gcd(*training.lengths)
         values = {(row["what"], row["first digits"], row["T"]): row["value"] for row in own}
         angles = [row["value"] for row in own if row["what"] == "angle"]
         network = {"experiment": experiment, "seed": seed, "values": values}
-        network["knows"] = "all ten" if values["own", "all", training.home] >= KNOWS else "fewer"
+        network["knows"] = "all ten" if values["own", "all", HOME] >= KNOWS else "fewer"
         network["memory"] = "turns" if max(angles, default=0) > TURNS else "stands"
-        network["hours"] = all(abs(math.remainder(angle, hour)) <= NEAR for angle in angles)
         found.append(network)
     order = [*TRAININGS]
     return sorted(found, key=lambda n: (order.index(n["experiment"]), n["knows"], n["memory"]))
@@ -182,20 +173,16 @@ def networks(rows):
 
 def line_of(group, answers):
     """Return the row of memory.csv for networks of one kind: mean shares of right answers, in %."""
-    experiment, home = group[0]["experiment"], TRAININGS[group[0]["experiment"]].home
 
     def shares(what, T):
         return [network["values"][what, "5 to 9", T] for network in group]
 
-    line = {"network": experiment, "knows": group[0]["knows"], "memory": group[0]["memory"]}
-    line |= {"networks": len(group), "answers": answers}
+    line = {"network": group[0]["experiment"], "knows": group[0]["knows"]}
+    line |= {"memory": group[0]["memory"], "networks": len(group), "answers": answers}
     for T in IN_TABLE:
         line[f"T = {T}"] = round(100 * statistics.mean(shares(answers, T)))
-    control = round(100 * statistics.mean(shares("one too many", home + 1)))
+    control = round(100 * statistics.mean(shares("one too many", HOME + 1)))
     line["one too many"] = control if answers == "undone" else ""
-    one_length = len(TRAININGS[experiment].lengths) == 1
-    whole = sum(network["hours"] for network in group)
-    line["by whole hours"] = "" if one_length or group[0]["memory"] == "stands" else whole
     return line
 
 

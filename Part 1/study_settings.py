@@ -51,7 +51,7 @@ def measure(job):
 def table(rows):
     """Return a row for each experiment, length and network, over its seeds.
 
-    "least late" is the least accuracy of any seed in the last fifth of the training.
+    "late minimum" is the least accuracy of any seed in the last fifth of the training.
     """
     lines = []
     for (experiment, T, network), points in grouped(rows, "experiment", "T", "network").items():
@@ -63,7 +63,7 @@ def table(rows):
         line = {"T": T, "network": network.upper(), "settings": changes or "defaults"}
         line["worst, %"] = f"{min(last):.2f}"
         line["median, %"] = f"{statistics.median(last):.2f}"
-        line["least late, %"] = f"{min(late):.1f}"
+        line["late minimum, %"] = f"{min(late):.1f}"
         line[f"solved ({100 * SOLVED:g} %)"] = f"{n_solved} of {len(last)}"
         lines.append(line)
     return lines

@@ -1,6 +1,6 @@
 """Who learns the first digit soon? A network that has a trace of it before the training.
 
-    python study_start.py                                     all trainings, an hour of a core
+    python study_start.py                                     all trainings, 75 minutes of a core
     python study_start.py --only "rates, LSTM" --seeds 1      one experiment, one seed
     python study_start.py --rows results/start_rows.csv       tables and figure, in seconds
 
@@ -50,7 +50,7 @@ BY_RATE = [(500, rate) for rate in (1e-4, 3e-4, 6e-4, 1e-3, 2e-3, 4e-3, 8e-3, 1.
 EXPERIMENTS = {  # {experiment: (network, starts, trainings, number of seeds)}
     "known RNN": ("RNN", KNOWN_RNNS, RNN, 5),
     "known LSTM": ("LSTM", LSTMS + OTHER_LSTMS, LSTM, 3),
-    "LSTM, no gates": ("LSTM, no gates", LSTMS, LSTM, 3),
+    "LSTM, constant gates": ("LSTM, constant gates", LSTMS, LSTM, 3),
     "new RNN": ("RNN", NEW_RNNS, RNN, 5),  # new starts test the bins, found with the known ones
     "new LSTM": ("LSTM", [("half", 4, 20)], LSTM, 3),
     "longer RNN": ("RNN", [("uniform", 1, 20)], [(4000, 3e-4)], 3),
@@ -59,7 +59,7 @@ EXPERIMENTS = {  # {experiment: (network, starts, trainings, number of seeds)}
     "rates, RNN, identity": ("RNN", [("identity", 1, 20)], BY_RATE, 3),
     "rates, RNN, orthogonal": ("RNN", [("orthogonal", 1, 20)], BY_RATE, 3),
     "rates, LSTM": ("LSTM", [("lag", 100, 20)], BY_RATE, 3),
-    "rates, LSTM, no gates": ("LSTM, no gates", [("lag", 100, 20)], BY_RATE, 3),
+    "rates, LSTM, constant gates": ("LSTM, constant gates", [("lag", 100, 20)], BY_RATE, 3),
 }
 
 
@@ -74,7 +74,7 @@ def fresh(network, start, size, seed):
     if network != "RNN":
         lag = start == "lag"
         model = make_network("lstm", seed, max_lag=size if lag else 0, bf=None if lag else size)
-        if network == "LSTM, no gates":
+        if network == "LSTM, constant gates":
             make_constant(model, "ifo")
         if start == "half":
             bf = model.b.data.chunk(4)[2]  # a view
@@ -197,8 +197,8 @@ def start_figure(rows):
     axes.text(4e-12, 11, "chance", color=GREY, va="bottom")
     axes.set(xscale="log", xlim=(2e-12, 100), ylim=(0, 104))
     axes.set_xlabel("trace of the first digit before the first step", fontsize=14)
-    axes.set_ylabel("right answers after the training, %", fontsize=14)
-    axes.set_title("A trace before the training tells who learns soon", fontsize=16)
+    axes.set_ylabel("right answers after training, %", fontsize=14)
+    axes.set_title("The trace before training tells which networks learn soon", fontsize=16)
     axes.legend(loc="upper left")
     return figure
 

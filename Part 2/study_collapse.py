@@ -4,9 +4,8 @@
     python study_collapse.py --rows results/collapse_rows.csv         tables and figure, in seconds
 
 Momentum (Adam's beta1 = 0.9) makes a gradient smoother than one batch's, and late: it is on average
-nine steps old. Here each is done alone, to the discriminator. A training is collapsed while a
-quarter of its samples or more show the same digit. The last trainings are those of our settings,
-with one of them at the template's value. All of them take some 60 hours of one core.
+nine steps old. Here each is done alone, to the discriminator. The last trainings are those of our
+settings, with one of them at the template's value. All of them take some 60 hours of one core.
 """
 
 import copy
@@ -31,8 +30,7 @@ BATCH_SIZE = 64
 class Template:
     """The course's template with the usual losses, which it leaves open, and what we change in it.
 
-    b1_g, b1_d    Adam's beta1 of the generator and of the discriminator
-    lr_g, lr_d    their rates
+    b1_g, lr_g    beta1 and rate of the generator's Adam; b1_d, lr_d of the discriminator's
     units         the discriminator's units: 784-units-units/2-1
     late          each gradient of the discriminator is applied so many of its steps later
     smooth        the discriminator's gradient is the mean over so many batches, all of today
@@ -120,11 +118,10 @@ class Template:
         return copy.deepcopy(self.generator).eval()
 
 
-ZERO = {"b1_g": 0.0, "b1_d": 0.0}  # no momentum: neither late nor smooth
+ZERO, FIVE = {"b1_g": 0.0, "b1_d": 0.0}, {"d_steps": 5}  # no momentum: neither late nor smooth
 LATE, SLOW, SMALL = ZERO | {"late": 9}, ZERO | {"lr_d": 5e-5}, ZERO | {"units": 32}
-FIVE = {"d_steps": 5}
 CHANGES = {  # {experiment: the arguments of Template}
-    "neither": ZERO,
+    "no momentum": ZERO,
     "smooth": ZERO | {"smooth": 9},
     "late 9": LATE,
     "momentum": {"b1_g": 0.0},
@@ -150,6 +147,8 @@ CHANGES = {  # {experiment: the arguments of Template}
     "momentum 0.5": {"b1_g": 0.0, "b1_d": 0.5},
     "momentum 0.8": {"b1_g": 0.0, "b1_d": 0.8},
     "generator's momentum": {"b1_d": 0.0},
+    "generator's momentum, smooth": {"b1_d": 0.0, "smooth": 9},
+    "generator's momentum, late 9": {"b1_d": 0.0, "late": 9},
     "template": {},
 }
 OURS = {  # {experiment: flags of train.py}
@@ -164,17 +163,12 @@ OURS = {  # {experiment: flags of train.py}
     "64 fakes, 200 epochs": "--fakes 64",
     "64 fakes, no R1, 200 epochs": "--fakes 64 --r1 0",
 }
-EPOCHS = dict.fromkeys(("neither", "late 9", "momentum", "template"), 50)
+EPOCHS = dict.fromkeys(("no momentum", "late 9", "momentum", "template"), 50)
 EPOCHS |= dict.fromkeys(("ours", "64 fakes, 200 epochs", "64 fakes, no R1, 200 epochs"), 200)
 SEEDS = dict.fromkeys(CHANGES | OURS, 3) | {"template": 6}
 SEEDS |= dict.fromkeys(("64 fakes, 200 epochs", "64 fakes, no R1, 200 epochs"), 1)
-
-
-def settings_of(experiment):
-    """Return what an experiment changes, as text: arguments of Template, or flags of train.py."""
-    if experiment in OURS:
-        return OURS[experiment]
-    return " ".join(f"{name}={value}" for name, value in CHANGES[experiment].items())
+SETTINGS = {name: " ".join(f"{k}={v}" for k, v in own.items()) for name, own in CHANGES.items()}
+SETTINGS |= OURS  # as text
 
 
 def start(experiment, seed):
@@ -200,7 +194,7 @@ def measure(job, n_images=60_000, n_epochs=None, n_samples=10_000):
             continue
         samples = draw_samples(training.final_generator(), n_samples, train.MEASURE_SEED)
         quality = compare_with_mnist().quality(samples)
-        row = {"experiment": experiment, "seed": seed, "settings": settings_of(experiment)}
+        row = {"experiment": experiment, "seed": seed, "settings": SETTINGS[experiment]}
         row |= {"epoch": epoch, "frechet_distance": quality["frechet_distance"]}
         row |= {"confident": quality["confident"], "commonest_digit": quality["commonest_digit"]}
         rows.append(row | dict(zip(train.LOSSES, losses.mean(0).tolist(), strict=True)))
@@ -225,52 +219,59 @@ def last_collapsed(own):
 
 
 def collapse_table(rows):
-    """Return a row for each training of the template's loop; ranges are those of its seeds."""
-    lines = []
-    for (experiment,), some in grouped(rows, "experiment").items():
-        seeds, known = grouped(some, "seed").values(), {}
-        for own in seeds:
-            known.setdefault(own[-1]["epoch"], []).append(own)
-        line = {"training": experiment, "seeds": len(seeds)}
+    """Return a row for each training of the template's loop; ranges are those of its seeds.
+
+    The last two columns are of the seeds with the most epochs.
+    """
+    lines, changed = [], [row for row in rows if row["experiment"] in CHANGES]
+    for (experiment,), some in grouped(changed, "experiment").items():
+        last, line = max(row["epoch"] for row in some), {"training": experiment}
+        longest = [own for own in grouped(some, "seed").values() if own[-1]["epoch"] == last]
+        ends = [row["commonest_digit"] >= COLLAPSED for row in some if row["epoch"] == 10]
         line["distance, epochs 6 to 10"] = range_of(early_distances(some))
-        ends = [f"{range_of([*map(last_collapsed, g)])} of {last}" for last, g in known.items()]
-        line["last collapsed epoch"] = ", ".join(ends)
-        ends = [own[-1]["frechet_distance"] for own in known[max(known)]]
-        line["distance at the end"] = f"{range_of(ends)} ({max(known)})"
-        if experiment in CHANGES:
-            lines.append(line)
-    return lines
-
-
-def settings_table(rows):
-    """Return a row for each training with our settings, and with one of them at the template's."""
-    lines = []
-    for (experiment,), some in grouped(rows, "experiment").items():
-        if experiment not in OURS:
-            continue
-        line = {"training": experiment, "seeds": len(grouped(some, "seed"))}
-        for epoch in 10, 200:
-            at = [row for row in some if row["epoch"] == epoch]
-            clear = [100 * row["confident"] for row in at]
-            commonest = [100 * row["commonest_digit"] for row in at]
-            distances = [row["frechet_distance"] for row in at]
-            line[f"distance after {epoch}"] = range_of(distances, 1)
-            line[f"clear after {epoch}, %"] = range_of(clear, 1)
-            line[f"commonest digit after {epoch}, %"] = range_of(commonest, 1)
+        line["collapsed after epoch 10"] = f"{sum(ends)} of {len(ends)}"
+        line["last collapsed epoch"] = f"{range_of([*map(last_collapsed, longest)])} of {last}"
+        line["last distance"] = range_of([own[-1]["frechet_distance"] for own in longest])
         lines.append(line)
     return lines
 
 
-# The panels of collapse.png: {title: {tick of the x axis: experiment}}.
-PANELS = {
-    "late by steps": {"0": "neither", "1": "late 1", "2": "late 2", "4": "late 4", "9": "late 9"},
-    "slow: share of its rate": {
-        "1": "neither",
-        "1/2": "slow 1/2",
-        "1/4": "slow 1/4",
-        "1/8": "slow 1/8",
-    },
-    "small: units": {"512": "neither", "128": "small 128", "32": "small 32"},
+def momentum_table(rows):
+    """Return a row for each of PAIRS: what is done to D, without and with momentum in G."""
+    known = {line["training"]: [*line.values()][1:3] for line in collapse_table(rows)}
+    columns = "discriminator", "distance", "collapsed"
+    columns += "generator's momentum: distance", "generator's momentum: collapsed"
+    return [
+        dict(zip(columns, [name, *known[one], *known[other]], strict=True))
+        for name, (one, other) in PAIRS.items()
+    ]
+
+
+def settings_table(rows):
+    """Return a row for each training with our settings, and with one of them at the template's."""
+    lines, ours = [], [row for row in rows if row["experiment"] in OURS]
+    for (experiment,), some in grouped(ours, "experiment").items():
+        line = {"training": experiment, "seeds": len(grouped(some, "seed"))}
+        for epoch in 10, 200:
+            at = [row for row in some if row["epoch"] == epoch]
+            line[f"distance after {epoch}"] = range_of([row["frechet_distance"] for row in at], 1)
+            for name, column in ("clear", "confident"), ("commonest digit", "commonest_digit"):
+                values = [100 * row[column] for row in at]
+                line[f"{name} after {epoch}, %"] = range_of(values, 1)
+        lines.append(line)
+    return lines
+
+
+PAIRS = {  # {discriminator: its trainings without and with momentum in the generator}
+    "no momentum": ("no momentum", "generator's momentum"),
+    "mean of nine batches": ("smooth", "generator's momentum, smooth"),
+    "nine steps late": ("late 9", "generator's momentum, late 9"),
+    "momentum": ("momentum", "template"),
+}
+PANELS = {  # of collapse.png: {title: {tick of the x axis: experiment}}
+    "late: steps": {"0": "no momentum", "1": "late 1", "2": "late 2", "4": "late 4", "9": "late 9"},
+    "slow: rate": {"1": "no momentum", "1/2": "slow 1/2", "1/4": "slow 1/4", "1/8": "slow 1/8"},
+    "small: units": {"512": "no momentum", "128": "small 128", "32": "small 32"},
 }
 
 
@@ -288,7 +289,7 @@ def collapse_figure(rows):
     Arrows lead to the same training with five steps of the discriminator, where it is there.
     """
     figure = Figure(figsize=(10.5, 4.4), layout="constrained")
-    figure.suptitle("The later, slower or smaller the discriminator, the worse", fontsize=16)
+    figure.suptitle("Discriminator late, slow or small: the more, the worse", fontsize=16)
     own = {experiment: some for (experiment,), some in grouped(rows, "experiment").items()}
     grid = figure.subplots(1, 3, sharey=True)
     for axes, (title, ticks) in zip(grid, PANELS.items(), strict=True):
@@ -313,12 +314,15 @@ def collapse_figure(rows):
 
 
 def show(rows, out_dir):
-    """Save the tables, and the figure if all of its trainings are there."""
-    for name, table in ("collapse", collapse_table(rows)), ("settings", settings_table(rows)):
+    """Save the tables, and the figure, that these rows can show."""
+    shown = {row["experiment"] for row in rows}
+    tables = {"collapse": collapse_table(rows), "settings": settings_table(rows)}
+    if {name for pair in PAIRS.values() for name in pair} <= shown:
+        tables["momentum"] = momentum_table(rows)
+    for name, table in tables.items():
         if table:
             save_table(out_dir / f"{name}.csv", table)
-    drawn = {name for ticks in PANELS.values() for name in ticks.values()}
-    if drawn <= {row["experiment"] for row in rows}:
+    if {name for ticks in PANELS.values() for name in ticks.values()} <= shown:
         save_figure(out_dir / "collapse.png", collapse_figure(rows), rows)
 
 
