@@ -65,7 +65,7 @@ def study(name, doc, experiments, measure, show, seed=300):
     parser.add_argument("--resume", action="store_true", help="run what out_dir's rows lack")
     parser.add_argument("--rows", type=Path, nargs="+", help="show these rows, and run nothing")
     args = parser.parse_args()
-    path, only = args.out_dir / f"{name}_rows.csv", args.only or [*experiments]
+    path, only = args.out_dir / f"{name}_rows.csv", [*dict.fromkeys(args.only or experiments)]
     if args.rows:
         for flag in "seed", "seeds", "jobs", "resume":
             if getattr(args, flag) != parser.get_default(flag):
@@ -76,12 +76,14 @@ def study(name, doc, experiments, measure, show, seed=300):
     if not args.rows:
         done = read_rows([path], experiments) if path.exists() else []
         done = {(row["experiment"], row["seed"]) for row in done}
-        seeds = range(args.seed, args.seed + (args.seeds or max(experiments.values())))
-        jobs = [(e, seed) for e in only for seed in seeds[: args.seeds or experiments[e]]]
+        jobs = [(e, args.seed + n) for e in only for n in range(args.seeds or experiments[e])]
         jobs = [job for job in jobs if job not in done]
         for rows in run_jobs(measure, jobs, args.jobs):
             with open(path, "a", encoding="utf-8") as file:
                 write_csv(file, rows)
-    rows = read_rows(args.rows or [path], experiments)
-    show([row for row in rows if row["experiment"] in only], args.out_dir)
+    rows = read_rows(dict.fromkeys(args.rows or [path]), experiments)
+    shown = [row for row in rows if row["experiment"] in only]
+    if not shown:
+        sys.exit(f"--only {only}: there are no such rows")
+    show(shown, args.out_dir)
     print(f"the files are in {args.out_dir}")

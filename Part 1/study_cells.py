@@ -84,7 +84,6 @@ TRAININGS = {
     **with_and_without("streams, bf = -1", STREAMS._replace(bf=-1)),
     "T = 40, constant gates": Training(constant="ifo", T=40, steps=1000, rate=0.001, seeds=10),
     "constant gates, g without h": Training(constant="ifo", g_reads_h=False, seeds=5),
-    "rate 0.008, constant gates": Training(constant="ifo", rate=0.008, seeds=5),
     "streams, i constant": STREAMS._replace(constant="i", seeds=5),
     "streams, f constant": STREAMS._replace(constant="f", seeds=5),
     "streams, f = 1": STREAMS._replace(constant="f", bf=40, seeds=5),  # sigm(40) is 1
@@ -137,15 +136,9 @@ def measure(job):
     training = TRAININGS[experiment]
     model, unseen = train_lstm(training, seed)
     asked = {100: sequences(training, 100, N_ASKED, ASKED_SEED), training.T: unseen}
-    return [
-        {
-            "experiment": experiment,
-            "seed": seed,
-            "length": length,
-            "share": share_right(model, data),
-        }
-        for length, data in sorted(asked.items())
-    ]
+    row = {"experiment": experiment, "seed": seed}
+    lengths = sorted(asked)
+    return [row | {"length": n, "share": share_right(model, asked[n])} for n in lengths]
 
 
 def shares_of(rows, experiment, length):
@@ -155,7 +148,7 @@ def shares_of(rows, experiment, length):
 
 
 def solved(shares):
-    """Return how many networks are right on so many % that they solve their task, as text."""
+    """Return how many networks solve their task, as text."""
     return f"{sum(share >= 100 * SOLVED for share in shares)} of {len(shares)}"
 
 
@@ -179,7 +172,7 @@ def square_table(rows):
 
 
 def cells_table(rows):
-    """Return a row for each training: how many networks solve it, and their range at 100."""
+    """Return a row for each training: the shares of right answers of its seeds."""
     lines = []
     for experiment, training in TRAININGS.items():
         shares = shares_of(rows, experiment, training.T)
@@ -187,7 +180,7 @@ def cells_table(rows):
             line = {"training": experiment, "worst, %": f"{min(shares):.2f}"}
             line |= {"median, %": f"{statistics.median(shares):.2f}", "solved": solved(shares)}
             at_100 = shares_of(rows, experiment, 100)
-            lines.append(line | {"at 100, %": f"{min(at_100):.0f} to {max(at_100):.0f}"})
+            lines.append(line | {"at length 100, %": f"{min(at_100):.0f} to {max(at_100):.0f}"})
     return lines
 
 

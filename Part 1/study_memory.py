@@ -44,13 +44,13 @@ class Training(NamedTuple):
     max_norm: float = 10.0
     start: str = "uniform"  # of the RNN's Whh
     max_lag: int = MAX_LAG  # of the LSTM
-    seeds: int = 20
 
 
+ALL = tuple(range(5, 41))
 TRAININGS = {
     "RNN, T = 20": Training("rnn", (20,), 100_000, 500, 1e-3, decay=False),
     "RNN, T = 10, 20, 30, 40": Training("rnn", (10, 20, 30, 40), 20_000, 2000, 1e-3),
-    "RNN, T = 5 to 40": Training("rnn", tuple(range(5, 41)), 5000, 4000, 1e-3),
+    "RNN, T = 5 to 40": Training("rnn", ALL, 5000, 4000, 1e-3),
     "LSTM, T = 20": Training("lstm", (20,), 100_000, 500, 2e-3),
     "RNN, orthogonal": Training("rnn", (20,), 100_000, 500, 3e-4, start="orthogonal"),
     "RNN, identity": Training("rnn", (20,), 100_000, 500, 3e-4, start="identity"),
@@ -98,7 +98,7 @@ def fit_map(start, end):
 
 
 def undo(states, T, home, on, back):
-    """Return the states (N, H + 1) at length T, led back, or on, to where they are at home."""
+    """Return the states (N, H + 1) at length T, led back, or on, to the length home."""
     M = back if home < T else on
     return states[T - 2] @ torch.linalg.matrix_power(M, abs(T - home))
 
@@ -123,7 +123,7 @@ def measure(job):
     * "own", "undone" and, as a control, "one too many": the share of right answers to sequences
       that begin with 5 to 9. The maps that undo digits have seen those that begin with 0 to 4. At
       the length HOME, "own" is that of "all", too.
-    * "angle": by how many degrees the map of all sequences turns, of each eigenvalue that lasts.
+    * "angle": by how many degrees the map of all first digits turns, for each lasting eigenvalue.
     """
     experiment, seed = job
     model = train_network((TRAININGS[experiment], seed))
@@ -142,8 +142,8 @@ def measure(job):
         add(HOME, "angle", "all", torch.rad2deg(eigenvalue.angle()).item())
     add(HOME, "own", "all", share_right(model, test[HOME - 2], first))
 
-    fit, test, first = fit[:, first_fit < 5], test[:, first >= 5], first[first >= 5]
-    on, back = fit_map(fit[BEFORE], fit[AFTER]), fit_map(fit[AFTER], fit[BEFORE])
+    low, test, first = fit[:, first_fit < 5], test[:, first >= 5], first[first >= 5]
+    on, back = fit_map(low[BEFORE], low[AFTER]), fit_map(low[AFTER], low[BEFORE])
     for T in SHOWN if experiment in DRAWN else IN_TABLE:
         add(T, "own", "5 to 9", share_right(model, test[T - 2], first))
         led = undo(test, T, HOME, on, back)
@@ -187,7 +187,7 @@ def line_of(group, answers):
 
 
 def table(rows):
-    """Return the rows of memory.csv. Who turns is asked once more, with the digits undone."""
+    """Return the rows of memory.csv. Networks that turn have a second one, with digits undone."""
     lines = []
     for group in grouped(networks(rows), "experiment", "knows", "memory").values():
         lines.append(line_of(group, "own"))
@@ -204,7 +204,7 @@ def memory_figure(shown):
     grid = figure.subplots(len(shown), sharex=True)
     for axes, network in zip(grid, shown, strict=True):
         draw_answers(axes, network)
-    axes.set_xlabel("length T of the sequence that it is asked about")
+    grid[-1].set_xlabel("length T of the sequence that it is asked about")
     return figure
 
 
@@ -225,7 +225,7 @@ def draw_answers(axes, network):
     trained = network["experiment"].replace(", ", " trained at ", 1)
     title = f"{trained}: right at {where or 'no length'}"
     axes.set_title(title, fontsize=14, color=color, loc="left")
-    axes.axvline(20, color=GREY, ls=":", lw=1)
+    axes.axvline(HOME, color=GREY, ls=":", lw=1)
     axes.set(xlim=(SHOWN[0], SHOWN[-1]), ylim=(-3, 130), ylabel="right")
     axes.set_yticks([0, 100], ["0", "100 %"])
     axes.spines[["top", "right"]].set_visible(False)
@@ -245,5 +245,4 @@ def show(rows, out_dir):
 
 
 if __name__ == "__main__":
-    seeds = {experiment: training.seeds for experiment, training in TRAININGS.items()}
-    study("memory", __doc__, seeds, measure, show)
+    study("memory", __doc__, dict.fromkeys(TRAININGS, 20), measure, show)

@@ -23,7 +23,7 @@ from runner import study
 from train import accuracy, train
 
 N_SEQUENCES = 48
-BINS = (0, 0.01, 0.1, 0.25)  # of traces; fixed before these networks were trained
+BINS = (0, 0.01, 0.1, 0.25)  # of traces; found with the known starts
 LEARNT = 0.99  # the accuracy from which on a network has learnt the digit
 DRAWN = ("known RNN", "known LSTM", "new RNN", "new LSTM")  # in start.png
 KNOWN_RNNS = [  # (start, size, T), as `fresh` takes them

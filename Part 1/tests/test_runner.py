@@ -59,10 +59,11 @@ def test_old_rows_are_kept_and_only_what_they_lack_is_run(run, tmp_path):
 
 
 def test_shown_rows_are_neither_measured_nor_written(run, tmp_path, capsys):
-    run("--only", "a")
+    run("--only", "a", "a")
     moved = (tmp_path / "toy_rows.csv").rename(tmp_path / "moved.csv")
-    assert run("--rows", moved) == rows_of(*JOBS[:2])
-    assert run("--rows", moved, "--only", "b, long") == []
+    assert run("--rows", moved, moved) == rows_of(*JOBS[:2])
+    with pytest.raises(SystemExit, match=r"^--only \['b, long'\]: there are no such rows$"):
+        run("--rows", moved, "--only", "b, long")
     for flags in ["--resume"], ["--seeds", 1]:
         with pytest.raises(SystemExit):
             run("--rows", moved, *flags)
