@@ -1,4 +1,4 @@
-"""Where in the latent space do unclear samples lie? Most of them on a border between two digits.
+"""Where in the latent space do unclear samples lie? Most of them near a border of two digits.
 
     python study_map.py                               the committed generator, half a minute
     python study_map.py --generator run/seed1/mnist_generator.pth
@@ -109,7 +109,7 @@ def draw_plane(axes, plane, images):
 def draw_map(plane, images, sides, table):
     """Return a Figure of a plane, as draw_plane takes it, of sides.csv and of steepness.csv."""
     figure = Figure(figsize=(10, 9), layout="constrained")
-    figure.suptitle("Most unclear samples lie on a border between two digits", fontsize=18)
+    figure.suptitle("Most unclear samples lie close to a border between two digits", fontsize=18)
     places = figure.subplot_mosaic("AA\nBC", height_ratios=[2, 1], width_ratios=[1.5, 1])
     draw_plane(places["A"], plane, images)
     for kind, color, shift in ("unclear", "black", -0.2), ("clear", "silver", 0.2):

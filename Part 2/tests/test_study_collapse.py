@@ -250,6 +250,16 @@ def test_asking_the_discriminator_changes_no_step():
     assert study_guess.ask(asked, rng)["d_loss"] == pytest.approx(math.log(4))
 
 
+def test_committed_answers_are_given_again(monkeypatch):
+    monkeypatch.setattr(study_guess, "N_STEPS", 20)
+    (row,) = study_guess.measure(("slow 1/4", 1))
+    rows = read_rows([HERE / "results" / "guess_rows.csv"], CHANGES)
+    job = "slow 1/4", 1, 20
+    (known,) = [one for one in rows if (one["experiment"], one["seed"], one["step"]) == job]
+    for name in "d_loss", "d_real", "d_fake":
+        assert row[name] == pytest.approx(known[name], rel=1e-2)
+
+
 @pytest.mark.parametrize(
     ("study", "tables", "figure"),
     [
