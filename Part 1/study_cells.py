@@ -19,7 +19,7 @@ from common import save_table
 from dataset import PalindromeDataset
 from networks import make_constant, make_network
 from runner import study
-from train import SOLVED, train
+from train import SOLVED, accuracy, train
 
 BAR, SYMBOLS = 10, 11  # the symbols of a stream are the digits 0 to 9 and the bar
 N_ASKED, ASKED_SEED = 2000, 2  # streams, or long palindromes, that a network is asked about
@@ -116,17 +116,6 @@ def train_lstm(training, seed):
     return train(model, [data], training.steps, training.rate, seed=seed), unseen
 
 
-@torch.no_grad()
-def share_right(model, data):
-    """Return the share of right answers in [0, 1]."""
-    right = 0
-    for batch in torch.arange(len(data)).split(1000):
-        inputs, targets = data[batch]
-        logits, _ = model(inputs)
-        right += (logits.argmax(dim=1) == targets).sum().item()
-    return right / len(data)
-
-
 def measure(job):
     """Train the LSTM of a job (experiment, seed); return rows: the share of right answers, twice.
 
@@ -138,7 +127,7 @@ def measure(job):
     asked = {100: sequences(training, 100, N_ASKED, ASKED_SEED), training.T: unseen}
     row = {"experiment": experiment, "seed": seed}
     lengths = sorted(asked)
-    return [row | {"length": n, "share": share_right(model, asked[n])} for n in lengths]
+    return [row | {"length": n, "share": accuracy(model, asked[n])} for n in lengths]
 
 
 def shares_of(rows, experiment, length):

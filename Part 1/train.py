@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from common import BLUE, GREY, ORANGE, begin, grouped, make_parser, number, save_figure, write_csv
-from dataset import PalindromeDataset, encode
+from dataset import PalindromeDataset
 from networks import MAX_LAG, make_network, save_network
 from rnn import STARTS
 from runner import run_jobs
@@ -63,13 +63,14 @@ def train(
 
 @torch.no_grad()
 def accuracy(model, dataset, first=None, batch_size=1000):
-    """Return the share in [0, 1] of right answers, on the first `first` palindromes (None: all)."""
-    digits = dataset.digits[:first]
+    """Return the share in [0, 1] of right answers, on the first `first` items (None: all)."""
+    items = torch.arange(len(dataset))[:first]
     right = 0
-    for batch in digits.split(batch_size):
-        logits, _ = model(encode(batch[:, :-1], dataset.one_hot))
-        right += (logits.argmax(dim=1) == batch[:, -1]).sum().item()
-    return right / len(digits)
+    for batch in items.split(batch_size):
+        inputs, targets = dataset[batch]
+        logits, _ = model(inputs)
+        right += (logits.argmax(dim=1) == targets).sum().item()
+    return right / len(items)
 
 
 def parse_args(argv=None):
