@@ -24,6 +24,7 @@ from mnist import load_mnist
 
 N_SAMPLES, FIRST_SEED = 10_000, 6000  # no setting was chosen on these samples
 DISTANCES = (0.05, 0.1, 0.2, 0.5)  # the r of sides.csv
+KINDS = "unclear", "clear", "clear, equally steep"  # of its samples
 XS, YS = torch.linspace(-0.2, 1.2, 141), torch.linspace(-0.3, 0.4, 71)  # of the plane
 
 
@@ -61,14 +62,21 @@ def steepness_table(steep, unclear, real_unclear):
     return [*rows, real | {"unclear, %": percent(real_unclear)}]
 
 
-def sides_table(generator, read, z, unclear, rng):
-    """Return the rows of sides.csv, of all unclear samples and of as many clear ones."""
+def equally_steep(steep, unclear):
+    """Return for each unclear sample the index of the clear one that is nearest in steepness."""
+    (clear,) = (~unclear).nonzero(as_tuple=True)
+    return clear[(steep[unclear][:, None] - steep[clear]).abs().argmin(1)]
+
+
+def sides_table(generator, read, z, steep, unclear, rng):
+    """Return the rows of sides.csv, of all unclear samples and of as many clear ones, twice."""
     rows = [{"r": distance} for distance in DISTANCES]
-    for kind, points in ("unclear", z[unclear]), ("clear", z[~unclear][: unclear.sum()]):
+    groups = z[unclear], z[~unclear][: unclear.sum()], z[equally_steep(steep, unclear)]
+    for kind, points in zip(KINDS, groups, strict=True):
         directions = fastest_directions(generator, points, rng)
         for row in rows:
             between = lies_between(read, points, row["r"] * directions)
-            row[f"{kind} samples between two digits, %"] = percent(between)
+            row[f"{kind}: between two digits, %"] = percent(between)
     return rows
 
 
@@ -112,12 +120,13 @@ def draw_map(plane, images, sides, table):
     figure.suptitle("Most unclear samples lie close to a border between two digits", fontsize=18)
     places = figure.subplot_mosaic("AA\nBC", height_ratios=[2, 1], width_ratios=[1.5, 1])
     draw_plane(places["A"], plane, images)
-    for kind, color, shift in ("unclear", "black", -0.2), ("clear", "silver", 0.2):
-        shares = [row[f"{kind} samples between two digits, %"] for row in sides]
-        places["B"].bar([n + shift for n in range(4)], shares, 0.4, color=color, label=kind)
+    for kind, color, shift in zip(KINDS, ("black", "silver", "gray"), (-0.3, 0, 0.3), strict=True):
+        shares = [row[f"{kind}: between two digits, %"] for row in sides]
+        places["B"].bar([n + shift for n in range(4)], shares, 0.3, color=color, label=kind)
     places["B"].set(title="Samples between two digits, %", xlabel="r, the distance to both sides")
     places["B"].set_xticks(range(4), DISTANCES)
-    places["B"].legend()
+    places["B"].set_ylim(top=120)
+    places["B"].legend(loc="upper left", ncols=3, fontsize=10)
     places["C"].bar(range(1, 11), [row["unclear, %"] for row in table[:10]], color="black")
     places["C"].set(title="Unclear samples, %", xlabel="tenth of the samples, from flat to steep")
     for axes in places["B"], places["C"]:
@@ -142,9 +151,10 @@ def main():
     z = latent_points(N_SAMPLES, generator.latent_dim, FIRST_SEED + args.seed)
     unclear = ~is_clear(in_batches(read, z))
     real_unclear = ~is_clear(in_batches(judge, load_mnist(train=False)[0]))
-    table = steepness_table(steepness(generator, z, rng), unclear, real_unclear)
+    steep = steepness(generator, z, rng)
+    table = steepness_table(steep, unclear, real_unclear)
     save_table(args.out_dir / "steepness.csv", table)
-    sides = sides_table(generator, read, z, unclear, rng)
+    sides = sides_table(generator, read, z, steep, unclear, rng)
     save_table(args.out_dir / "sides.csv", sides)
 
     ends = flattest_points((0, 1, 8), generator, judge, args.seed)

@@ -179,7 +179,9 @@ def test_steepness_directions_and_sides_of_known_functions():
     assert found.tolist() == [True, False, False, False, True]
 
 
-def test_tenths_of_known_samples():
+def test_tenths_and_equals_of_known_samples():
+    steep, unclear = torch.tensor([1.0, 5.2, 9.0, 5.0, 1.4]), torch.arange(5) > 2
+    assert study_map.equally_steep(steep, unclear).tolist() == [1, 0]
     steep, unclear = torch.arange(200.0).flip(0), torch.arange(200) >= 190
     real = torch.tensor([True, False, False, False])
     table = [[*row.values()] for row in study_map.steepness_table(steep, unclear, real)]
@@ -200,10 +202,10 @@ def test_a_small_map_shows_its_rows_and_names_each_patch(tmp_path, monkeypatch):
     assert table[-1]["unclear, %"] == pytest.approx(1.1, abs=0.05)  # real test images
     above, left, right = figure.axes
     heights = [[bar.get_height() for bar in bars] for bars in left.containers + right.containers]
-    _, unclear, clear = ([row[name] for row in sides] for name in sides[0])
-    assert heights == [unclear, clear, [row["unclear, %"] for row in table[:10]]]
+    _, unclear, clear, steep = ([row[name] for row in sides] for name in sides[0])
+    assert heights == [unclear, clear, steep, [row["unclear, %"] for row in table[:10]]]
     assert all(a > b for a, b in zip(unclear, clear, strict=True))
-    assert [bars.get_label() for bars in left.containers] == ["unclear", "clear"]
+    assert [bars.get_label() for bars in left.containers] == [*study_map.KINDS]
     plane, _ = above.images
     assert plane.origin == "lower"
     colors = torch.tensor(study_map.matplotlib.colormaps["tab10"].colors)
