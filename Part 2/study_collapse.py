@@ -239,8 +239,8 @@ def momentum_table(rows):
     for name, pair in PAIRS.items():
         line = {"discriminator": name}
         for prefix, training in zip(("", "generator's momentum: "), pair, strict=True):
-            line[f"{prefix}distance"] = known[training]["distance, epochs 6 to 10"]
-            line[f"{prefix}collapsed"] = known[training]["collapsed after epoch 10"]
+            for column in "distance, epochs 6 to 10", "collapsed after epoch 10":
+                line[prefix + column] = known[training][column]
         lines.append(line)
     return lines
 
