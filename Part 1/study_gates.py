@@ -153,7 +153,7 @@ def gates_figure(rows):
             axes.axvspan(step - 0.5, step + 0.5, color=GREY, alpha=0.25, lw=0)
     axes.set_xticks(range(20), ["bar" if symbol == BAR else symbol for symbol in symbols])
     axes.set(xlim=(-0.5, 19.5), ylim=(0, 1), ylabel="open (mean of cells)")
-    axes.set(title="The input gate i opens at the first digit after a bar", xlabel="one stream")
+    axes.set(title="The gates i and o open at the first digit after a bar", xlabel="one stream")
     axes.legend(loc="lower right", ncols=3)
     return figure
 
