@@ -5,7 +5,7 @@
 
 Momentum (Adam's beta1 = 0.9) makes a gradient smoother than one batch's, and late: it is on average
 nine steps old. Here each is done alone, to the discriminator. The last trainings are those of our
-settings, with one or more at the template's value. All of them take some 60 hours of one core.
+settings, with one or more at the template's value. All of them take a day of one core.
 """
 
 import copy

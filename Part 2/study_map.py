@@ -1,6 +1,6 @@
 """Where in the latent space do unclear samples lie? Most of them near a border of two digits.
 
-    python study_map.py                               the committed generator, half a minute
+    python study_map.py                               the committed generator, one minute
     python study_map.py --generator run/seed1/mnist_generator.pth
 
 A sample is unclear when no digit has a probability above 90 %. It lies between two digits when the
@@ -24,19 +24,23 @@ from mnist import load_mnist
 
 N_SAMPLES, FIRST_SEED = 10_000, 6000  # no setting was chosen on these samples
 DISTANCES = (0.05, 0.1, 0.2, 0.5)  # the r of sides.csv
-KINDS = "unclear", "clear", "clear, equally steep"  # of its samples
+KINDS = "unclear", "clear", "clear, equally fast"  # of its samples
 XS, YS = torch.linspace(-0.2, 1.2, 141), torch.linspace(-0.3, 0.4, 71)  # of the plane
 
 
 def fastest_directions(generator, z, rng, n_steps=8):
-    """Return the directions (N, latent_dim), of norm 1, in which the generator changes fastest."""
+    """Return the directions (N, latent_dim), of norm 1, in which the generator changes fastest.
+
+    The second value is how fast it changes there (N,), per unit of z.
+    """
     # The first right singular vectors of its Jacobians at z, by the power method.
     directions = random_directions(z, rng)
     _, transposed = vjp(generator, z)
     for _ in range(n_steps):
         _, change = jvp(generator, (z,), (directions,))
         directions = F.normalize(transposed(change)[0], dim=1)
-    return directions.detach()
+    _, change = jvp(generator, (z,), (directions,))
+    return directions.detach(), change.detach().flatten(1).norm(dim=1)
 
 
 def lies_between(read, z, offsets):
@@ -62,21 +66,22 @@ def steepness_table(steep, unclear, real_unclear):
     return [*rows, real | {"unclear, %": percent(real_unclear)}]
 
 
-def equally_steep(steep, unclear):
-    """Return for each unclear sample the index of the clear one that is nearest in steepness."""
+def equally_fast(speeds, unclear):
+    """Return for each unclear sample the index of the clear one that is nearest in speed."""
     (clear,) = (~unclear).nonzero(as_tuple=True)
-    return clear[(steep[unclear][:, None] - steep[clear]).abs().argmin(1)]
+    return clear[(speeds[unclear][:, None] - speeds[clear]).abs().argmin(1)]
 
 
-def sides_table(generator, read, z, steep, unclear, rng):
-    """Return the rows of sides.csv, of all unclear samples and of as many clear ones, twice."""
-    rows = [{"r": distance} for distance in DISTANCES]
-    groups = z[unclear], z[~unclear][: unclear.sum()], z[equally_steep(steep, unclear)]
-    for kind, points in zip(KINDS, groups, strict=True):
-        directions = fastest_directions(generator, points, rng)
-        for row in rows:
-            between = lies_between(read, points, row["r"] * directions)
-            row[f"{kind}: between two digits, %"] = percent(between)
+def sides_table(generator, read, z, unclear, rng):
+    """Return the rows of sides.csv: of unclear samples, of clear ones, and of equally fast ones."""
+    directions, speeds = fastest_directions(generator, z, rng)
+    groups = unclear, ~unclear, equally_fast(speeds, unclear)
+    rows = []
+    for distance in DISTANCES:
+        between = lies_between(read, z, distance * directions)
+        shares = [percent(between[group]) for group in groups]
+        names = [f"{kind}: between two digits, %" for kind in KINDS]
+        rows.append({"r": distance} | dict(zip(names, shares, strict=True)))
     return rows
 
 
@@ -151,10 +156,9 @@ def main():
     z = latent_points(N_SAMPLES, generator.latent_dim, FIRST_SEED + args.seed)
     unclear = ~is_clear(in_batches(read, z))
     real_unclear = ~is_clear(in_batches(judge, load_mnist(train=False)[0]))
-    steep = steepness(generator, z, rng)
-    table = steepness_table(steep, unclear, real_unclear)
+    table = steepness_table(steepness(generator, z, rng), unclear, real_unclear)
     save_table(args.out_dir / "steepness.csv", table)
-    sides = sides_table(generator, read, z, steep, unclear, rng)
+    sides = sides_table(generator, read, z, unclear, rng)
     save_table(args.out_dir / "sides.csv", sides)
 
     ends = flattest_points((0, 1, 8), generator, judge, args.seed)

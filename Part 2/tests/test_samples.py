@@ -165,8 +165,9 @@ def test_moments_and_losses_show_committed_files(call, tmp_path, figures, monkey
 def test_steepness_directions_and_sides_of_known_functions():
     matrix = torch.diag(torch.tensor([3.0, 1.0, 1.0]))  # changes fastest along the first axis
     z, rng = torch.randn(50, 3), torch.Generator().manual_seed(0)
-    directions = study_map.fastest_directions(lambda z: z @ matrix, z, rng, n_steps=50)
+    directions, speeds = study_map.fastest_directions(lambda z: z @ matrix, z, rng, n_steps=50)
     torch.testing.assert_close(directions.abs(), torch.tensor([[1.0, 0, 0]]).expand(50, 3))
+    torch.testing.assert_close(speeds, torch.full((50,), 3.0))
     steep = interpolate.steepness(lambda z: 6 * z, z, rng)  # 6 in [-1, 1] are 3 in 0..1
     torch.testing.assert_close(steep, torch.full((50,), 3.0), atol=1e-3, rtol=0)
 
@@ -181,7 +182,7 @@ def test_steepness_directions_and_sides_of_known_functions():
 
 def test_tenths_and_equals_of_known_samples():
     steep, unclear = torch.tensor([1.0, 5.2, 9.0, 5.0, 1.4]), torch.arange(5) > 2
-    assert study_map.equally_steep(steep, unclear).tolist() == [1, 0]
+    assert study_map.equally_fast(steep, unclear).tolist() == [1, 0]
     steep, unclear = torch.arange(200.0).flip(0), torch.arange(200) >= 190
     real = torch.tensor([True, False, False, False])
     table = [[*row.values()] for row in study_map.steepness_table(steep, unclear, real)]
@@ -202,8 +203,8 @@ def test_a_small_map_shows_its_rows_and_names_each_patch(tmp_path, monkeypatch):
     assert table[-1]["unclear, %"] == pytest.approx(1.1, abs=0.05)  # real test images
     above, left, right = figure.axes
     heights = [[bar.get_height() for bar in bars] for bars in left.containers + right.containers]
-    _, unclear, clear, steep = ([row[name] for row in sides] for name in sides[0])
-    assert heights == [unclear, clear, steep, [row["unclear, %"] for row in table[:10]]]
+    _, unclear, clear, fast = ([row[name] for row in sides] for name in sides[0])
+    assert heights == [unclear, clear, fast, [row["unclear, %"] for row in table[:10]]]
     assert all(a > b for a, b in zip(unclear, clear, strict=True))
     assert [bars.get_label() for bars in left.containers] == [*study_map.KINDS]
     plane, _ = above.images
