@@ -226,7 +226,7 @@ def collapse_table(rows):
         ends = [row["commonest_digit"] >= COLLAPSED for row in some if row["epoch"] == 10]
         line = {"training": experiment}
         line["distance, epochs 6 to 10"] = range_of(early_distances(some))
-        line["collapsed after epoch 10"] = f"{sum(ends)} of {len(ends)}"
+        line["collapsed at epoch 10"] = f"{sum(ends)} of {len(ends)}"
         line["last collapsed epoch"] = f"{range_of([*map(last_collapsed, seeds)])} of {n_epochs}"
         line["last distance"] = range_of([own[-1]["frechet_distance"] for own in seeds])
         lines.append(line)
@@ -239,7 +239,7 @@ def momentum_table(rows):
     for name, pair in PAIRS.items():
         line = {"discriminator": name}
         for prefix, training in zip(("", "generator's momentum: "), pair, strict=True):
-            for column in "distance, epochs 6 to 10", "collapsed after epoch 10":
+            for column in "distance, epochs 6 to 10", "collapsed at epoch 10":
                 line[prefix + column] = known[training][column]
         lines.append(line)
     return lines
@@ -276,7 +276,7 @@ PANELS = {  # of collapse.png: {title: {tick of the x axis: experiment}}
 
 
 def draw_training(axes, x, rows):
-    """Draw a dot for each seed: its distance, filled where it is collapsed after epoch 10."""
+    """Draw a dot for each seed: its distance, filled where it is collapsed at epoch 10."""
     for own in grouped(rows, "seed").values():
         (end,) = [row["commonest_digit"] for row in own if row["epoch"] == 10]
         color, face = (ORANGE, ORANGE) if end >= COLLAPSED else (BLUE, "white")
@@ -307,7 +307,7 @@ def collapse_figure(rows):
         axes.set_xticks(range(len(ticks)), ticks)
         axes.yaxis.set_major_formatter("{x:g}")
     grid[0].set_ylabel("Fréchet distance, epochs 6 to 10")
-    grid[0].plot([], [], "o", ms=10, color=ORANGE, label="collapsed after epoch 10")
+    grid[0].plot([], [], "o", ms=10, color=ORANGE, label="collapsed at epoch 10")
     grid[0].plot([], [], "o", ms=10, mfc="white", mec=BLUE, mew=2, label="not collapsed")
     figure.legend(loc="outside lower center", ncols=2)
     return figure
