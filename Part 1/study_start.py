@@ -198,7 +198,7 @@ def start_figure(rows):
     axes.set(xscale="log", xlim=(2e-12, 100), ylim=(0, 104))
     axes.set_xlabel("trace of the first digit before the first step", fontsize=14)
     axes.set_ylabel("right answers after training, %", fontsize=14)
-    axes.set_title("The trace before training tells which networks learn soon", fontsize=16)
+    axes.set_title("Without a trace before training, hardly any network learns soon", fontsize=16)
     axes.legend(loc="upper left")
     return figure
 

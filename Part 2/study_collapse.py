@@ -300,9 +300,9 @@ def collapse_figure(rows):
             if mended := own.get(f"{name}, five steps"):
                 draw_training(axes, x, mended)
                 top = max(early_distances(mended))
-                arrow = {"arrowstyle": "-|>", "color": BLUE, "lw": 2}
+                arrow = {"arrowstyle": "-|>", "color": "black", "lw": 2}
                 axes.annotate("", (x, 1.15 * top), (x, 0.8 * means[x]), arrowprops=arrow)
-                axes.text(x - 0.15, top, "five steps", color=BLUE, ha="right", va="center")
+                axes.text(x - 0.15, top, "five steps", ha="right", va="center")
         axes.set(title=title, yscale="log", xlim=(-0.4, len(ticks) - 0.6))
         axes.set_xticks(range(len(ticks)), ticks)
         axes.yaxis.set_major_formatter("{x:g}")

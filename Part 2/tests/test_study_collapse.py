@@ -174,7 +174,7 @@ def test_a_row_is_that_of_a_training_with_its_own_change(monkeypatch, experiment
 def test_the_committed_rows_are_of_todays_experiments():
     rows = read_rows([HERE / "results" / "collapse_rows.csv"], SEEDS)
     jobs = {(row["experiment"], row["seed"]) for row in rows}
-    assert jobs <= {(name, seed) for name, n in SEEDS.items() for seed in range(n)}
+    assert jobs == {(name, seed) for name, n in SEEDS.items() for seed in range(n)}
     for experiment, seed in jobs:
         own = [row for row in rows if (row["experiment"], row["seed"]) == (experiment, seed)]
         assert {row["settings"] for row in own} == {study_collapse.SETTINGS[experiment]}
