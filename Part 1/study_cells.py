@@ -126,8 +126,7 @@ def measure(job):
     model, unseen = train_lstm(training, seed)
     asked = {100: sequences(training, 100, N_ASKED, ASKED_SEED), training.T: unseen}
     row = {"experiment": experiment, "seed": seed}
-    lengths = sorted(asked)
-    return [row | {"length": n, "share": accuracy(model, asked[n])} for n in lengths]
+    return [row | {"length": n, "share": accuracy(model, asked[n])} for n in sorted(asked)]
 
 
 def shares_of(rows, experiment, length):

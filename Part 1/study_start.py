@@ -124,9 +124,8 @@ def measure(job):
     network, starts, trainings, _ = EXPERIMENTS[experiment]
     rows = []
     for start, size, T in starts:
-        digits = torch.randint(
-            10, (N_SEQUENCES, T - 1), generator=torch.Generator().manual_seed(seed)
-        )
+        rng = torch.Generator().manual_seed(seed)
+        digits = torch.randint(10, (N_SEQUENCES, T - 1), generator=rng)
         train_set, test_set = PalindromeDataset(T - 1, 100_000, True, seed).split(0.8)
         for steps, rate in trainings:
             model = fresh(network, start, size, seed)

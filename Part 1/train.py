@@ -78,11 +78,8 @@ def parse_args(argv=None):
     parser = make_parser(__doc__)
     parser.add_argument("--model", choices=MODELS, nargs="+", default=MODELS, help="networks")
     length, count, size = number(int, 2, 1000), number(int, 1, 10**6), number(int, 10, 10**7)
-    positive, portion, bias = (
-        number(float, 1e-9, 1e9),
-        number(float, 0.1, 0.9),
-        number(float, -99, 99),
-    )
+    positive, portion = number(float, 1e-9, 1e9), number(float, 0.1, 0.9)
+    bias = number(float, -99, 99)
     lengths = "one or more numbers of digits that are read, T - 1"
     parser.add_argument("--input_length", type=length, nargs="+", default=[4, 19], help=lengths)
     parser.add_argument("--input_dim", type=int, choices=(1, 10), default=10, help="10: one-hot")
