@@ -17,10 +17,11 @@ torch.set_num_threads(1)  # as many as a job has
 
 @pytest.fixture
 def call(monkeypatch):
-    """Return a function that runs a script of this part with flags, as a user does."""
+    """Return a function that runs a module of this part with flags: `train` or `studies.memory`."""
 
     def call(name, *flags):
         monkeypatch.setattr(sys, "argv", [name, *map(str, flags)])
-        return runpy.run_path(str(HERE / name), run_name="__main__")
+        monkeypatch.delitem(sys.modules, name, raising=False)  # runpy warns of a second copy
+        return runpy.run_module(name, run_name="__main__")
 
     return call

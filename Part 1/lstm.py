@@ -25,22 +25,22 @@ class LSTM(nn.Module):
 
     Weights start uniform in +-1/sqrt(hidden_dim), biases at 0 except bf. In a step, a cell keeps
     the share f = sigm(bf) of its content: it remembers for about 1 / (1 - f) steps. By default,
-    bf = 1 (Jozefowicz et al. 2015): 3.7 steps. With max_lag >= 1, the cells forget slowly: bf =
-    log U(1, max_lag), a random number for each cell: 2 to max_lag + 1 steps (Tallec & Ollivier
-    2018, "chrono", but with bi = 0).
+    bf = 1 (Jozefowicz et al. 2015): 3.7 steps. With max_lag >= 1, in the place of bf, the cells
+    forget slowly: bf = log U(1, max_lag), a random number for each cell: 2 to max_lag + 1 steps
+    (Tallec & Ollivier 2018, "chrono", but with bi = 0).
     """
 
-    def __init__(self, input_dim, hidden_dim, output_dim, max_lag=None):
+    def __init__(self, input_dim, hidden_dim, output_dim, bf=1.0, max_lag=None):
         super().__init__()
-        D, H = input_dim, hidden_dim
+        self.input_dim = D = input_dim
+        H = hidden_dim
         self.W = nn.Parameter(torch.empty(4 * H, D + H).uniform_(-(H**-0.5), H**-0.5))
         self.b = nn.Parameter(torch.zeros(4 * H))
         self.Wph = nn.Parameter(torch.empty(output_dim, H).uniform_(-(H**-0.5), H**-0.5))
         self.bp = nn.Parameter(torch.zeros(output_dim))
-        bf = self.b.data[2 * H : 3 * H]  # a view: what fills it fills b
-        bf.fill_(1)
+        start = self.b.data[2 * H : 3 * H].fill_(bf)  # a view: what fills it fills b
         if max_lag is not None:
-            bf.uniform_(1, max_lag).log_()
+            start.uniform_(1, max_lag).log_()
 
     def forward(self, x, state=None):
         """`logits, (h, c) = model(x)`; x: float (B, T, input_dim) with any B and T >= 1.

@@ -18,13 +18,24 @@ import torch.nn.functional as F
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
-from common import BLUE, GREY, ORANGE, begin, grouped, make_parser, number, save_figure, write_csv
+from common import (
+    BLUE,
+    GREY,
+    ORANGE,
+    begin,
+    grouped,
+    make_parser,
+    number,
+    run_jobs,
+    save_csv,
+    save_figure,
+    save_state,
+)
 from dataset import PalindromeDataset
-from networks import MAX_LAG, make_network, save_network
+from networks import NETWORKS, make_network
 from rnn import STARTS
-from runner import run_jobs
 
-MODELS = ("lstm", "rnn")
+PRESETS = {"assignment": {"input_dim": 1, "bf": 0.0, "learning_rate": 0.001, "decay": False}}
 CURVE_SIZE = 1000  # test palindromes used for the curve
 SOLVED = 0.999  # the accuracy from which on a length counts as solved
 
@@ -76,42 +87,60 @@ def accuracy(model, dataset, first=None, batch_size=1000):
 def parse_args(argv=None):
     """Return the checked flags."""
     parser = make_parser(__doc__)
-    parser.add_argument("--model", choices=MODELS, nargs="+", default=MODELS, help="networks")
     length, count, size = number(int, 2, 1000), number(int, 1, 10**6), number(int, 10, 10**7)
     positive, portion = number(float, 1e-9, 1e9), number(float, 0.1, 0.9)
-    bias = number(float, -99, 99)
-    lengths = "one or more numbers of digits that are read, T - 1"
-    parser.add_argument("--input_length", type=length, nargs="+", default=[4, 19], help=lengths)
-    parser.add_argument("--input_dim", type=int, choices=(1, 10), default=10, help="10: one-hot")
+    names, text = [*NETWORKS], "networks to train"
+    parser.add_argument("--model", choices=names, nargs="+", default=names, help=text)
+    text = "numbers of digits that are read, T - 1"
+    parser.add_argument("--input_length", type=length, nargs="+", default=[4, 19], help=text)
+    text = "numbers for a digit: 10 is one-hot"
+    parser.add_argument("--input_dim", type=int, choices=(1, 10), default=10, help=text)
     parser.add_argument("--num_hidden", type=number(int, 1, 9999), default=128, help="hidden units")
-    lag = "start of the LSTM: bf = log U(1, max_lag), to forget slowly; 0: bf = 1"
-    parser.add_argument("--max_lag", type=number(int, 0, 10**6), default=MAX_LAG, help=lag)
-    parser.add_argument("--bf", type=bias, help="start of the LSTM, in the place of --max_lag")
-    parser.add_argument("--rnn_start", choices=STARTS, default="uniform", help="of the RNN's Whh")
-    parser.add_argument("--data_size", type=size, default=100_000, help="palindromes")
-    parser.add_argument("--portion_train", type=portion, default=0.8, help="share to train on")
+    text = "start of the LSTM: bf = log U(1, max_lag), so that its cells forget slowly"
+    parser.add_argument("--max_lag", type=number(int, 1, 10**6), default=100, help=text)
+    text = "start of the LSTM: this bias, in the place of --max_lag"
+    parser.add_argument("--bf", type=number(float, -99, 99), help=text)
+    text = "start of the RNN's recurrent matrix, Whh"
+    parser.add_argument("--rnn_start", choices=STARTS, default="uniform", help=text)
+    text = "palindromes of each length"
+    parser.add_argument("--data_size", type=size, default=100_000, help=text)
+    text = "share of them to train on; the rest is the test split"
+    parser.add_argument("--portion_train", type=portion, default=0.8, help=text)
     parser.add_argument("--train_steps", type=count, default=500, help="training steps")
-    parser.add_argument("--batch_size", type=count, default=128, help="palindromes a step")
-    parser.add_argument("--learning_rate", type=positive, default=0.002, help="of RMSprop")
-    on_or_off = argparse.BooleanOptionalAction
-    parser.add_argument("--decay", action=on_or_off, default=True, help="the rate falls to zero")
-    parser.add_argument("--max_norm", type=positive, default=10.0, help="of the gradient, clipped")
+    parser.add_argument("--batch_size", type=count, default=128, help="palindromes in a step")
+    text = "RMSprop's learning rate, at first"
+    parser.add_argument("--learning_rate", type=positive, default=0.002, help=text)
+    text = "whether the rate falls linearly to zero"
+    parser.add_argument("--decay", action=argparse.BooleanOptionalAction, default=True, help=text)
+    text = "norm to which gradients are clipped"
+    parser.add_argument("--max_norm", type=positive, default=10.0, help=text)
     parser.add_argument("--eval_every", type=count, default=10, help="steps between measurements")
     parser.add_argument("--seed", type=number(int, 0, 2**31), default=300, help="first seed")
     parser.add_argument("--seeds", type=count, default=3, help="how many: seed, seed + 1, ...")
     parser.add_argument("--jobs", type=count, default=os.cpu_count(), help="trainings at a time")
+    text = ", ".join(f"{flag}={value}" for flag, value in PRESETS["assignment"].items())
+    text = f"other defaults; assignment has {text}"
+    parser.add_argument("--preset", choices=PRESETS, help=text)
+    args = parser.parse_args(argv)
+    parser.set_defaults(**PRESETS.get(args.preset, {}))
     return parser.parse_args(argv)
 
 
+def fresh_network(name, seed, args):
+    """Return the network of this name, "lstm" or "rnn", before its training with the flags args."""
+    start = {"start": args.rnn_start}
+    if name == "lstm":
+        start = {"max_lag": args.max_lag} if args.bf is None else {"bf": args.bf}
+    return make_network(name, seed, args.input_dim, args.num_hidden, **start)
+
+
 def train_and_test(name, T, seed, args):
-    """Train a fresh network, "lstm" or "rnn", with the flags args; return it and its curve.
+    """Train a fresh network of this name with the flags args; return it and its curve.
 
     The curve has rows with step, accuracy in [0, 1] and loss. It is measured on the first
     CURVE_SIZE test palindromes, its last point on all of them.
     """
-    model = make_network(
-        name, seed, args.input_dim, args.num_hidden, args.max_lag, args.bf, args.rnn_start
-    )
+    model = fresh_network(name, seed, args)
     dataset = PalindromeDataset(T - 1, args.data_size, args.input_dim == 10, seed)
     train_set, test_set = dataset.split(args.portion_train)
     curve = []
@@ -141,7 +170,7 @@ def measure(job):
     name, T, seed, args = job
     model, curve = train_and_test(name, T, seed, args)
     if seed == args.seed:
-        save_network(args.out_dir / f"{name}_t{T}.pth", model)
+        save_state(args.out_dir / f"{name}_t{T}.pth", model.state_dict())
     return [{"network": name, "seed": seed} | point for point in curve]
 
 
@@ -186,8 +215,7 @@ def main():
         tqdm.write(f"{name}, T = {T}, seed {seed}: right on {curve[-1]['accuracy']:.2%}")
         curves[T] += curve
     for T, rows in curves.items():
-        with open(args.out_dir / f"t{T}.csv", "w", encoding="utf-8") as file:
-            write_csv(file, rows)
+        save_csv(args.out_dir / f"t{T}.csv", rows)
     save_figure(args.out_dir / "accuracy.png", training_figure(curves), [*curves.values()])
     print(f"figures, numbers and weights are in {args.out_dir}")
 

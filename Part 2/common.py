@@ -1,4 +1,7 @@
-"""What the scripts share: flags, tables and figures."""
+"""What the scripts of a part share: flags, tables, figures, weights, jobs on all cores.
+
+Each part has this file, byte for byte, so that a part can be copied alone.
+"""
 
 import argparse
 import csv
@@ -7,23 +10,40 @@ import math
 import os
 import sys
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
+from joblib import Parallel, delayed, parallel_config
 from matplotlib import rcParams
+from tqdm import tqdm
 
 HERE = Path(__file__).resolve().parent
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#777777"  # Okabe and Ito: for the colour-blind, too
+# What torch.load raises for a missing, damaged or foreign file, and a network for foreign weights.
+UNREADABLE = OSError, EOFError, UnpicklingError, LookupError, RuntimeError, TypeError, ValueError
 rcParams.update({"font.size": 12, "axes.grid": True, "grid.alpha": 0.3})
 
 
-class Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
-    """Shows the description as it is written, and the default of each flag."""
+class Formatter(argparse.RawDescriptionHelpFormatter):
+    """Shows the description as it is written, and defaults; paths begin at the part's folder."""
+
+    def _get_help_string(self, action):
+        default = action.default
+        if default is None or default is False or default == argparse.SUPPRESS:
+            return action.help
+        if "%(default)" in action.help:  # BooleanOptionalAction adds it before Python 3.13
+            return action.help
+        if isinstance(default, Path):
+            default = default.relative_to(HERE).as_posix()
+        elif isinstance(default, list):
+            default = " ".join(map(str, default))
+        return f"{action.help} (default: {default})"
 
 
-def make_parser(doc):
+def make_parser(doc, out_dir=HERE / "run"):
     """Return a parser with doc as its description, and the flag --out_dir."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=Formatter, allow_abbrev=False)
-    parser.add_argument("--out_dir", type=Path, default=HERE / "run", help="folder for the files")
+    parser.add_argument("--out_dir", type=Path, default=out_dir, help="folder for the files")
     return parser
 
 
@@ -48,25 +68,12 @@ def begin(args):
     print(*(f"{name}={value}" for name, value in vars(args).items()), f"torch={torch.__version__}")
 
 
-def write_csv(file, rows):
-    """Add rows, dictionaries with the same keys, to a csv file; a new file gets their header."""
-    writer = csv.DictWriter(file, rows[0], lineterminator="\n")
-    if file.tell() == 0:
-        writer.writeheader()
-    writer.writerows(rows)
-
-
-def save_table(path, rows):
-    """Save rows, dictionaries with the same keys, as csv, and print them as Markdown."""
-    with open(path, "w", encoding="utf-8") as file:
-        write_csv(file, rows)
-    for cells in rows[0], ["---"] * len(rows[0]), *(row.values() for row in rows):
-        print(f"| {' | '.join(map(str, cells))} |")
-
-
-def save_figure(path, figure, rows):
-    """Save a matplotlib Figure as PNG; its metadata hold a hash of the rows that it shows."""
-    figure.savefig(path, metadata={"Rows": hashlib.sha256(repr(rows).encode()).hexdigest()})
+def run_jobs(function, jobs, n):
+    """Yield function(job) in the order of the jobs, n at a time, each on one thread of the CPU."""
+    torch.set_num_threads(1)  # for n = 1, when joblib stays in this process
+    with parallel_config("loky", n_jobs=n, inner_max_num_threads=1):
+        results = Parallel(return_as="generator")(delayed(function)(job) for job in jobs)
+        yield from tqdm(results, total=len(jobs), unit="job", disable=None)
 
 
 def grouped(rows, *columns):
@@ -75,6 +82,26 @@ def grouped(rows, *columns):
     for row in rows:
         groups.setdefault(tuple(row[column] for column in columns), []).append(row)
     return groups
+
+
+def save_csv(path, rows):
+    """Save rows, dictionaries with the same keys, as csv."""
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, rows[0], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def save_table(path, rows):
+    """Save rows, dictionaries with the same keys, as csv, and print them as Markdown."""
+    save_csv(path, rows)
+    for cells in rows[0], ["---"] * len(rows[0]), *(row.values() for row in rows):
+        print(f"| {' | '.join(map(str, cells))} |")
+
+
+def save_figure(path, figure, rows):
+    """Save a matplotlib Figure as PNG; its metadata hold a hash of the rows that it shows."""
+    figure.savefig(path, metadata={"Rows": hashlib.sha256(repr(rows).encode()).hexdigest()})
 
 
 def save_state(path, content):
@@ -88,5 +115,5 @@ def load(path, build, device="cpu"):
     """Return build(content) of what torch.save wrote to path; exit where that does not work."""
     try:
         return build(torch.load(path, map_location=device, weights_only=True))
-    except Exception as error:  # a missing, damaged or foreign file raises many kinds
+    except UNREADABLE as error:
         sys.exit(f"{path}: does not hold what is needed here ({error!r:.200})")

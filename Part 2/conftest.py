@@ -15,10 +15,11 @@ HERE = Path(__file__).resolve().parent
 
 @pytest.fixture
 def call(monkeypatch):
-    """Return a function that runs a script of this part with flags, as a user does."""
+    """Return a function that runs a module of this part with flags: `sample` or `studies.map`."""
 
     def call(name, *flags):
         monkeypatch.setattr(sys, "argv", [name, *map(str, flags)])
-        return runpy.run_path(str(HERE / name), run_name="__main__")
+        monkeypatch.delitem(sys.modules, name, raising=False)  # runpy warns of a second copy
+        return runpy.run_module(name, run_name="__main__")
 
     return call

@@ -1,29 +1,13 @@
-"""Samples of a generator, and measures of them: by pixels, or the judge's features or logits."""
+"""Measures of images: by their pixels, or by the judge's features or logits."""
 
 import functools
 import math
 
 import torch
 
-from classifier import load_judge
+from judge import load_judge
+from latent import in_batches
 from mnist import load_mnist
-
-
-def latent_points(n, latent_dim, seed, device="cpu"):
-    """Return z (n, latent_dim), standard normal: the same for a seed, whatever the device."""
-    return torch.randn(n, latent_dim, generator=torch.Generator().manual_seed(seed)).to(device)
-
-
-@torch.no_grad()
-def in_batches(function, inputs, size=500):
-    """Return function(inputs), computed for size rows at a time, so that memory stays flat."""
-    return torch.cat([function(batch) for batch in inputs.split(size)])
-
-
-def draw_samples(generator, n, seed):
-    """Return n images (n, 1, 28, 28) of the generator, at points that the seed fixes."""
-    device = next(generator.parameters()).device
-    return in_batches(generator, latent_points(n, generator.latent_dim, seed, device))
 
 
 def frechet_distance(x, y):

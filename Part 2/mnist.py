@@ -9,6 +9,8 @@ import torch
 
 from common import HERE
 
+# torchvision.datasets.MNIST was tried. It extracts the files at first use: when two processes do so
+# at once, one load in six breaks; and a damaged file sends it to the network, or stays damaged.
 RAW = HERE / "data" / "MNIST" / "raw"  # where the four files are
 
 

@@ -1,10 +1,11 @@
-"""Train the GAN on MNIST: 25 samples every 500 batches and half-way, then mnist_generator.pth.
+"""Train the GAN on MNIST: 25 samples every 500 batches and half-way, and mnist_generator.pth.
 
     python train.py                                     the full run, 200 epochs
     python train.py --n_epochs 1 --out_dir run/look     a first look
     python train.py --resume                            continue after a crash, bit for bit
 
-Two hours of two CPU cores end at a Frechet distance of 1.6 to 2; real test images have 0.95.
+Two hours of two CPU cores end at a Frechet distance of 1.6 to 2; real test images have 0.95. The
+generator and a checkpoint are saved after each epoch.
 """
 
 import copy
@@ -18,17 +19,20 @@ from torch.optim import Adam
 from torch.optim.swa_utils import update_bn
 from tqdm import tqdm
 
-from classifier import load_judge
-from common import begin, load, make_parser, number, save_figure, save_state, write_csv
+from common import HERE, begin, load, make_parser, number, save_csv, save_figure, save_state
 from gan import Discriminator, Generator, discriminator_loss, generator_loss, gradient_penalty
-from metrics import Comparison, draw_samples, latent_points
+from judge import load_judge
+from latent import draw_samples, latent_points, save_grid
+from metrics import Comparison
 from mnist import load_mnist
-from sample import save_grid
 
 MEASURE_SEED, BATCHNORM_SEED = 4000, 4001  # of noise; no setting was chosen on these
+FILE = "mnist_generator.pth"
 LOSSES = ["d_loss", "g_loss", "d_real", "d_fake"]  # of a step; d_real: mean of D over real images
 PARTS = "generator", "discriminator", "averaged", "optimizer_g", "optimizer_d"  # of a checkpoint
 VALUES = "step", "losses", "quality"  # of a checkpoint, too
+TEMPLATE = {"fakes": 64, "lr": 2e-4, "lr_d": 2e-4, "b1": 0.9, "r1": 0.0, "ema": 0.0}
+PRESETS = {"template": TEMPLATE}  # the settings of the course's code; the loop is ours
 
 
 def parse_args(argv=None):
@@ -37,33 +41,50 @@ def parse_args(argv=None):
     count, two_or_more = number(int, 1), number(int, 2, 60_000)  # BatchNorm needs two fakes
     rate, decay, weight = number(float, 0, 1), number(float, 0, 0.999999), number(float, 0, 1000)
     parser.add_argument("--n_epochs", type=count, default=200, help="passes over MNIST")
-    parser.add_argument("--n_images", type=two_or_more, default=60_000, help="images of MNIST used")
+    text = "training images used, the first of MNIST's"
+    parser.add_argument("--n_images", type=two_or_more, default=60_000, help=text)
     parser.add_argument("--batch_size", type=count, default=64, help="real images in a step")
     parser.add_argument("--fakes", type=two_or_more, default=256, help="generated images in a step")
     parser.add_argument("--latent_dim", type=count, default=100, help="size of the noise")
     parser.add_argument("--lr", type=rate, default=8e-4, help="generator's learning rate")
     parser.add_argument("--lr_d", type=rate, default=4e-4, help="discriminator's learning rate")
-    parser.add_argument("--b1", type=decay, default=0.0, help="Adam's beta1")
+    parser.add_argument("--b1", type=decay, default=0.0, help="Adam's beta1, its momentum")
     parser.add_argument("--b2", type=decay, default=0.999, help="Adam's beta2")
     parser.add_argument("--r1", type=weight, default=0.2, help="weight of the gradient penalty")
     parser.add_argument("--r1_every", type=count, default=16, help="steps between penalties")
-    parser.add_argument("--ema", type=decay, default=0.9995, help="decay of the average; 0: none")
-    parser.add_argument("--save_interval", type=count, default=500, help="steps between grids")
-    parser.add_argument("--measure_every", type=number(int, 0), default=5, help="epochs; 0: never")
-    parser.add_argument("--n_measured", type=number(int, 200), default=10_000, help="samples")
+    text = "decay of the averaged weights; 0 takes the last weights"
+    parser.add_argument("--ema", type=decay, default=0.9995, help=text)
+    text = "steps between sample grids"
+    parser.add_argument("--save_interval", type=count, default=500, help=text)
+    text = "epochs between measurements; 0 measures nothing"
+    parser.add_argument("--measure_every", type=number(int, 0), default=5, help=text)
+    text = "samples in a measurement"
+    parser.add_argument("--n_measured", type=number(int, 200), default=10_000, help=text)
     parser.add_argument("--seed", type=number(int, 0, 2**31), default=0, help="random seed")
     devices = ["cuda", "cpu"] if torch.cuda.is_available() else ["cpu"]
     parser.add_argument("--device", choices=devices, default=devices[0], help="where to train")
+    text = ", ".join(f"{flag}={value}" for flag, value in PRESETS["template"].items())
+    text = f"other defaults; template has {text}"
+    parser.add_argument("--preset", choices=PRESETS, help=text)
     parser.add_argument("--resume", action="store_true", help="continue the training in out_dir")
     args = parser.parse_args(argv)
-    if args.resume:
-        settings = load(args.out_dir / "checkpoint.pt", lambda content: content["settings"])
-        parser.set_defaults(**settings)
-        args = parser.parse_args(argv)
-        for name in settings.keys() - {"n_epochs"}:
-            if getattr(args, name) != settings[name]:
-                parser.error(f"argument --{name}: the training to resume has {settings[name]}")
+    if not args.resume:
+        parser.set_defaults(**PRESETS.get(args.preset, {}))
+        return parser.parse_args(argv)
+    settings, n_done = load(args.out_dir / "checkpoint.pt", settings_and_epochs)
+    parser.set_defaults(**settings)
+    args = parser.parse_args(argv)
+    for name in settings.keys() - {"n_epochs"}:
+        if getattr(args, name) != settings[name]:
+            parser.error(f"argument --{name}: the training to resume has {settings[name]}")
+    if args.n_epochs < n_done:
+        parser.error(f"argument --n_epochs: {args.n_epochs}, but {n_done} epochs are done")
     return args
+
+
+def settings_and_epochs(checkpoint):
+    """Return the settings of a checkpoint, {flag: value}, and how many epochs are done."""
+    return checkpoint["settings"], len(checkpoint["losses"])
 
 
 class Training:
@@ -190,8 +211,7 @@ def draw_losses(losses, quality):
 
 def save_rows(path, rows):
     """Save rows as csv, and print the last one."""
-    with open(path, "w", encoding="utf-8") as file:
-        write_csv(file, rows)
+    save_csv(path, rows)
     tqdm.write("  ".join(f"{name} {value:.6g}" for name, value in rows[-1].items()))
 
 
@@ -221,19 +241,22 @@ def main(args):
             means = torch.stack(losses).mean(0).tolist()
             training.losses.append({"epoch": epoch} | dict(zip(LOSSES, means, strict=True)))
             save_rows(args.out_dir / "losses.csv", training.losses)
+            generator = training.final_generator()
             early_or_last = epoch <= 10 or epoch == args.n_epochs
             if comparison and (early_or_last or epoch % args.measure_every == 0):
-                samples = draw_samples(training.final_generator(), args.n_measured, MEASURE_SEED)
+                samples = draw_samples(generator, args.n_measured, MEASURE_SEED)
                 training.quality.append({"epoch": epoch} | comparison.quality(samples))
                 save_rows(args.out_dir / "quality.csv", training.quality)
+            save_state(args.out_dir / FILE, generator.state_dict())
             training.save()
     training.save_samples()
-    save_state(args.out_dir / "mnist_generator.pth", training.final_generator().state_dict())
     paths = [grids / f"{step}.png" for step in steps]  # half-way of fewer epochs may be missing
     save_gif(args.out_dir / "training.gif", [path for path in paths if path.exists()])
     figure = draw_losses(training.losses, training.quality)
     save_figure(args.out_dir / "losses.png", figure, [training.losses, training.quality])
     print(f"the generator, its samples and the figures are in {args.out_dir}")
+    own = "" if args.out_dir == HERE / "run" else f' --generator "{args.out_dir / FILE}"'
+    print(f'to draw samples of it: python "{HERE / "sample.py"}"{own}')
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Tests of the two networks, lstm.py and rnn.py."""
+"""Tests of the two networks, lstm.py and rnn.py, and of networks.py."""
 
 import pytest
 import torch
@@ -7,6 +7,7 @@ from torch import nn
 from torch.func import functional_call
 
 from lstm import LSTM
+from networks import make_network
 from rnn import VanillaRNN
 
 
@@ -52,3 +53,10 @@ def test_values_and_gradients_agree_with_torch(network, shape):
     zeros = torch.zeros_like(states)
     from_zero, _ = torch_forward(model, x, zeros[0] if one else zeros)
     torch.testing.assert_close(model(x)[0], from_zero, rtol=0, atol=1e-10)
+
+
+def test_an_lstm_starts_with_bf_1_and_an_unknown_network_is_refused():
+    _, _, bf, _ = make_network("lstm", 0).b.chunk(4)
+    assert bf.eq(1).all()
+    with pytest.raises(KeyError):
+        make_network("gru", 0)

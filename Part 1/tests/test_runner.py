@@ -1,22 +1,24 @@
-"""Tests of runner.py and predict.py: jobs, rows, files, and what is refused."""
+"""Tests of studies/runner.py: which rows are measured, which are kept, and what is shown."""
 
 import sys
 
 import pytest
 import torch
 
-from rnn import VanillaRNN
-from runner import study
+from common import HERE  # conftest would give the processes of jobs one thread
+from studies import runner
 
+SETTINGS = {"a": ("rate", 0.1), "b, long": ("rate", 0.2)}
+SEEDS = {"a": range(300, 302), "b, long": range(300, 301)}
 JOBS = [("a", 300), ("a", 301), ("b, long", 300)]
+ROWS = "toy_rows.jsonl"
 
 
 def measure(job):
-    """Return two rows of a job, with random numbers of its seed."""
+    """Return two rows of a job, with each type of value that studies have."""
     experiment, seed = job
     row = {"experiment": experiment, "seed": seed, "threads": torch.get_num_threads()}
-    numbers = torch.rand(2, generator=torch.Generator().manual_seed(seed)).tolist()
-    return [row | {"share": number} for number in numbers]
+    return [row | {"text": "", "share": seed / 7}, row | {"text": "1", "share": 1.0}]
 
 
 def rows_of(*jobs):
@@ -25,89 +27,99 @@ def rows_of(*jobs):
 
 @pytest.fixture
 def run(monkeypatch, tmp_path):
-    """Return a function that runs a study with flags, and returns the rows that it shows."""
-    monkeypatch.setattr("os.cpu_count", lambda: 1)  # the default of --jobs
+    """Return a function that runs a study with flags: the rows shown, and the jobs measured."""
+    monkeypatch.setattr(runner, "RESULTS", tmp_path / "results")
 
-    def run(*flags):
-        shown, words = [], ["study_toy.py", "--out_dir", tmp_path, *flags]
+    def run(*flags, settings=SETTINGS):
+        shown, measured = [], []
+
+        def note(job):
+            measured.append(job)
+            return measure(job)
+
+        words = ["toy", "--jobs", 1, "--out_dir", tmp_path / "out", *flags]
         monkeypatch.setattr(sys, "argv", [*map(str, words)])
-        study("toy", "", {"a": 2, "b, long": 1}, measure, lambda rows, _: shown.extend(rows))
-        return shown
+        runner.study("toy", "", settings, SEEDS, note, lambda rows, _: shown.extend(rows))
+        return shown, measured
 
     return run
 
 
-def test_rows_are_the_same_with_one_process_and_with_two(run, tmp_path, monkeypatch):
+def test_one_process_and_two_write_the_same_and_each_job_has_one_thread(run, tmp_path, monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     torch.set_num_threads(2)
-    for n in 1, 2:
-        assert run("--jobs", n, "--out_dir", tmp_path / str(n)) == rows_of(*JOBS)
-    one, two = ((tmp_path / n / "toy_rows.csv").read_bytes() for n in "12")
-    assert one == two
-    assert one.startswith(b"experiment,seed,threads,share\na,300,1,0.")
+    for n in "12":
+        rows, _ = run("--jobs", n, "--out_dir", tmp_path / n)
+        assert rows == rows_of(*JOBS)
+    assert (tmp_path / "1" / ROWS).read_bytes() == (tmp_path / "2" / ROWS).read_bytes()
 
 
-def test_old_rows_are_kept_and_only_what_they_lack_is_run(run, tmp_path):
-    path, early = tmp_path / "toy_rows.csv", ("b, long", 299)
-    assert run("--only", "b, long", "--seed", 299, "--seeds", 2) == rows_of(early, JOBS[2])
-    before = path.read_text()
-    with pytest.raises(SystemExit, match=r"toy_rows.csv: exists"):
-        run("--only", "a")
-    assert path.read_text() == before
-    assert run("--resume") == rows_of(*JOBS[:2], early, JOBS[2])
-    assert path.read_text().startswith(before)
-
-
-def test_shown_rows_are_neither_measured_nor_written(run, tmp_path, capsys):
-    run("--only", "a", "a")
-    moved = (tmp_path / "toy_rows.csv").rename(tmp_path / "moved.csv")
-    assert run("--rows", moved, moved) == rows_of(*JOBS[:2])
-    with pytest.raises(SystemExit, match=r"^--only \['b, long'\]: there are no such rows$"):
-        run("--rows", moved, "--only", "b, long")
-    for flags in ["--resume"], ["--seeds", 1]:
-        with pytest.raises(SystemExit):
-            run("--rows", moved, *flags)
-        assert f"{flags[0]}: does not go with --rows" in capsys.readouterr().err
-    assert [*tmp_path.iterdir()] == [moved]
-
-
-HEADER = "experiment,seed,share\n"
-FOREIGN = f"{HEADER}c,300,1\n"
-DOUBLED = f"{HEADER}a,300,1\na,301,1\na,300,1\n"
-
-
-@pytest.mark.parametrize("text", ["", HEADER, f"{HEADER}a,300\n", "share\n1\n", FOREIGN, DOUBLED])
-def test_rows_that_are_not_of_the_study_end_in_one_line(text, run, tmp_path):
-    path = tmp_path / "toy_rows.csv"
-    path.write_text(text)
-    for flags in ("--rows", path), ("--resume",):
-        with pytest.raises(SystemExit, match=r"^\S*toy_rows.csv: holds no whole rows.*$"):
-            run(*flags)
-    assert path.read_text() == text
-
-
-def test_predict_answers_as_the_network_does(call, capsys, tmp_path):
-    digits = torch.tensor([[7, 0, 9, 4]])
-    for inputs, x in (1, digits.unsqueeze(2).float()), (10, torch.eye(10)[digits]):
-        model = VanillaRNN(inputs, 5, 10)
-        torch.nn.init.normal_(model.Whx, std=2)
-        torch.save(model.state_dict(), tmp_path / "it.pth")
-        call("predict.py", "7094", "--weights", tmp_path / "it.pth")
-        assert capsys.readouterr().out == f"{model(x)[0].argmax()}\n"
-    call("predict.py", "31415926")
-    assert capsys.readouterr().out == "3\n"
-
-
-def test_wrong_input_ends_in_one_line_that_names_it(call, capsys, tmp_path):
-    for script, *flags in (
-        ("predict.py", "31x4"),
-        ("train.py", "--train_steps", "0"),
-        ("study_proof.py", "--out_dir", tmp_path, "--weights", __file__),
+def test_flags_name_the_jobs_whose_rows_are_shown(run):
+    for flags, jobs in (
+        (["--only", "b, long", "--seed", 299, "--seeds", 2], [("b, long", 299), ("b, long", 300)]),
+        (["--only", "a", "--seed", 7], [("a", 7), ("a", 8)]),
+        (["--seeds", 1], [JOBS[0], JOBS[2]]),
+        ([], JOBS),
     ):
+        rows, _ = run(*flags)
+        assert rows == rows_of(*jobs), flags
+
+
+def test_committed_rows_come_first_and_only_what_is_missing_is_measured(run, tmp_path):
+    committed, own = ([row | {"text": name} for row in rows_of(JOBS[0])] for name in "AB")
+    for folder, rows in ("results", committed), ("out", own):
+        (tmp_path / folder).mkdir()
+        runner.add_rows(tmp_path / folder / ROWS, JOBS[0], SETTINGS, rows)
+    before = (tmp_path / "results" / ROWS).read_bytes()
+    rest = rows_of(*JOBS[1:])
+    assert run() == (committed + rest, JOBS[1:])
+    assert run() == (committed + rest, [])
+    assert run("--again") == (own + rest, [])
+    assert run("--again", "--out_dir", tmp_path / "new") == (rows_of(*JOBS), JOBS)
+    assert (tmp_path / "results" / ROWS).read_bytes() == before
+
+
+@pytest.mark.parametrize("folder", ["results", "out"])
+def test_what_was_made_with_other_settings_is_measured_again(folder, run, tmp_path):
+    run("--out_dir", tmp_path / folder)
+    changed = SETTINGS | {"a": ("rate", 0.3)}
+    assert run(settings=changed) == (rows_of(*JOBS), JOBS[:2])
+    assert run(settings=changed) == (rows_of(*JOBS), [])
+    assert run(settings=SETTINGS) == (rows_of(*JOBS), [])
+
+
+def test_a_file_that_is_cut_or_damaged_anywhere_is_completed(run, tmp_path, capsys):
+    run()
+    path = tmp_path / "out" / ROWS
+    whole = path.read_bytes()
+    for place in range(len(whole)):
+        before, after = whole[:place], whole[place:]
+        n = before.count(b"\n")
+        complete = after.startswith(b"\n")  # a line without its \n still has all its rows
+        torn = before[-1:] not in (b"", b"\n") and not complete
+        for content, lost, damaged in (
+            (before, JOBS[n + complete :], torn),
+            (before + b"\0" + after, [JOBS[n]], True),
+        ):
+            path.write_bytes(content)
+            capsys.readouterr()
+            rows, measured = run()
+            assert measured == lost, content
+            assert repr(rows) == repr(rows_of(*JOBS)), content  # repr tells 1 from 1.0 and "1"
+            assert ("is damaged and left out" in capsys.readouterr().err) == damaged, content
+            assert run() == (rows, []), content
+
+
+def test_wrong_flags_end_in_a_line_that_names_them(run, capsys):
+    for flags in "--only c", "--seed x", "--seed -1", "--seeds 0", "--jobs 0":
         with pytest.raises(SystemExit, match=r"^2$"):
-            call(script, *flags)
-        assert flags[-1] in capsys.readouterr().err.splitlines()[-1]
-    with pytest.raises(SystemExit, match=r"^missing: holds no network"):
-        call("predict.py", "3141", "--weights", "missing")
-    with pytest.raises(SystemExit, match=f"^--out_dir {__file__}: "):
-        call("train.py", "--out_dir", __file__)
+            run(*flags.split())
+        assert f"error: argument {flags.split()[0]}: " in capsys.readouterr().err.splitlines()[-1]
+    with pytest.raises(SystemExit) as stop:
+        run("--out_dir", __file__)
+    assert stop.value.code.startswith(f"--out_dir {__file__}: cannot be made")
+
+
+def test_both_parts_have_the_same_files():
+    for name in "common.py", "studies/__init__.py", "studies/runner.py":
+        assert (HERE / name).read_bytes() == (HERE.parent / "Part 2" / name).read_bytes(), name

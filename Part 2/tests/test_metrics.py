@@ -6,8 +6,9 @@ import pytest
 import torch
 
 import metrics
-from classifier import load_judge
-from metrics import Comparison, frechet_distance, in_batches
+from judge import load_judge
+from latent import in_batches
+from metrics import Comparison, frechet_distance
 from mnist import load_mnist
 
 

@@ -9,7 +9,8 @@ import pytest
 from conftest import HERE
 
 TOP = HERE.parent
-PAGES = [TOP / "README.md", HERE / "README.md", TOP / "Part 1" / "README.md"]
+PARTS = [TOP / "Part 1", TOP / "Part 2"]
+PAGES = [TOP / "README.md", *(part / "studies" / "README.md" for part in PARTS)]
 TEXTS = {page: page.read_text(encoding="utf-8") for page in PAGES}
 IMAGE = re.compile(r'!\[[^]]*\]\(([^)]+)\)|<img [^>]*src="([^"]+)"')
 
@@ -23,16 +24,23 @@ def test_every_figure_is_shown_and_every_link_leads_to_a_file():
 
 
 def test_every_command_has_only_flags_that_its_script_knows():
-    blocks = "\n".join(re.findall(r"```sh\n(.*?)```", "".join(TEXTS.values()), re.DOTALL))
-    for name, flags in re.findall(r'(Part \d/\w+\.py)"?([^\n&]*)', blocks):
-        paths = [TOP / name, *((TOP / name).with_name(f"{own}.py") for own in ("common", "runner"))]
+    commands = []
+    for page, text in TEXTS.items():
+        for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL):
+            commands += re.findall(r'"(Part \d)/(\w+)\.py"([^\n&]*)', block)
+            (part,) = re.findall(r'cd "(Part \d)"', block) or [page.parents[1].name]
+            modules = re.findall(r"-m studies\.(\w+)([^\n&]*)", block)
+            commands += [(part, f"studies/{name}", flags) for name, flags in modules]
+    assert len(commands) > 10
+    for part, name, flags in commands:
+        paths = [TOP / part / f"{file}.py" for file in (name, "common", "studies/runner")]
         known = "".join(path.read_text(encoding="utf-8") for path in paths)
         assert all(f'"{flag}"' in known for flag in re.findall(r"--\w+", flags)), name + flags
 
 
-@pytest.mark.parametrize("page", PAGES[:2], ids=["top", "Part 2"])
+@pytest.mark.parametrize("page", [PAGES[0], PAGES[2]], ids=["report", "Part 2"])
 def test_every_table_of_part_2_consists_of_cells_of_its_csv(page):
-    prefix = "Part 2/results/" if page == PAGES[0] else "results/"
+    prefix = "Part 2/studies/results/" if page == PAGES[0] else "results/"
     tables = re.findall(rf"<!-- ({prefix}\S+\.csv) -->\s*((?:\|.*\n?)+)", TEXTS[page])
     assert len(tables) == TEXTS[page].count(f"<!-- {prefix}") > 0
     for name, table in tables:

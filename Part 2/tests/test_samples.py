@@ -14,18 +14,19 @@ from torch import nn
 
 import common
 import interpolate
+import latent
 import metrics
-import study_map
-import study_quality
-from classifier import load_judge
 from conftest import HERE
 from gan import Discriminator, Generator
-from metrics import Comparison, draw_samples
+from judge import load_judge
+from latent import COMMITTED, draw_samples
+from metrics import Comparison
 from mnist import load_mnist
-from runner import as_numbers
+from studies import map as study_map
+from studies import quality
+from studies.runner import RESULTS
 
-RESULTS, PICS = HERE / "results", HERE.parent / "pics"
-COMMITTED = HERE / "mnist_generator.pth"
+PICS = HERE.parent / "pics"
 
 
 @pytest.fixture
@@ -44,22 +45,42 @@ def figures(monkeypatch):
 
 
 def rows_of(path):
-    """Return the rows of a csv file, with numbers in columns that have nothing else."""
-    names, *lines = csv.reader(path.read_text(encoding="utf-8").splitlines())
-    columns = [as_numbers(cells) for cells in zip(*lines, strict=True)]
-    return [dict(zip(names, cells, strict=True)) for cells in zip(*columns, strict=True)]
+    """Return the rows of a csv file, with numbers in the place of texts that are some."""
+
+    def value(text):
+        try:
+            return float(text)
+        except ValueError:
+            return text
+
+    lines = csv.DictReader(path.read_text(encoding="utf-8").splitlines())
+    return [{name: value(text) for name, text in line.items()} for line in lines]
 
 
 def test_samples_are_those_of_the_seed_three_times_as_big(call, tmp_path, capsys):
     generator = common.load(COMMITTED, Generator.from_state_dict)
     for seed in 0, 1:
-        call("sample.py", "--n", 2, "--seed", seed, "--out_dir", tmp_path)
+        flags = "--n", 2, "--seed", seed, "--generator", COMMITTED
+        call("sample", *flags, "--out_dir", tmp_path)
         pixels = np.array(Image.open(tmp_path / "samples.png"))[2:86, 2:86, 0]
         image = (draw_samples(generator, 2, seed)[0, 0] + 1) / 2 * 255
         assert np.abs(pixels - np.kron(image.numpy(), np.ones((3, 3)))).max() <= 1
     with pytest.raises(SystemExit):
-        call("sample.py", "--n", 0)
+        call("sample", "--n", 0)
     assert "argument --n: 0 is not from 1 to 10000" in capsys.readouterr().err
+
+
+def test_your_own_generator_is_shown_as_soon_as_there_is_one(tmp_path, monkeypatch, capsys):
+    own = tmp_path / "mnist_generator.pth"
+    monkeypatch.setattr(latent, "OWN", own)
+    assert latent.load_generator().latent_dim == 100
+    told = capsys.readouterr().out
+    assert f"{COMMITTED} (the committed one)" in told
+    assert f'--generator "{own}" shows your own' in told
+    torch.save(Generator(7).state_dict(), own)
+    assert latent.load_generator().latent_dim == 7
+    assert f'--generator "{COMMITTED}" shows the committed one' in capsys.readouterr().out
+    assert latent.load_generator(COMMITTED).latent_dim == 100
 
 
 class Exploit:
@@ -81,56 +102,70 @@ def test_broken_weights_are_refused_and_run_no_code(call, tmp_path, monkeypatch)
     ):
         write()
         with pytest.raises(SystemExit, match=r"bad.pth: does not hold .*\Z"):
-            call("sample.py", "--generator", bad, "--out_dir", tmp_path)
+            call("sample", "--generator", bad, "--out_dir", tmp_path)
     assert not (tmp_path / "hit").exists()
 
 
-def test_an_end_is_the_flattest_of_the_sure_samples(monkeypatch):
-    class Curve(nn.Linear):  # its slope at z is 2 |z|
+def test_an_end_is_the_first_sample_of_which_the_judge_is_sure():
+    class Ramp(nn.Linear):  # the image is z itself
         latent_dim = 1
 
         def forward(self, z):
-            return (z * z.abs()).view(-1, 1, 1, 1)
+            return z.view(-1, 1, 1, 1)
 
-    def judge(images):  # is sure of a 0 where z > 0.678, of a 1 where z < -0.678
+    def judge(images):  # is sure of a 0 where z > 0.46, of a 1 where z < -0.46
         return torch.cat([5 * images.flatten(1), -5 * images.flatten(1)], 1)
 
-    monkeypatch.setattr(interpolate, "N_SAMPLES", 300)
-    points = interpolate.flattest_points([0, 1], Curve(1, 1), judge, 0)
-    assert 0.678 < points[0] < 0.73
-    assert 0.678 < -points[1] < 0.73
-    path = interpolate.path_images(lambda z: z, torch.tensor([1.0, 0]), torch.tensor([5.0, 8]))
-    torch.testing.assert_close(path, torch.tensor([[1 + n / 2, n] for n in range(9)]))
+    ends = interpolate.first_sure([0, 1], Ramp(1, 1), judge, 3)
+    z = latent.latent_points(interpolate.N_SAMPLES, 1, 3).flatten().tolist()
+    assert ends[0].item() == next(value for value in z if value > 0.4596)
+    assert ends[1].item() == next(value for value in z if value < -0.4596)
+    with pytest.raises(SystemExit, match="none of 1000 samples is surely a 1"):
+        interpolate.first_sure([1], Ramp(1, 1), lambda images: judge(images.abs()), 3)
+
+
+def test_even_steps_change_the_image_equally_on_the_same_line():
+    def cube(z):  # it changes fastest at the ends of the line from -1 to 1
+        return z.pow(3)
+
+    start, end = torch.tensor([-1.0]), torch.tensor([1.0])
+    shares = interpolate.even_shares(cube, start, end, 9)
+    images = cube(torch.lerp(start, end, shares[:, None])).flatten()
+    torch.testing.assert_close(images, torch.linspace(-1, 1, 9), atol=1e-4, rtol=0)
+    assert (shares[0], shares[-1]) == (0, 1)
 
 
 def test_interpolation_csv_and_png_are_made_by_interpolate(call, tmp_path, figures):
-    call("interpolate.py", "--out_dir", tmp_path)
+    call("interpolate", "--generator", COMMITTED, "--out_dir", tmp_path)
     table = rows_of(tmp_path / "interpolation.csv")
     assert table == rows_of(RESULTS / "interpolation.csv")
-    axes = figures["interpolation.png"].axes
-    digits = [int(digit) for row in table for digit in row["digits read"].split()]
-    assert [int(one.get_xlabel()) for one in axes] == digits
-    assert digits[::9] + digits[8::9] == [row[end] for end in ("from", "to") for row in table]
-    for start in range(0, 45, 9):
-        shown = [one.images[0].get_array() for one in axes[start : start + 9]]
-        images = torch.tensor(np.stack(shown)).flatten(1)
+    panels = figures["interpolation.png"].axes
+    for row, axes in zip(table, panels, strict=True):
+        digits = [int(label.get_text()) for label in axes.get_xticklabels()]
+        assert digits == [int(digit) for digit in row["digits read"].split()]
+        assert (digits[0], digits[-1]) == (row["from"], row["to"])
+        strip = torch.tensor(np.array(axes.images[0].get_array()))
+        images = strip.unflatten(1, (9, 28)).transpose(0, 1).flatten(1)
         distances = torch.cdist(images, images) + 1000 * torch.eye(9)
         assert distances.min() > 0.05, "two of the nine images are the same"
         blend = (images[0] + images[-1]) / 2
         assert (images[4] - blend).abs().max() > 0.1, "pixels are blended, not latent points"
+    assert {row["from"] for row in table} | {row["to"] for row in table} == {*range(10)}
+    largest = [row["largest step, % of all"] for row in table]
+    assert max(largest[1::2]) < min(largest[::2]), "even steps are not even"
 
 
 def test_the_table_of_quality_is_what_the_judge_sees_in_five_draws(tmp_path, monkeypatch):
     images, test_images = load_mnist()[0][:500], load_mnist(False)[0][:300]
     comparison, path = Comparison(load_judge(), images), tmp_path / "x.pth"
-    monkeypatch.setattr(study_quality, "N_SAMPLES", 200)
-    monkeypatch.setattr(study_quality, "compare_with_mnist", lambda: comparison)
-    monkeypatch.setattr(study_quality, "load_mnist", lambda train: (test_images,))
+    monkeypatch.setattr(quality, "N_SAMPLES", 200)
+    monkeypatch.setattr(quality, "compare_with_mnist", lambda: comparison)
+    monkeypatch.setattr(quality, "load_mnist", lambda train: (test_images,))
     monkeypatch.chdir(HERE)
     path.write_bytes(COMMITTED.read_bytes())
     tables = []
     for file, seed in (Path("mnist_generator.pth"), 7), (path, 8):
-        study_quality.evaluate(Namespace(generator=file, seed=seed, out_dir=tmp_path))
+        quality.evaluate(Namespace(generator=file, seed=seed, out_dir=tmp_path))
         tables.append(rows_of(tmp_path / "evaluation.csv"))
     (held_out, real, ours, noise), others = tables
     assert [row["images"] for row in (ours, others[2])] == ["ours", str(path)]
@@ -141,14 +176,14 @@ def test_the_table_of_quality_is_what_the_judge_sees_in_five_draws(tmp_path, mon
     values = [draw["frechet_distance"] for draw in draws]
     expected = f"{fmean(values):.2f} ({min(values):.2f} to {max(values):.2f})"
     assert ours["Fréchet distance"] == expected
-    assert real["clear, %"] == f"{100 * comparison.quality(test_images)['confident']:.1f}"
+    assert f"{real['clear, %']:.1f}" == f"{100 * comparison.quality(test_images)['confident']:.1f}"
 
 
 def test_moments_and_losses_show_committed_files(call, tmp_path, figures, monkeypatch):
     monkeypatch.setattr(metrics, "compare_with_mnist", pytest.fail)
     with pytest.raises(SystemExit, match="nogrids/ours: holds no sample grids"):  # and not later
-        call("study_quality.py", "--grids", "nogrids", "--out_dir", tmp_path)
-    call("study_quality.py", "--only", "losses", "moments", "--out_dir", tmp_path)
+        call("studies.quality", "--grids", "nogrids", "--out_dir", tmp_path)
+    call("studies.quality", "--only", "losses", "moments", "--out_dir", tmp_path)
     shown = {one.get_title(): one.images[0].get_array() for one in figures["moments.png"].axes}
     grids = {"start": "ours/0", "half-way": "ours/93800", "end": "ours/187600"}
     for title, grid in (grids | {"the template's end": "template/187600"}).items():
@@ -168,7 +203,7 @@ def test_steepness_directions_and_sides_of_known_functions():
     directions, speeds = study_map.fastest_directions(lambda z: z @ matrix, z, rng, n_steps=50)
     torch.testing.assert_close(directions.abs(), torch.tensor([[1.0, 0, 0]]).expand(50, 3))
     torch.testing.assert_close(speeds, torch.full((50,), 3.0))
-    steep = interpolate.steepness(lambda z: 6 * z, z, rng)  # 6 in [-1, 1] are 3 in 0..1
+    steep = study_map.steepness(lambda z: 6 * z, z, rng)  # 6 in [-1, 1] are 3 in 0..1
     torch.testing.assert_close(steep, torch.full((50,), 3.0), atol=1e-3, rtol=0)
 
     def read(z):  # a 0 left of -1, a 1 right of 1, unsure between
@@ -193,9 +228,8 @@ def test_tenths_and_equals_of_known_samples():
 def test_a_small_map_shows_its_rows_and_names_each_patch(tmp_path, monkeypatch):
     figures = []
     monkeypatch.setattr(study_map, "N_SAMPLES", 500)
-    monkeypatch.setattr(interpolate, "N_SAMPLES", 300)
     monkeypatch.setattr(study_map, "save_figure", lambda *arguments: figures.append(arguments))
-    monkeypatch.setattr(sys, "argv", ["study_map.py", "--out_dir", str(tmp_path)])
+    monkeypatch.setattr(sys, "argv", ["map", "--out_dir", str(tmp_path)])
     study_map.main()
     ((_, figure, rows),) = figures
     sides, table = (rows_of(tmp_path / f"{name}.csv") for name in ("sides", "steepness"))

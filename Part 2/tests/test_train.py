@@ -9,13 +9,13 @@ import torch
 from PIL import Image
 
 import train
-from classifier import load_judge
 from common import load
 from conftest import HERE
 from gan import Discriminator, Generator, discriminator_loss, generator_loss
-from metrics import Comparison, draw_samples
+from judge import load_judge
+from latent import draw_samples, save_grid
+from metrics import Comparison
 from mnist import load_mnist
-from sample import save_grid
 
 TINY = ["--n_images=200", "--n_epochs=5", "--save_interval=5", "--n_measured=200"]  # 20 steps
 
@@ -75,6 +75,13 @@ def test_rates_betas_and_the_seed_arrive():
         assert adam.param_groups[0]["betas"] == (0.3, 0.4)
 
 
+def test_the_preset_is_that_of_the_template_and_flags_win():
+    flags = ["--fakes=64", "--lr=0.0002", "--lr_d=0.0002", "--b1=0.9", "--r1=0", "--ema=0"]
+    preset = train.parse_args(["--preset=template"])
+    assert vars(preset) == vars(train.parse_args(flags)) | {"preset": "template"}
+    assert train.parse_args(["--preset=template", "--lr=0.1"]).lr == 0.1
+
+
 def test_a_training_sees_each_training_image_and_no_test_image():
     training, images = train.Training(train.parse_args([])), load_mnist()[0][:200]
     first, second = (torch.cat([*training.batches(images)]).sum((1, 2, 3)) for _ in range(2))
@@ -130,10 +137,11 @@ def test_killed_moved_and_resumed_gives_the_bits_of_a_straight_run(straight_run,
     command = [sys.executable, "-u", HERE / "train.py", *TINY, "--n_epochs=9", "--out_dir=out"]
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
     for row in process.stdout:
-        if row.startswith("epoch 2  frechet_distance"):
+        if row.startswith("epoch 3  frechet_distance"):
             process.kill()
     assert process.wait() == -9, "the run ended before it could be killed"
     out = (tmp_path / "out").rename(tmp_path / "moved")
+    assert load(out / "mnist_generator.pth", Generator.from_state_dict), "saved after each epoch"
     (out / "images" / "99.png").write_bytes(b"the user's photo")
     resume = ["--resume", "--n_epochs=5", f"--out_dir={out}"]
     for _ in "killed", "finished":
@@ -142,6 +150,9 @@ def test_killed_moved_and_resumed_gives_the_bits_of_a_straight_run(straight_run,
         with pytest.raises(SystemExit):
             train.parse_args([*resume, "--seed=1"])
         assert "--seed: the training to resume has 0" in capsys.readouterr().err
+        with pytest.raises(SystemExit):
+            train.parse_args([*resume, "--n_epochs=1"])
+        assert "epochs are done" in capsys.readouterr().err
         train.main(train.parse_args(resume))
         found = contents(out)
         assert found.pop("99.png") == b"the user's photo"

@@ -1,0 +1,1 @@
+"""What goes beyond the assignment; README.md tells it."""

@@ -1,0 +1,219 @@
+"""A proof: these networks predict the last digit of every palindrome of every length T >= 5.
+
+    python -m studies.proof                     for palindrome_rnn.pth and palindrome_lstm.pth
+    python -m studies.proof --weights FILE      for another network that reads one-hot digits
+    python -m studies.proof --train --seed 1    trains these two, and proves them
+
+README.md has the theorem and the proof. The lead is the logit of the first digit d minus the
+largest other logit. Into out_dir go the table, proof.csv, and what is trained: rnn-seed1.pth and
+lstm-seed1.pth. Exit code 0: all is proved, 1: not all, 2: a file holds no such network.
+
+An interval is a float64 tensor (2, ...), its low end and its high end. Boxes (2, n, H) have one for
+each entry of h; those of an LSTM are (2, n, 2H), h and c side by side. Results contain every value
+that can come of a point of the inputs, in real arithmetic and in float32.
+"""
+
+import copy
+import math
+import os
+from pathlib import Path
+
+import torch
+
+from common import HERE, begin, load, make_parser, number, run_jobs, save_state, save_table
+from lstm import LSTM
+from networks import from_weights
+from studies.memory import ALL, Training, train_network
+
+TRAININGS = [Training(name, ALL, 5000, 4000, 1e-3, max_norm=1.0) for name in ("rnn", "lstm")]
+U = 2.0**-24  # unit roundoff of float32: its largest relative error
+SLACK = 1e-6  # widens tanh and sigm: half for their error, half for the rounding in step
+TINY = 1e-12  # far more than what underflow loses
+OUT = torch.tensor([-1, 1]).double().view(2, 1, 1)  # the directions in which the ends move out
+
+
+def affine(W, b, x, error):
+    """Return the interval (2, n, m) of W x + b, x in (2, n, k), widened by error (m)."""
+    centre = ((x[0] + x[1]) / 2) @ W.T + b
+    radius = ((x[1] - x[0]) / 2) @ W.abs().T + error
+    return centre + OUT * radius
+
+
+def rounding(W, b):
+    """Return the largest error (m) of W x + b in float32, W (m, n), for any x in [-1, 1]^n.
+
+    In a sum of n products and b, in any order, each term is rounded at most n + 1 times (Higham
+    2002, section 3.1). We count n + 2, to cover the rounding of this file, in float64.
+    """
+    nu = (W.shape[1] + 2) * U
+    return nu / (1 - nu) * (W.abs().sum(dim=1) + b.abs()) + TINY
+
+
+def tanh(z):
+    """Return the interval of tanh. It is increasing, so the ends of z give its ends."""
+    return (z.tanh() + OUT * SLACK).clamp(-1, 1)
+
+
+def product(x, gate):
+    """Return the interval of x * gate, gate >= 0; a negative end takes the other end of gate."""
+    return x * torch.where(x < 0, gate.flip(0), gate)
+
+
+def inputs_of(W, b, h):
+    """Return the intervals (2, 10 n, m) of W (x, h) + b, h in (2, n, H), for all ten one-hot x."""
+    z = affine(W[:, 10:], b, h, rounding(W, b))
+    return (z.unsqueeze(2) + W[:, :10].T).flatten(1, 2)  # what x adds is a column of W
+
+
+def gates(model, h):
+    """Return g, i, f, o of (1)-(4), (2, 10 n, H), for h in (2, n, H); the gates may exceed 1."""
+    H = h.shape[2]
+    z = inputs_of(model.W, model.b, h)
+    sigm = (z[..., H:].sigmoid() + OUT * SLACK).clamp(min=0)
+    return tanh(z[..., :H]), *sigm.chunk(3, dim=2)
+
+
+def step(model, boxes):
+    """Return the 10 n boxes after a digit: for each of n boxes ten, in the order of the digits.
+
+    In float32, (5) becomes g i (1 + e) + c f (1 + e') with |e|, |e'| < 2.1 U, and (6) becomes
+    tanh(c) o (1 + e). The error grows with c, so no constant bounds it; it is counted as a change
+    of the gates, and the slack of i, f and o covers it.
+    """
+    if not isinstance(model, LSTM):
+        return tanh(inputs_of(torch.cat([model.Whx, model.Whh], dim=1), model.bh, boxes))
+    h, c = boxes.chunk(2, dim=2)
+    g, i, f, o = gates(model, h)
+    c = product(g, i) + product(c.repeat_interleave(10, dim=1), f) + OUT * TINY  # (5)
+    h = product(tanh(c), o)  # (6)
+    return torch.cat([h, c], dim=2)
+
+
+def lead(model, boxes, d):
+    """Return the least lead in the boxes: logit d minus the largest other logit; -inf for NaN."""
+    rest = [j for j in range(10) if j != d]
+    W, b = model.Wph[d] - model.Wph[rest], model.bp[d] - model.bp[rest]
+    error = rounding(model.Wph, model.bp)
+    low, _ = affine(W, b, boxes[..., : W.shape[1]], error[d] + error[rest])
+    return low.amin().nan_to_num(-torch.inf, neginf=-torch.inf).item()
+
+
+def hull(boxes, n=10):
+    """Return the smallest boxes (2, n, H) that contain boxes (2, k n, H): one for a last digit."""
+    low, high = boxes.unflatten(1, (-1, n))  # (k, n, H)
+    return torch.stack([low.amin(dim=0), high.amax(dim=0)])
+
+
+def inside(small, large):
+    """Return whether all of small lies in large. There is no tolerance, and NaN lies nowhere."""
+    return bool(((large[0] <= small[0]) & (small[1] <= large[1])).all())
+
+
+def cells_at_rest(model, h, c):
+    """Return intervals (2, 10, H) that c hardly leaves while h stays in its boxes (2, 10, H).
+
+    For fixed gates, c = g i + c f rests at g i / (1 - f), in infinity where f is 1. An interval
+    spans these points for all gates that are possible, the given c (2, 10, H), and a little more.
+    """
+    g, i, (f_least, f_most), _ = gates(model, h)
+    new = product(g, i)
+    f = torch.where(OUT * new > 0, f_most, f_least)  # an end beyond 0 moves out with f
+    rest = hull(torch.cat([new / (1 - f).clamp(min=0), c], dim=1), 1)
+    return (rest + OUT * 1e-3 * (1 + rest.abs())).expand_as(h)
+
+
+def closed_boxes(model, ten):
+    """Return ten boxes that contain `ten` and that no step leaves; None if none are found."""
+    H = model.Wph.shape[1]
+    wide, factor = ten.clone(), torch.full(ten.shape[2:], 1.5).double()
+    wide[..., :H] = 1.25 * ten[..., :H] - 0.25 * ten[..., :H].flip(0)  # 1.5 times as wide
+    factor[H:] = math.inf  # of c, if there is one
+    for _ in range(40):  # tries
+        boxes = wide.clone()
+        if isinstance(model, LSTM):
+            boxes[..., H:] = cells_at_rest(model, wide[..., :H], wide[..., H:])
+        after = hull(step(model, boxes))
+        if inside(ten, boxes) and inside(after, boxes):  # only this counts: the rest is a guess
+            return boxes
+        overshoot = OUT * (after - boxes)
+        wide = torch.where(overshoot > 0, wide + OUT * factor * overshoot, wide)
+    return None
+
+
+@torch.no_grad()
+def prove_digit(model, d):
+    """Return the least proved leads of the first digit d after 4, 5, ..., 12 digits, then for ever.
+
+    The last is -inf when no closed boxes are found. The theorem is proved for d if all are > 0.
+    """
+    model = copy.deepcopy(model).double()  # so that this program's own rounding is negligible
+    H = model.Wph.shape[1]
+    start = torch.zeros(2, 1, 2 * H if isinstance(model, LSTM) else H).double()
+    first = step(model, start)[:, d : d + 1]
+    four = step(model, step(model, step(model, first)))  # 1000 boxes: 4 digits are read
+    five = step(model, four)
+    leads, hulls = [lead(model, four, d), lead(model, five, d), math.inf], []
+    for boxes in five.split(100, dim=1):  # more leave the cache and take longer
+        six = step(model, boxes)
+        leads[2] = min(leads[2], lead(model, six, d))
+        hulls.append(hull(six))
+
+    ten = hull(torch.cat(hulls, dim=1))
+    for _ in range(6):
+        ten = hull(step(model, ten))
+        leads.append(lead(model, ten, d))
+    boxes = closed_boxes(model, ten)
+    leads.append(-math.inf if boxes is None else lead(model, boxes, d))
+    return leads
+
+
+def prove(job):
+    """Try to prove the theorem for a job (path, its network); return its row of the table."""
+    path, model = job
+    leads = [min(prove_digit(model, d)) for d in range(10)]
+    missing = [str(d) for d in range(10) if leads[d] <= 0]
+    row = {"weights": path.name, "proved": f"{10 - len(missing)} of 10"}
+    row["not proved for"] = " ".join(missing) or "-"
+    row["least lead"] = "-" if missing else f"{math.floor(100 * min(leads)) / 100:.2f}"
+    return row
+
+
+def reads_one_hot(weights):
+    """Return the network of these weights; raise ValueError if it does not read one-hot digits."""
+    return from_weights(weights, input_dims=(10,))
+
+
+def main():
+    """Train, if asked to; prove the theorem for each network, and exit with 1 if one fails."""
+    parser, count = make_parser(__doc__, HERE / "studies" / "run" / "proof"), number(int, 1)
+    files = [HERE / "palindrome_rnn.pth", HERE / "palindrome_lstm.pth"]
+    which = parser.add_mutually_exclusive_group()
+    text = "files of the networks; without, the two committed ones"
+    which.add_argument("--weights", nargs="+", type=Path, default=files, help=text)
+    text = "train an RNN and an LSTM, and prove the theorem for them"
+    which.add_argument("--train", action="store_true", help=text)
+    parser.add_argument("--seed", type=number(int, 0), default=1, help="first seed of --train")
+    parser.add_argument("--seeds", type=count, default=1, help="how many: seed, seed + 1, ...")
+    parser.add_argument("--jobs", type=count, default=os.cpu_count(), help="networks at a time")
+    args = parser.parse_args()
+    begin(args)
+    if args.train:
+        seeds = range(args.seed, args.seed + args.seeds)
+        jobs = [(training, seed) for training in TRAININGS for seed in seeds]
+        args.weights = [args.out_dir / f"{t.network}-seed{seed}.pth" for t, seed in jobs]
+        models = run_jobs(train_network, jobs, args.jobs)
+        for path, model in zip(args.weights, models, strict=True):
+            save_state(path, model.state_dict())
+    try:
+        jobs = [(path, load(path, reads_one_hot)) for path in args.weights]
+    except SystemExit as error:
+        parser.exit(2, f"{error}\n")
+    rows = [*run_jobs(prove, jobs, args.jobs)]
+    save_table(args.out_dir / "proof.csv", rows)
+    if any(row["not proved for"] != "-" for row in rows):
+        parser.exit(1)
+    print("All is proved: the last digit of every palindrome of every T >= 5 is predicted right.")
+
+
+if __name__ == "__main__":
+    main()
