@@ -33,11 +33,9 @@ class Formatter(argparse.RawDescriptionHelpFormatter):
             return action.help
         if "%(default)" in action.help:  # BooleanOptionalAction adds it before Python 3.13
             return action.help
-        if isinstance(default, Path):
-            default = default.relative_to(HERE).as_posix()
-        elif isinstance(default, list):
-            default = " ".join(map(str, default))
-        return f"{action.help} (default: {default})"
+        values = default if isinstance(default, list) else [default]
+        shown = [v.relative_to(HERE).as_posix() if isinstance(v, Path) else str(v) for v in values]
+        return f"{action.help} (default: {' '.join(shown)})"
 
 
 def make_parser(doc, out_dir=HERE / "run"):

@@ -96,9 +96,9 @@ def parse_args(argv=None):
     text = "numbers for a digit: 10 is one-hot"
     parser.add_argument("--input_dim", type=int, choices=(1, 10), default=10, help=text)
     parser.add_argument("--num_hidden", type=number(int, 1, 9999), default=128, help="hidden units")
-    text = "start of the LSTM: bf = log U(1, max_lag), so that its cells forget slowly"
-    parser.add_argument("--max_lag", type=number(int, 1, 10**6), default=100, help=text)
-    text = "start of the LSTM: this bias, in the place of --max_lag"
+    text = "start of the LSTM: bf = log U(1, max_lag), to forget slowly; 100 if there is no --bf"
+    parser.add_argument("--max_lag", type=number(int, 1, 10**6), help=text)
+    text = "start of the LSTM: this bias of its forget gates"
     parser.add_argument("--bf", type=number(float, -99, 99), help=text)
     text = "start of the RNN's recurrent matrix, Whh"
     parser.add_argument("--rnn_start", choices=STARTS, default="uniform", help=text)
@@ -128,9 +128,12 @@ def parse_args(argv=None):
 
 def fresh_network(name, seed, args):
     """Return the network of this name, "lstm" or "rnn", before its training with the flags args."""
-    start = {"start": args.rnn_start}
-    if name == "lstm":
-        start = {"max_lag": args.max_lag} if args.bf is None else {"bf": args.bf}
+    if name == "rnn":
+        start = {"start": args.rnn_start}
+    elif args.bf is None or args.max_lag is not None:
+        start = {"max_lag": args.max_lag or 100}
+    else:
+        start = {"bf": args.bf}
     return make_network(name, seed, args.input_dim, args.num_hidden, **start)
 
 

@@ -200,8 +200,8 @@ def draw_losses(losses, quality):
         epochs, values = [row["epoch"] for row in losses], [row[column] for row in losses]
         above.plot(epochs, values, ".-", label=network)
     above.axhline(math.log(4), color="C0", ls=":", label="discriminator that guesses")
-    above.set(ylim=(0, None), ylabel="loss")
-    above.legend()
+    above.set(ylim=(0, 1.6), ylabel="loss")
+    above.legend(loc="lower right")
     epochs = [row["epoch"] for row in quality]
     below.plot(epochs, [row["frechet_distance"] for row in quality], "k.-")
     below.set(yscale="log", xlabel="epoch", ylabel="Fréchet distance")

@@ -17,18 +17,18 @@ RESULTS = HERE / "studies" / "results"
 def read_rows(path, settings):
     """Return {job: rows} of a file, but for jobs that are made with other settings today."""
     jobs = {}
-    for n, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    for n, line in enumerate(lines, start=1):
         try:
             entry = json.loads(line)
             experiment, seed, made_with = entry["experiment"], entry["seed"], entry["settings"]
             first = {"experiment": experiment, "seed": seed}
             values = zip(*entry["columns"].values(), strict=True)
             rows = [first | dict(zip(entry["columns"], row, strict=True)) for row in values]
-        except (LookupError, TypeError, ValueError):
+            if experiment in settings and made_with == repr(settings[experiment]):
+                jobs[experiment, seed] = rows
+        except (AttributeError, LookupError, TypeError, ValueError):
             print(f"{path}: line {n} is damaged and left out", file=sys.stderr)
-            continue
-        if experiment in settings and made_with == repr(settings[experiment]):
-            jobs[experiment, seed] = rows
     return jobs
 
 
@@ -37,7 +37,8 @@ def add_rows(path, job, settings, rows):
     experiment, seed = job
     entry = {"experiment": experiment, "seed": seed, "settings": repr(settings[experiment])}
     entry["columns"] = {name: [row[name] for row in rows] for name in rows[0] if name not in entry}
-    torn = path.exists() and not path.read_bytes().endswith(b"\n")  # a run was killed here
+    end = path.read_bytes()[-1:] if path.exists() else b""
+    torn = end not in (b"", b"\n")  # a run was killed here
     with open(path, "a", encoding="utf-8", newline="\n") as file:
         file.write("\n" * torn + json.dumps(entry) + "\n")
 
@@ -54,7 +55,8 @@ def study(name, doc, settings, seeds, measure, show):
     parser.epilog = "\n  ".join(["names of experiments:", *settings])
     text = "experiments, see below; without, all"
     parser.add_argument("--only", metavar="NAME", choices=settings, nargs="+", help=text)
-    parser.add_argument("--seed", type=number(int, 0), help="first seed; without, the report's")
+    text = "first seed; without, the report's"
+    parser.add_argument("--seed", type=number(int, 0, 2**31), help=text)
     parser.add_argument("--seeds", type=count, help="how many; without, as many as in the report")
     text = "measure again what the report has"
     parser.add_argument("--again", action="store_true", help=text)

@@ -67,8 +67,9 @@ def test_a_clock_is_right_again_when_it_is_turned_back_by_as_many_digits(rows_of
 def test_other_clocks_are_told_from_it(rows_of):
     values = describe(rows_of(108, right_at=19))[0]["values"]
     assert (values["undone", "5 to 9", 21], values["one too many", "5 to 9", 21]) == (0, 1)
-    memories = [describe(rows_of(108, length=length))[0]["memory"] for length in (0.983, 0.979)]
-    assert memories == ["turns", "stands"], "only what lasts is a clock"
+    kinds = (108, 0.983), (108, 0.979), (3, 1.0)
+    memories = [describe(rows_of(angle, length=length))[0]["memory"] for angle, length in kinds]
+    assert memories == ["turns", "stands", "stands"], "a clock lasts, and turns by 5 degrees"
     values = describe(rows_of(108, low_angle=36))[0]["values"]
     assert values["undone", "5 to 9", 21] < 0.5, "who saw 0 to 4 knows nothing of 108 degrees"
     values = describe(rows_of(108, low_angle=360))[0]["values"]  # 0 to 4 are always right

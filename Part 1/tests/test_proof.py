@@ -83,12 +83,13 @@ def test_inside_has_no_tolerance_and_refuses_nan():
         assert not inside(torch.tensor([low, high], dtype=torch.float64), box)
 
 
-def latches():
+def latches(extra=0):
     """An LSTM made by hand: units 0 to 9 keep the first digit, and the logits show them.
 
-    Unit 10 turns on at the first step and then shuts the input gates of the others.
+    Unit 10 turns on at the first step and then shuts the input gates of the others; `extra` further
+    units do nothing yet.
     """
-    model = LSTM(10, 11, 10).requires_grad_(False)
+    model = LSTM(10, 11 + extra, 10).requires_grad_(False)
     for parameter in model.parameters():
         parameter.zero_()
     _, i, _, _ = model.W.chunk(4)
@@ -118,6 +119,49 @@ def test_no_sequence_has_a_lead_below_the_bound(network):
         least = (logits[:, d] - others).min().item()
         assert least >= bounds[n - 4]
         assert n > 5 or least > bounds[n - 4] - 0.1, "the bound is far too low"
+
+
+def counter(weight, g):
+    """A unit that counts sevens, up or down, and never forgets; the logit of 0 shows it."""
+    model = latches(1)
+    _, i, _, _ = model.W.chunk(4)
+    bg, bi, bf, _ = model.b.chunk(4)
+    i[11, 7], bi[11], bf[11], bg[11] = 20, -24.6, 20, g
+    model.Wph[0, 11] = math.copysign(weight, g)
+    return model
+
+
+@pytest.mark.parametrize("g", [20, -20])
+def test_a_network_that_errs_after_hundreds_of_sevens_is_refused_and_a_harmless_one_is_not(g):
+    model = counter(12, g)
+    sevens = torch.tensor([[3] + 299 * [7]])
+    for n, right in (40, True), (300, False):
+        logits, _ = model(torch.eye(10)[sevens[:, :n]])
+        assert (logits.argmax().item() == 3) == right
+    assert not is_proved(model, 3)
+    assert is_proved(counter(5, g), 3)
+
+
+def test_a_network_that_only_float32_makes_wrong_is_refused():
+    """In real arithmetic c of unit 0 rests at 1.02 for ever, since f = 1 - 2^-24 holds it there.
+
+    In float32 that f is 1, and c creeps: after 620,000 zeros the answer is wrong.
+    """
+    model = LSTM(10, 2, 10).requires_grad_(False)
+    for parameter in model.parameters():
+        parameter.zero_()
+    model.b[:] = 20
+    model.b[2], model.b[4] = 5, 16.6357
+    model.W[2, 11] = math.log(0.51 * 2**-23) - 5
+    model.Wph[1:, 0] = 100
+    model.bp[1:] = -100 * math.tanh(1.06)
+    zeros = torch.eye(10)[torch.zeros(1, 10_000, dtype=torch.int64)]
+    logits, (h, c) = model(zeros)
+    assert logits.argmax() == 0
+    c[0, 0] = 1.0594  # where it has crept to after 610,000
+    logits, _ = model(zeros, (h, c))
+    assert logits.argmax() != 0
+    assert not is_proved(model, 0)
 
 
 def test_only_closed_boxes_that_hold_what_was_reached_and_lead_prove_something(monkeypatch):

@@ -31,11 +31,11 @@ def trained(name, *flags, seed=0):
     [
         *("--input_length 8", "--input_dim 1", "--num_hidden 64", "--data_size 299"),
         *("--portion_train 0.7", "--train_steps 4", "--batch_size 127", "--learning_rate 0.003"),
-        *("--no-decay", "--max_norm 0.1", "--max_lag 50", "--bf 1", "--rnn_start identity"),
+        *("--no-decay", "--max_norm 0.1", "--max_lag 50", "--bf 0", "--rnn_start identity"),
     ],
 )
 def test_each_flag_changes_the_weights(flags):
-    of_one = {"--max_lag 50": "lstm", "--bf 1": "lstm", "--rnn_start identity": "rnn"}
+    of_one = {"--max_lag 50": "lstm", "--bf 0": "lstm", "--rnn_start identity": "rnn"}
     for name in "lstm", "rnn":
         (one, _), (other, _) = trained(name), trained(name, *flags.split())
         changed = not torch.equal(weights_of(one), weights_of(other))
@@ -49,6 +49,10 @@ def test_the_preset_is_the_flags_that_it_names_and_a_given_flag_wins():
     given = ["--input_dim", "10", "--bf", "2", "--learning_rate", "0.002", "--decay"]
     for words in preset + given, given + preset:  # some of the given ones are the defaults
         assert vars(parse(words)) == vars(parse(given)) | {"preset": "assignment"}
+    flags = [*THREE_STEPS, "--max_lag", "50", "--learning_rate", "0.002"]
+    forgets_slowly = train.fresh_network("lstm", 0, parse([*preset, *flags]))
+    expected = make_network("lstm", 0, input_dim=1, max_lag=50)
+    assert torch.equal(weights_of(forgets_slowly), weights_of(expected))
 
 
 def test_the_seed_decides_weights_palindromes_and_batches():
@@ -85,6 +89,14 @@ def test_the_loop_trains_as_a_textbook_does(decay):
         torch.nn.utils.clip_grad_norm_(plain.parameters(), 0.1)
         optimizer.step()
     torch.testing.assert_close(model.state_dict(), plain.state_dict())
+
+
+def test_training_solves_five_digits():
+    args = train.parse_args(["--train_steps", "100"])
+    for name in "lstm", "rnn":
+        _, curve = train.train_and_test(name, 5, 0, args)
+        assert (curve[-1]["step"], curve[-1]["accuracy"]) == (100, 1.0)
+        assert curve[0]["loss"] > 2.2 > 0.1 > curve[-1]["loss"]
 
 
 def test_the_curve_is_of_the_first_1000_unseen_and_its_last_point_of_all():

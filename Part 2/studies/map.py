@@ -143,24 +143,25 @@ def draw_plane(axes, plane, images):
 def draw_map(plane, images, sides, table):
     """Return a Figure of a plane, as draw_plane takes it, of sides.csv and of steepness.csv."""
     figure = Figure(figsize=(10, 9), layout="constrained")
-    figure.suptitle("Most unclear samples lie close to a border between two digits", fontsize=18)
+    title = "Unclear samples lie near borders, where images change fast"
+    figure.suptitle(title, fontsize=18)
     places = figure.subplot_mosaic("AA\nBC", height_ratios=[2, 1], width_ratios=[1.5, 1])
     draw_plane(places["A"], plane, images)
     for kind, color, shift in zip(KINDS, ("black", "silver", "gray"), (-0.3, 0, 0.3), strict=True):
         shares = [row[f"{kind}: between two digits, %"] for row in sides]
         places["B"].bar([n + shift for n in range(4)], shares, 0.3, color=color, label=kind)
-    places["B"].set(title="Samples between two digits, %", xlabel="r, the distance to both sides")
+    places["B"].set(title="Samples between two digits", xlabel="r, the distance to both sides")
     places["B"].set_xticks(range(4), DISTANCES)
-    places["B"].set_ylim(top=120)
+    places["B"].set(ylim=(0, 120), ylabel="%")
     places["B"].legend(loc="upper left", ncols=3, fontsize=10)
     places["C"].bar(range(1, 11), [row["unclear, %"] for row in table[:10]], color="black")
-    places["C"].set(title="Unclear samples, %", xlabel="tenth of the samples, from flat to steep")
+    places["C"].set(title="Unclear samples", xlabel="tenth of the samples, from flat to steep")
+    places["C"].set(ylabel="%")
     for axes in places["B"], places["C"]:
         for bars in axes.containers:
             axes.bar_label(bars, fmt="%.0f")
-        axes.set_yticks([])
         axes.grid(visible=False)
-        axes.spines[["top", "right", "left"]].set_visible(False)
+        axes.spines[["top", "right"]].set_visible(False)
     return figure
 
 

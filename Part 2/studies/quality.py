@@ -106,7 +106,7 @@ def draw_training(args):
         lines = csv.DictReader((RESULTS / f"{name}.csv").read_text().splitlines())
         tables.append([{key: float(text) for key, text in line.items()} for line in lines])
     figure = draw_losses(*tables)
-    figure.suptitle("The losses hardly move while the distance falls from 400 to 2", fontsize=15)
+    figure.suptitle("The losses change little while the distance falls from 400 to 2", fontsize=15)
     save_figure(args.out_dir / "losses.png", figure, tables)
 
 

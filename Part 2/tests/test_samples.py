@@ -120,8 +120,8 @@ def test_an_end_is_the_first_sample_of_which_the_judge_is_sure():
     z = latent.latent_points(interpolate.N_SAMPLES, 1, 3).flatten().tolist()
     assert ends[0].item() == next(value for value in z if value > 0.4596)
     assert ends[1].item() == next(value for value in z if value < -0.4596)
-    with pytest.raises(SystemExit, match="none of 1000 samples is surely a 1"):
-        interpolate.first_sure([1], Ramp(1, 1), lambda images: judge(images.abs()), 3)
+    ends = interpolate.first_sure([1], Ramp(1, 1), lambda images: judge(images.abs()), 3)
+    assert ends[1].abs() == min(abs(value) for value in z), "the surest, where none is sure"
 
 
 def test_even_steps_change_the_image_equally_on_the_same_line():
@@ -184,17 +184,13 @@ def test_moments_and_losses_show_committed_files(call, tmp_path, figures, monkey
     with pytest.raises(SystemExit, match="nogrids/ours: holds no sample grids"):  # and not later
         call("studies.quality", "--grids", "nogrids", "--out_dir", tmp_path)
     call("studies.quality", "--only", "losses", "moments", "--out_dir", tmp_path)
-    shown = {one.get_title(): one.images[0].get_array() for one in figures["moments.png"].axes}
-    grids = {"start": "ours/0", "half-way": "ours/93800", "end": "ours/187600"}
-    for title, grid in (grids | {"the template's end": "template/187600"}).items():
-        pixels = np.array(Image.open(RESULTS / "grids" / f"{grid}.png").convert("L"))
-        assert (shown[title] == pixels / 255).all(), title
-    above, below = figures["losses.png"].axes
-    losses, quality = (rows_of(RESULTS / f"{name}.csv") for name in ("losses", "quality"))
-    for line, column in zip(above.lines, ("d_loss", "g_loss"), strict=False):
-        assert [*line.get_ydata()] == [row[column] for row in losses]
-        assert line.get_label()[0] == column[0]  # discriminator, generator
-    assert [*below.lines[0].get_xdata()] == [row["epoch"] for row in quality]
+    (end,) = [one for one in figures["moments.png"].axes if one.get_title() == "end"]
+    pixels = np.array(Image.open(RESULTS / "grids" / "ours" / "187600.png").convert("L"))
+    assert (end.images[0].get_array() == pixels / 255).all()
+    lines = {line.get_label(): [*line.get_ydata()] for line in figures["losses.png"].axes[0].lines}
+    losses = rows_of(RESULTS / "losses.csv")
+    for label, column in ("discriminator", "d_loss"), ("generator", "g_loss"):
+        assert lines[label] == [row[column] for row in losses]
 
 
 def test_steepness_directions_and_sides_of_known_functions():
@@ -225,7 +221,7 @@ def test_tenths_and_equals_of_known_samples():
     assert table[10:] == [["all samples", 99, 5], ["real test images", "", 25]]
 
 
-def test_a_small_map_shows_its_rows_and_names_each_patch(tmp_path, monkeypatch):
+def test_a_small_map_is_of_samples_in_the_plane_of_their_ends(tmp_path, monkeypatch):
     figures = []
     monkeypatch.setattr(study_map, "N_SAMPLES", 500)
     monkeypatch.setattr(study_map, "save_figure", lambda *arguments: figures.append(arguments))
@@ -235,23 +231,12 @@ def test_a_small_map_shows_its_rows_and_names_each_patch(tmp_path, monkeypatch):
     sides, table = (rows_of(tmp_path / f"{name}.csv") for name in ("sides", "steepness"))
     assert sides + table == rows
     assert table[-1]["unclear, %"] == pytest.approx(1.1, abs=0.05)  # real test images
-    above, left, right = figure.axes
-    heights = [[bar.get_height() for bar in bars] for bars in left.containers + right.containers]
-    _, unclear, clear, fast = ([row[name] for row in sides] for name in sides[0])
-    assert heights == [unclear, clear, fast, [row["unclear, %"] for row in table[:10]]]
+    _, unclear, clear, _ = ([row[name] for row in sides] for name in sides[0])
     assert all(a > b for a, b in zip(unclear, clear, strict=True))
-    assert [bars.get_label() for bars in left.containers] == [*study_map.KINDS]
-    plane, _ = above.images
-    assert plane.origin == "lower"
+    plane, _ = figure.axes[0].images
     colors = torch.tensor(study_map.matplotlib.colormaps["tab10"].colors)
     pixels = torch.tensor(plane.get_array())
     torch.testing.assert_close(pixels[30, [20, 120]], colors[:2])  # at (0, 0) and (1, 0)
-    for label in above.texts:
-        x, y = label.get_position()
-        row, column = (y - study_map.YS).abs().argmin(), (x - study_map.XS).abs().argmin()
-        torch.testing.assert_close(pixels[row, column], colors[int(label.get_text())])
-    known = {tuple(color.tolist()) for color in pixels.flatten(0, 1).unique(dim=0)}
-    assert len(above.texts) == len(known - {(1.0, 1.0, 1.0)}), "a digit of each color"
 
 
 def test_the_committed_map_is_of_the_committed_tables_and_these_of_one_generator(figures, tmp_path):
