@@ -19,8 +19,8 @@ from tqdm import tqdm
 
 HERE = Path(__file__).resolve().parent
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#777777"  # Okabe and Ito: for the colour-blind, too
-# What torch.load raises for a missing, damaged or foreign file, and a network for foreign weights.
-UNREADABLE = OSError, EOFError, UnpicklingError, LookupError, RuntimeError, TypeError, ValueError
+# What torch.load raises for a damaged or foreign file, and a network for foreign weights.
+UNREADABLE = EOFError, UnpicklingError, LookupError, RuntimeError, TypeError, ValueError
 rcParams.update({"font.size": 12, "axes.grid": True, "grid.alpha": 0.3})
 
 
@@ -113,5 +113,7 @@ def load(path, build, device="cpu"):
     """Return build(content) of what torch.save wrote to path; exit where that does not work."""
     try:
         return build(torch.load(path, map_location=device, weights_only=True))
+    except OSError as error:
+        sys.exit(f"{path}: cannot be read ({error.strerror})")
     except UNREADABLE as error:
         sys.exit(f"{path}: does not hold what is needed here ({error!r:.200})")

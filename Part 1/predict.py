@@ -30,7 +30,9 @@ def predict(model, digits):
 
 def main():
     """Print the digits with the predicted one, and whether that makes a palindrome."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=Formatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=Formatter, allow_abbrev=False
+    )
     parser.add_argument("digits", help="the palindrome without its last digit: four digits or more")
     text = "file of weights that train.py or studies.proof saved"
     parser.add_argument("--weights", type=Path, default=COMMITTED, help=text)

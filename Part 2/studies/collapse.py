@@ -1,11 +1,13 @@
-"""Why does the course's template collapse? Its discriminator is made late, slow or small, alone.
+"""Why does the course's template collapse? Its discriminator answers to a generator that is gone.
 
-    python -m studies.collapse                                       the report's, in seconds
-    python -m studies.collapse --only "late 4" --seed 7 --seeds 1    one training, four minutes
+    python -m studies.collapse                                      the report's, in seconds
+    python -m studies.collapse --only "delay 5" --seed 7 --seeds 1  one training, four minutes
 
-Momentum (Adam's beta1 = 0.9) makes a gradient smoother than one batch's, and late: it is on average
-nine steps old. Here each is done alone, to the discriminator. The last trainings are those of our
-settings, with one or more at the template's value. All of them take a day of one core.
+Momentum (Adam's beta1 = 0.9) makes a gradient smoother than one batch's, and late. Here each is
+done alone, to the discriminator or to the generator. A *delay* is how many steps the generator has
+made since it drew the fakes for the discriminator's gradient: 1 in the template's order of updates,
+where the generator steps first. The last trainings are those of our settings, with one or more at
+the template's value. All of them take a day of one core.
 """
 
 import copy
@@ -28,26 +30,49 @@ COLLAPSED = 0.25  # the share of the commonest digit from which on a training is
 BATCH_SIZE = 64
 
 
+def step_late(adam, waiting, late):
+    """Step Adam along the gradients that its weights had `late` steps ago, if there are any."""
+    weights = adam.param_groups[0]["params"]
+    waiting.append([weight.grad for weight in weights])
+    if len(waiting) > late:
+        for weight, gradient in zip(weights, waiting.pop(0), strict=True):
+            weight.grad = gradient
+        adam.step()
+
+
 class Template:
     """The course's template with the usual losses, and what we change in it.
 
     b1_g, lr_g    beta1 and rate of the generator's Adam; b1_d, lr_d of the discriminator's
     units         the discriminator's units: 784-units-units/2-1
-    late          each gradient of the discriminator is applied this many of its steps later
-    smooth        its gradient is the mean over this many batches, for b1_d = 0
+    d_first       the discriminator steps before the generator, on the same fakes
+    late, late_g  each gradient of the discriminator, or generator, is applied so many steps later
+    mean          the discriminator's gradient is the mean over so many batches, for b1_d = 0
     d_steps       steps of the discriminator for each of the generator's
     """
 
     def __init__(
-        self, seed, b1_g=0.9, b1_d=0.9, lr_g=2e-4, lr_d=2e-4, units=512, late=0, smooth=1, d_steps=1
+        self,
+        seed,
+        b1_g=0.9,
+        b1_d=0.9,
+        lr_g=2e-4,
+        lr_d=2e-4,
+        units=512,
+        d_first=False,
+        late=0,
+        late_g=0,
+        mean=1,
+        d_steps=1,
     ):
         torch.manual_seed(seed)
         self.generator, self.discriminator = Generator(), Discriminator(units)
         self.adam_g = Adam(self.generator.parameters(), lr_g, (b1_g, 0.999), fused=True)
         self.adam_d = Adam(self.discriminator.parameters(), lr_d, (b1_d, 0.999), fused=True)
-        self.late, self.smooth, self.d_steps = late, smooth, d_steps
+        self.d_first, self.late, self.late_g = d_first, late, late_g
+        self.mean, self.d_steps = mean, d_steps
         self.rng = torch.Generator().manual_seed(seed)
-        self.waiting = []  # gradients of the discriminator, the oldest first
+        self.waiting_g, self.waiting_d = [], []  # gradients that are late, the oldest first
         self.steps = 0
 
     def batches(self, images):
@@ -60,31 +85,33 @@ class Template:
         return self.generator(torch.randn(n, 100, generator=self.rng))
 
     def train_step(self, real):
-        """Update the generator, then the discriminator, on real (B, 1, 28, 28) in [-1, 1].
-
-        Returns (4,): both losses, and the means of D over the real images and over the fakes.
-        """
+        """Update the generator, then the discriminator, on real (B, 1, 28, 28) in [-1, 1]."""
         fake = self.fakes(len(real))
+        # At first, Adam's second moments, by which the mean is divided, are of too few gradients.
+        smooth = self.mean > 1 and self.steps >= 10
+        others = self.further_images(self.mean - 1) if smooth else None  # as old as fake
+        if not self.d_first:
+            self.generator_step(fake)
+        self.discriminator_step(real, fake.detach(), others)
+        if self.d_first:
+            self.generator_step(fake)
+        for _ in range(self.d_steps - 1):
+            self.discriminator_step(*self.further_images(1))
+        self.steps += 1
+
+    def generator_step(self, fake):
+        """Step the generator along the gradient at these fakes, or that of late_g steps ago."""
         g_loss = generator_loss(self.discriminator(fake))
         self.adam_g.zero_grad()
         g_loss.backward(inputs=list(self.generator.parameters()))
-        self.adam_g.step()
-
-        d_loss, d_real, d_fake = self.discriminator_gradient(real, fake.detach())
-        self.discriminator_step()
-        for _ in range(self.d_steps - 1):
-            self.discriminator_gradient(*self.further_images(1))
-            self.discriminator_step()
-        self.steps += 1
-        return torch.stack([d_loss, g_loss, d_real, d_fake]).detach()
+        step_late(self.adam_g, self.waiting_g, self.late_g)
 
     def discriminator_gradient(self, real, fake):
-        """Compute the gradient of half the discriminator's loss; return loss and means of D."""
-        real_logits, fake_logits = self.discriminator(real), self.discriminator(fake)
-        d_loss = discriminator_loss(real_logits, fake_logits)
+        """Compute the gradient of half the discriminator's loss; return it, a tensor a weight."""
+        d_loss = discriminator_loss(self.discriminator(real), self.discriminator(fake))
         self.adam_d.zero_grad()
         (d_loss / 2).backward()
-        return d_loss, torch.sigmoid(real_logits).mean(), torch.sigmoid(fake_logits).mean()
+        return [weight.grad for weight in self.discriminator.parameters()]
 
     @torch.no_grad()
     def further_images(self, n_batches):
@@ -92,24 +119,19 @@ class Template:
         picks = torch.randint(len(self.images), (n_batches * BATCH_SIZE,), generator=self.rng)
         return self.images[picks], torch.cat([self.fakes(BATCH_SIZE) for _ in range(n_batches)])
 
-    def discriminator_step(self):
-        """Step Adam along the gradient just computed, or that of `late` steps ago, or the mean."""
-        weights = list(self.discriminator.parameters())
-        self.waiting.append([weight.grad for weight in weights])
-        if len(self.waiting) <= self.late:
+    def discriminator_step(self, real, fake, others=None):
+        """Step along the gradient at these images, that of `late` steps ago, or the mean."""
+        if others:
+            of_others = self.discriminator_gradient(*others)
+        of_one = self.discriminator_gradient(real, fake)
+        step_late(self.adam_d, self.waiting_d, self.late)
+        if not others:
             return
-        first = self.waiting.pop(0)
-        for weight, gradient in zip(weights, first, strict=True):
-            weight.grad = gradient
-        self.adam_d.step()
-        if self.smooth == 1 or self.steps < 10:  # before, a second moment is of too few gradients
-            return
-        # Adam has stepped along the first gradient. We go on to where the mean of all would have
-        # led, with the same second moments.
-        n, (group,) = self.smooth, self.adam_d.param_groups
-        self.discriminator_gradient(*self.further_images(n - 1))
-        for weight, one in zip(weights, first, strict=True):
-            mean = (one + (n - 1) * weight.grad) / n
+        # Adam has stepped along the gradient of one batch. We go on to where the mean of all would
+        # have led, with the same second moments: momentum, too, has those of single batches.
+        (group,) = self.adam_d.param_groups
+        for weight, one, rest in zip(group["params"], of_one, of_others, strict=True):
+            mean = (one + (self.mean - 1) * rest) / self.mean
             state = self.adam_d.state[weight]
             moment = state["exp_avg_sq"] / (1 - group["betas"][1] ** state["step"])
             weight.data -= group["lr"] * (mean - one) / (moment.sqrt() + group["eps"])
@@ -119,37 +141,27 @@ class Template:
         return copy.deepcopy(self.generator).eval()
 
 
-ZERO = {"b1_g": 0.0, "b1_d": 0.0}  # no momentum: neither late nor smooth
-FIVE = {"d_steps": 5}
-LATE, SLOW, SMALL = ZERO | {"late": 9}, ZERO | {"lr_d": 5e-5}, ZERO | {"units": 32}
+ZERO = {"b1_g": 0.0, "b1_d": 0.0}  # no momentum
+TEN = ZERO | {"late": 9}
 CHANGES = {  # {experiment: the arguments of Template}
-    "no momentum": ZERO,
-    "smooth": ZERO | {"smooth": 9},
-    "late 9": LATE,
-    "momentum": {"b1_g": 0.0},
-    "late 1": ZERO | {"late": 1},
-    "late 2": ZERO | {"late": 2},
-    "late 4": ZERO | {"late": 4},
-    "slow 1/2": ZERO | {"lr_d": 1e-4},
-    "slow 1/4": SLOW,
-    "slow 1/8": ZERO | {"lr_d": 2.5e-5},
-    "small 128": ZERO | {"units": 128},
-    "small 32": SMALL,
-    "five steps": ZERO | FIVE,
-    "momentum, five steps": {"b1_g": 0.0} | FIVE,
-    "late 9, five steps": LATE | FIVE,
-    "slow 1/4, five steps": SLOW | FIVE,
-    "small 32, five steps": SMALL | FIVE,
-    "late 9, five times the rate": LATE | {"lr_d": 1e-3},
-    "slow 1/4, five times the rate": ZERO | {"lr_d": 2.5e-4},
-    "small 32, five times the rate": SMALL | {"lr_d": 1e-3},
-    "late 9 and slow 1/4": LATE | {"lr_d": 5e-5},
-    "slow generator": ZERO | {"lr_g": 5e-5},
-    "late 9, slow generator": LATE | {"lr_g": 5e-5},
+    "delay 0": ZERO | {"d_first": True},
+    "delay 1": ZERO,
+    "delay 2": ZERO | {"late": 1},
+    "delay 3": ZERO | {"late": 2},
+    "delay 5": ZERO | {"late": 4},
+    "delay 10": TEN,
+    "mean of nine": ZERO | {"mean": 9},
     "momentum 0.5": {"b1_g": 0.0, "b1_d": 0.5},
+    "momentum": {"b1_g": 0.0},
+    "slow 1/4": ZERO | {"lr_d": 5e-5},
+    "small 32": ZERO | {"units": 32},
+    "delay 10, five steps": TEN | {"d_steps": 5},
+    "delay 10, slow 1/4": TEN | {"lr_d": 5e-5},
+    "delay 10, slow generator": TEN | {"lr_g": 5e-5},
+    "slow generator": ZERO | {"lr_g": 5e-5},
+    "late generator": ZERO | {"late_g": 9},
     "generator's momentum": {"b1_d": 0.0},
-    "generator's momentum, smooth": {"b1_d": 0.0, "smooth": 9},
-    "generator's momentum, late 9": {"b1_d": 0.0, "late": 9},
+    "generator's momentum, delay 10": {"b1_d": 0.0, "late": 9},
     "template": {},
 }
 OURS = {  # {experiment: flags of train.py}
@@ -160,12 +172,12 @@ OURS = {  # {experiment: flags of train.py}
     "ours, momentum": "--b1 0.9",
     "ours, no R1": "--r1 0",
     "ours, no averaging": "--ema 0",
-    "ours, all six": "--fakes 64 --lr 0.0002 --lr_d 0.0002 --b1 0.9 --r1 0 --ema 0",
+    "ours, all six": "--preset template",
     "64 fakes, 200 epochs": "--fakes 64",
     "64 fakes, no R1, 200 epochs": "--fakes 64 --r1 0",
 }
 LONG = ("64 fakes, 200 epochs", "64 fakes, no R1, 200 epochs")
-EPOCHS = dict.fromkeys(("no momentum", "late 9", "momentum"), 50)
+EPOCHS = dict.fromkeys(("delay 1", "delay 10", "momentum"), 50)
 EPOCHS |= dict.fromkeys(("template", "ours", *LONG), 200)
 SETTINGS = {name: (what, EPOCHS.get(name, 10)) for name, what in (CHANGES | OURS).items()}
 SEEDS = dict.fromkeys(SETTINGS, range(3)) | dict.fromkeys(LONG, range(1))
@@ -211,9 +223,9 @@ def early_distances(rows):
     return [statistics.mean(row["frechet_distance"] for row in own) for own in early]
 
 
-def last_collapsed(own):
-    """Return the last epoch at which a training, its rows, was collapsed; 0 if it never was."""
-    return max((row["epoch"] for row in own if row["commonest_digit"] >= COLLAPSED), default=0)
+def is_collapsed(row):
+    """Return whether the training of a row is collapsed after its epoch."""
+    return row["commonest_digit"] >= COLLAPSED
 
 
 def collapse_table(rows):
@@ -222,14 +234,17 @@ def collapse_table(rows):
     for (experiment,), some in grouped(rows, "experiment").items():
         if experiment in OURS:
             continue
-        seeds, n_epochs = grouped(some, "seed").values(), some[-1]["epoch"]
-        ends = [row["commonest_digit"] >= COLLAPSED for row in some if row["epoch"] == 10]
-        line = {"training": experiment}
+        seeds = grouped(some, "seed").values()
+        early = [sum(is_collapsed(row) for row in own[:10]) for own in seeds]
+        ends = [is_collapsed(own[9]) for own in seeds]
+        line = {"training": experiment, "seeds": len(seeds)}
         line["distance, epochs 6 to 10"] = range_of(early_distances(some))
+        line["collapsed epochs of the first ten"] = range_of(early)
         line["collapsed at epoch 10"] = f"{sum(ends)} of {len(ends)}"
-        line["last collapsed epoch"] = f"{range_of([*map(last_collapsed, seeds)])} of {n_epochs}"
+        line["epochs"] = some[-1]["epoch"]
         line["last distance"] = range_of([own[-1]["frechet_distance"] for own in seeds])
-        lines.append(line)
+        shares = [100 * own[-1]["commonest_digit"] for own in seeds]
+        lines.append(line | {"last share of the commonest digit, %": range_of(shares)})
     return lines
 
 
@@ -252,7 +267,7 @@ def settings_table(rows):
         if experiment in CHANGES:
             continue
         line = {"training": experiment, "seeds": len(grouped(some, "seed"))}
-        for epoch in 10, 200:
+        for epoch in 10, EPOCHS["ours"]:
             at = [row for row in some if row["epoch"] == epoch]
             line[f"distance after {epoch}"] = range_of([row["frechet_distance"] for row in at], 1)
             for name, column in ("clear", "confident"), ("commonest digit", "commonest_digit"):
@@ -263,53 +278,37 @@ def settings_table(rows):
 
 
 PAIRS = {  # {discriminator: its trainings without and with momentum in the generator}
-    "no momentum": ("no momentum", "generator's momentum"),
-    "mean of nine batches": ("smooth", "generator's momentum, smooth"),
-    "nine steps late": ("late 9", "generator's momentum, late 9"),
+    "one batch": ("delay 1", "generator's momentum"),
+    "nine steps later": ("delay 10", "generator's momentum, delay 10"),
     "momentum": ("momentum", "template"),
 }
-PANELS = {  # of collapse.png: {title: {tick of the x axis: experiment}}
-    "late: steps": {"0": "no momentum", "1": "late 1", "2": "late 2", "4": "late 4", "9": "late 9"},
-    "slow: rate": {"1": "no momentum", "1/2": "slow 1/2", "1/4": "slow 1/4", "1/8": "slow 1/8"},
-    "small: units": {"512": "no momentum", "128": "small 128", "32": "small 32"},
-}
+DOSES = {f"delay {steps}": steps for steps in (0, 1, 2, 3, 5, 10)}
+OTHERS = {"momentum": 12.5, "late generator": 15, "generator's momentum": 17.5}
+DRAWN = DOSES | OTHERS  # {experiment: its place on the x axis of delay.png}
+LABELS = [*DOSES.values(), "discriminator's\nmomentum", "late\ngenerator", "generator's\nmomentum"]
 
 
-def draw_training(axes, x, rows):
-    """Draw a dot for each seed: its distance, filled where it is collapsed at epoch 10."""
-    for own in grouped(rows, "seed").values():
-        (end,) = [row["commonest_digit"] for row in own if row["epoch"] == 10]
-        color, face = (ORANGE, ORANGE) if end >= COLLAPSED else (BLUE, "white")
-        axes.plot(x, early_distances(own), "o", ms=10, mfc=face, mec=color, mew=2)
-
-
-def collapse_figure(rows):
-    """Return a Figure: the distance with a discriminator that is ever later, slower or smaller.
-
-    Arrows lead to the same training with five steps of the discriminator: late, slow and small.
-    """
-    figure = Figure(figsize=(10.5, 4.4), layout="constrained")
-    figure.suptitle("Discriminator late, slow or small: the more, the worse", fontsize=16)
-    own = {experiment: some for (experiment,), some in grouped(rows, "experiment").items()}
-    grid = figure.subplots(1, 3, sharey=True)
-    for axes, (title, ticks) in zip(grid, PANELS.items(), strict=True):
-        means = [statistics.mean(early_distances(own[name])) for name in ticks.values()]
-        axes.plot(range(len(means)), means, color=GREY, lw=1)
-        for x, name in enumerate(ticks.values()):
-            draw_training(axes, x, own[name])
-            if mended := own.get(f"{name}, five steps"):
-                draw_training(axes, x, mended)
-                top = max(early_distances(mended))
-                arrow = {"arrowstyle": "-|>", "color": "black", "lw": 2}
-                axes.annotate("", (x, 1.15 * top), (x, 0.8 * means[x]), arrowprops=arrow)
-                axes.text(x - 0.15, top, "five steps", ha="right", va="center")
-        axes.set(title=title, yscale="log", xlim=(-0.4, len(ticks) - 0.6))
-        axes.set_xticks(range(len(ticks)), ticks)
-        axes.yaxis.set_major_formatter("{x:g}")
-    grid[0].set_ylabel("Fréchet distance, epochs 6 to 10")
-    grid[0].plot([], [], "o", ms=10, color=ORANGE, label="collapsed at epoch 10")
-    grid[0].plot([], [], "o", ms=10, mfc="white", mec=BLUE, mew=2, label="not collapsed")
-    figure.legend(loc="outside lower center", ncols=2)
+def delay_figure(rows):
+    """Return a Figure: the distance of each seed over the delay, and beside it with OTHERS."""
+    figure = Figure(figsize=(9.5, 4.8), layout="constrained")
+    axes = figure.subplots()
+    means = {}
+    for (experiment,), some in grouped(rows, "experiment").items():
+        distances = early_distances(some)
+        means[experiment] = statistics.mean(distances)
+        for own, distance in zip(grouped(some, "seed").values(), distances, strict=True):
+            color, face = (ORANGE, ORANGE) if is_collapsed(own[9]) else (BLUE, "white")
+            axes.plot(DRAWN[experiment], distance, "o", ms=10, mfc=face, mec=color, mew=2)
+    axes.plot([*DOSES.values()], [means[name] for name in DOSES], color=GREY, lw=1)
+    axes.axvline(11, color=GREY, lw=1, ls=":")
+    axes.set_xticks([*DRAWN.values()], LABELS)
+    axes.set(yscale="log", ylabel="Fréchet distance, epochs 6 to 10")
+    axes.set_xlabel("delay in steps (1: the template's own order)", loc="left")
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.set_title("The later the discriminator answers, the worse the samples", fontsize=16)
+    axes.plot([], [], "o", ms=10, color=ORANGE, label="collapsed at epoch 10")
+    axes.plot([], [], "o", ms=10, mfc="white", mec=BLUE, mew=2, label="not collapsed")
+    axes.legend(loc="upper left")
     return figure
 
 
@@ -322,8 +321,9 @@ def show(rows, out_dir):
     for name, table in tables.items():
         if table:
             save_table(out_dir / f"{name}.csv", table)
-    if {name for ticks in PANELS.values() for name in ticks.values()} <= shown:
-        save_figure(out_dir / "collapse.png", collapse_figure(rows), rows)
+    if shown >= {*DRAWN}:
+        drawn = [row for row in rows if row["experiment"] in DRAWN]
+        save_figure(out_dir / "delay.png", delay_figure(drawn), drawn)
 
 
 if __name__ == "__main__":

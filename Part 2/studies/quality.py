@@ -20,7 +20,8 @@ from torchvision.utils import make_grid
 from tqdm import trange
 
 from common import HERE, begin, make_parser, number, save_figure, save_table
-from latent import COMMITTED, draw_samples, load_generator
+from judge import load_judge
+from latent import COMMITTED, draw_samples, in_batches, load_generator
 from metrics import Comparison, compare_with_mnist, nearest
 from mnist import load_mnist
 from studies.runner import RESULTS
@@ -72,6 +73,17 @@ def evaluate(args):
     save_table(args.out_dir / "evaluation.csv", table)
 
 
+def count_digits(args):
+    """Save digits.csv: the share of each digit among the training images and among samples."""
+    samples = draw_samples(load_generator(args.generator), N_SAMPLES, args.seed)
+    read = in_batches(load_judge(), samples).argmax(1)
+    table = []
+    for name, digits in ("training images", load_mnist()[1]), ("samples", read):
+        shares = 100 * digits.bincount(minlength=10) / len(digits)
+        table.append({"images": name} | {f"{d}, %": f"{x:.1f}" for d, x in enumerate(shares)})
+    save_table(args.out_dir / "digits.csv", table)
+
+
 def read_grids(folder):
     """Return the first, the middle and the last grid (H, W), in 0..1, of a training's images."""
     paths = sorted(folder.glob("[0-9]*.png"), key=lambda path: int(path.stem))
@@ -113,7 +125,8 @@ def draw_training(args):
 def main():
     """Draw, and measure."""
     parser = make_parser(__doc__, HERE / "studies" / "run" / "quality")
-    parts = {"moments": draw_moments, "losses": draw_training, "evaluation": evaluate}
+    parts = {"moments": draw_moments, "losses": draw_training, "digits": count_digits}
+    parts["evaluation"] = evaluate  # what is slow comes last
     parser.add_argument("--only", choices=parts, nargs="+", default=[*parts], help="what to make")
     parser.add_argument("--generator", type=Path, default=COMMITTED, help="weights file")
     text = "folder of the folders ours and template, of grids <batch>.png"
@@ -121,7 +134,7 @@ def main():
     parser.add_argument("--seed", type=number(int, 0, 2**31), default=NOISE_SEED, help="of noise")
     args = parser.parse_args()
     begin(args)
-    for name, part in parts.items():  # what is slow comes last
+    for name, part in parts.items():
         if name in args.only:
             part(args)
     print(f"what was made is in {args.out_dir}")

@@ -1,4 +1,6 @@
-"""Tests of studies/collapse.py: each change is what its name says."""
+"""Tests of studies/collapse.py and circles.py: each change is what its name says."""
+
+import math
 
 import pytest
 import torch
@@ -10,7 +12,7 @@ from gan import Discriminator, Generator
 from judge import load_judge
 from metrics import Comparison
 from mnist import load_mnist
-from studies import collapse
+from studies import circles, collapse
 from studies.collapse import CHANGES, EPOCHS, OURS, SEEDS, SETTINGS, Template
 from studies.runner import RESULTS, read_rows
 
@@ -24,12 +26,13 @@ def new_training(**changes):
     return training
 
 
-def weights_of(training):
-    return torch.cat([w.detach().flatten() for w in training.discriminator.parameters()])
+def weights_of(network):
+    return torch.cat([w.detach().flatten() for w in network.parameters()])
 
 
 @pytest.mark.parametrize(
-    ("changes", "betas"), [({}, (0.9, 0.9)), (CHANGES["momentum"], (0.0, 0.9))]
+    ("changes", "betas"),
+    [({}, (0.9, 0.9)), (CHANGES["momentum"], (0.0, 0.9)), (CHANGES["delay 0"], (0.0, 0.0))],
 )
 def test_the_template_trains_as_a_textbook_does(changes, betas):
     training = Template(3, **changes)
@@ -46,19 +49,25 @@ def test_the_template_trains_as_a_textbook_does(changes, betas):
         probabilities = torch.sigmoid(discriminator(images))
         return torch.nn.BCELoss()(probabilities, torch.full((len(images), 1), target))
 
-    for real in IMAGES[:96].split(64):
-        fake = generator(torch.randn(len(real), 100, generator=rng))
+    def step_generator():
         adam_g.zero_grad()
         bce(fake, 1.0).backward()
         adam_g.step()
+
+    d_first = changes.get("d_first", False)
+    for real in IMAGES[:96].split(64):
+        fake = generator(torch.randn(len(real), 100, generator=rng))
+        if not d_first:
+            step_generator()
         adam_d.zero_grad()
         ((bce(real, 1.0) + bce(fake.detach(), 0.0)) / 2).backward()
         adam_d.step()
+        if d_first:
+            step_generator()
         training.train_step(real)
     for one, other in (generator, training.generator), (discriminator, training.discriminator):
-        a, b = (torch.cat([w.flatten() for w in network.parameters()]) for network in (one, other))
         # Some differ: before BatchNorm, the gradient of a bias is nothing but rounding.
-        assert ((a - b).abs() > 2e-5).double().mean() < 0.01
+        assert ((weights_of(one) - weights_of(other)).abs() > 2e-5).double().mean() < 0.01
 
 
 def test_rates_units_and_the_seed_arrive():
@@ -77,55 +86,43 @@ def test_our_settings_are_trained_on_the_cpu_where_there_is_a_gpu(monkeypatch):
     assert collapse.start("ours, no R1", 0).args.device == "cpu"
 
 
-def test_late_applies_the_gradient_of_some_steps_ago():
+@pytest.mark.parametrize(("name", "late"), [("discriminator", "late"), ("generator", "late_g")])
+def test_late_applies_the_gradient_of_some_steps_ago(name, late):
     first, *others = IMAGES[:320].split(64)
-    plain, late = new_training(), new_training(late=3)
-    start = weights_of(late)
+    plain, training = new_training(), new_training(**{late: 3})
+    network = getattr(training, name)
+    start = weights_of(network)
     plain.train_step(first)
     for real in first, *others[:2]:
-        late.train_step(real)
-        assert torch.equal(weights_of(late), start)
-    late.train_step(others[2])
-    assert torch.equal(weights_of(late), weights_of(plain)), "not the first step's gradient"
+        training.train_step(real)
+        assert torch.equal(weights_of(network), start)
+    training.train_step(others[2])
+    moved = weights_of(getattr(plain, name))
+    assert torch.equal(weights_of(network), moved), "not the first step's gradient"
 
 
-def test_smooth_steps_along_the_mean_and_not_before_the_moments_are_of_ten_gradients(monkeypatch):
-    plain, smooth = new_training(), new_training(smooth=9)
+def test_the_mean_is_of_nine_batches_at_the_same_weights_and_generator():
+    mean, plain = new_training(mean=9), new_training()
     for real in IMAGES.split(64):
+        mean.train_step(real)
         plain.train_step(real)
-        smooth.train_step(real)
-    assert torch.equal(weights_of(plain), weights_of(smooth)), "ten steps along one gradient"
-    start = weights_of(plain)
-    seen = []
-
-    def opposite(training, n_batches):
-        seen.append(n_batches)
-        return torch.zeros(1), torch.zeros(1)
-
-    gradient = Template.discriminator_gradient
-
-    def look(training, real, fake):
-        if len(real) > 1:
-            return gradient(training, real, fake)
-        for weight in training.discriminator.parameters():
-            weight.grad = -weight.grad
-        return None
-
-    monkeypatch.setattr(Template, "further_images", opposite)
-    monkeypatch.setattr(Template, "discriminator_gradient", look)
-    plain.train_step(real)
-    smooth.train_step(real)  # the mean of one gradient and eight that are its opposite
-    steps = [weights_of(training) - start for training in (smooth, plain)]
-    assert seen == [8]
-    torch.testing.assert_close(steps[0], -7 / 9 * steps[1], atol=1e-6, rtol=0)
-
-
-def test_no_weight_of_smooth_moves_by_many_rates_in_a_step():
-    smooth = new_training(smooth=9)
-    for real in IMAGES.repeat(2, 1, 1, 1).split(64):
-        before = weights_of(smooth)
-        smooth.train_step(real)
-        assert (weights_of(smooth) - before).abs().max() < 40 * 2e-4
+    start = weights_of(plain.discriminator)
+    assert torch.equal(weights_of(mean.discriminator), start), "ten steps along one gradient"
+    # The textbook: the gradients of nine batches, with fakes of the generator before its step.
+    real, rng = IMAGES[:64], mean.rng.clone_state()
+    plain.rng = rng
+    fake = plain.fakes(64)
+    others, other_fakes = plain.further_images(8)
+    pairs = [(real, fake.detach()), *zip(others.split(64), other_fakes.split(64), strict=True)]
+    gradients = [plain.discriminator_gradient(*pair) for pair in pairs]
+    seconds = [plain.adam_d.state[w]["exp_avg_sq"] for w in plain.discriminator.parameters()]
+    expected = []
+    for second, *own in zip(seconds, *gradients, strict=True):
+        moment = (0.999 * second + 0.001 * own[0].square()) / (1 - 0.999**11)
+        expected.append((2e-4 * torch.stack(own).mean(0) / (moment.sqrt() + 1e-8)).flatten())
+    mean.train_step(real)
+    moved = start - weights_of(mean.discriminator)
+    torch.testing.assert_close(moved, torch.cat(expected), atol=2e-6, rtol=1e-2)
 
 
 def test_further_steps_see_other_images_and_fakes_of_today(monkeypatch):
@@ -148,7 +145,7 @@ def test_further_steps_see_other_images_and_fakes_of_today(monkeypatch):
     assert len({image.sum().item() for image in fake}) == 128, "one batch of fakes, twice"
 
 
-@pytest.mark.parametrize("experiment", ["late 9", "ours, momentum"])
+@pytest.mark.parametrize("experiment", ["delay 10", "ours, momentum"])
 def test_a_row_is_that_of_a_training_with_its_own_change(monkeypatch, experiment):
     labels_read_by = Comparison(load_judge(), IMAGES)
     monkeypatch.setattr(collapse, "compare_with_mnist", lambda: labels_read_by)
@@ -180,30 +177,16 @@ def rows_of(experiment, seed, distances, shares):
     return [
         {"experiment": experiment, "seed": seed, "epoch": epoch, "frechet_distance": distance}
         | {"confident": 0.3, "commonest_digit": share}
-        for epoch, distance, share in zip((5, 6, 10), distances, shares, strict=True)
+        for epoch, (distance, share) in enumerate(zip(distances, shares, strict=True), start=1)
     ]
 
 
-def test_the_table_and_the_figure_show_what_the_rows_say():
-    rows = rows_of("late 9", 0, (9, 10, 20), (1, 0.25, 0.2499))
-    rows += rows_of("late 9", 1, (9, 100, 300), (1, 1, 0.25))
+def test_the_table_shows_what_the_rows_say():
+    rows = rows_of("delay 10", 0, [9] * 5 + [10] * 4 + [20], [1, *[0.2499] * 9])
+    rows += rows_of("delay 10", 1, [9] * 5 + [100] * 4 + [300], [1] * 9 + [0.25])
     (line,) = collapse.collapse_table(rows)
-    expected = ["late 9", "15 to 200", "1 of 2", "6 to 10 of 10", "20 to 300"]
+    expected = ["delay 10", 2, "12 to 140", "1 to 10", "1 of 2", 10, "20 to 300", "25"]
     assert [*line.values()] == expected
-    rows = [
-        row
-        for n, ticks in enumerate(collapse.PANELS.values())
-        for m, name in enumerate(ticks.values())
-        for row in rows_of(name, 0, (1, 100 * n + m + 1, 100 * n + m + 1), (1, 1, m / 4))
-        if n == 0 or name != "no momentum"
-    ] + rows_of("late 9, five steps", 0, (1, 3.5, 3.5), (1, 1, 0))
-    for n, axes in enumerate(collapse.collapse_figure(rows).axes):
-        dots = [line for line in axes.lines if line.get_marker() == "o" and len(line.get_xdata())]
-        found = [(line.get_xdata()[0], line.get_ydata()[0]) for line in dots]
-        heights = [1, *(100 * n + m + 1 for m in range(1, [5, 4, 3][n]))]
-        assert found == [*enumerate(heights), *([(4, 3.5)] if n == 0 else [])]
-        filled = [line.get_markerfacecolor() != "white" for line in dots]
-        assert filled == [m > 0 for m in range(len(heights))] + [False] * (n == 0)
 
 
 def test_a_row_of_the_momentum_table_differs_in_the_generators_momentum_alone():
@@ -211,19 +194,64 @@ def test_a_row_of_the_momentum_table_differs_in_the_generators_momentum_alone():
     for one, other in collapse.PAIRS.values():
         assert template | CHANGES[one] | {"b1_g": 0.9} == template | CHANGES[other]
     names = [name for pair in collapse.PAIRS.values() for name in pair]
-    rows = [
-        row for n, name in enumerate(names) for row in rows_of(name, 0, (9, n, n), (1, 1, n / 9))
-    ]
+    rows = [row for n, name in enumerate(names) for row in rows_of(name, 0, [n] * 10, [n / 9] * 10)]
     lines = [[*line.values()] for line in collapse.momentum_table(rows)]
-    assert lines[1] == ["mean of nine batches", "2", "0 of 1", "3", "1 of 1"]
-    assert [line[1] for line in lines] == ["0", "2", "4", "6"]
+    assert lines[1] == ["nine steps later", "2", "0 of 1", "3", "1 of 1"]
+    assert [line[1] for line in lines] == ["0", "2", "4"]
 
 
-def test_tables_and_figure_come_out_of_the_committed_rows(call, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("study", "tables", "figure"),
+    [
+        ("collapse", ["collapse", "momentum", "settings"], "delay.png"),
+        ("circles", ["circles", "circles_toy"], "circles.png"),
+    ],
+)
+def test_tables_and_figure_come_out_of_the_committed_rows(
+    call, tmp_path, monkeypatch, study, tables, figure
+):
     monkeypatch.setattr("studies.runner.run_jobs", lambda function, jobs, n: map(pytest.fail, jobs))
-    call("studies.collapse", "--out_dir", tmp_path)
-    for table in "collapse", "momentum", "settings":
+    call(f"studies.{study}", "--out_dir", tmp_path)
+    for table in tables:
         made, known = (folder / f"{table}.csv" for folder in (tmp_path, RESULTS))
         assert made.read_bytes() == known.read_bytes()
-    made, shown = (Image.open(at / "collapse.png").text for at in (tmp_path, HERE.parent / "pics"))
+    made, shown = (Image.open(at / figure).text for at in (tmp_path, HERE.parent / "pics"))
     assert made["Rows"] == shown["Rows"]
+
+
+# circles.py
+
+
+def test_the_gan_of_two_numbers_follows_its_losses():
+    theta, psi = (torch.tensor(value, requires_grad=True) for value in (0.7, -0.4))
+    path = circles.two_numbers(delay=0, n_steps=5)
+    for step in range(5):  # the discriminator first, then the generator, by autograd
+        theta, psi = (path[step, k].clone().requires_grad_() for k in range(2))
+        d_loss = collapse.discriminator_loss(0 * psi, psi * theta)
+        (slope,) = torch.autograd.grad(d_loss, psi)
+        new_psi = (psi - 0.1 * slope).detach()
+        (slope,) = torch.autograd.grad(collapse.generator_loss(new_psi * theta), theta)
+        expected = torch.stack([theta - 0.1 * slope, new_psi])
+        torch.testing.assert_close(path[step + 1], expected.detach())
+    late = circles.two_numbers(delay=4)[-1000:, 0].abs().max().item()
+    assert late == pytest.approx(math.sqrt(2 * 0.1 * 4), rel=0.05), "the law of the circle"
+
+
+def test_a_push_that_leads_is_found():
+    angles = torch.arange(200) * math.tau / 40  # a turn in 40 records
+    images = torch.stack([angles.cos(), angles.sin()], dim=1)
+    pushes = torch.stack([(angles + math.tau / 4).cos(), (angles + math.tau / 4).sin()], dim=1)
+    found = {lag: circles.correlation(pushes, images, lag) for lag in range(-15, 16)}
+    assert max(found, key=found.get) == 10
+    assert found[10] == pytest.approx(1, abs=0.05)
+
+
+def test_looking_at_a_training_changes_no_step():
+    plain, looked_at = new_training(), new_training()
+    z = torch.randn(64, 100, generator=torch.Generator().manual_seed(1))
+    for real in IMAGES[:192].split(64):
+        plain.train_step(real)
+        looked_at.train_step(real)
+        circles.look(looked_at, z)
+    states = [t.generator.state_dict() | t.discriminator.state_dict() for t in (plain, looked_at)]
+    torch.testing.assert_close(*states, atol=0, rtol=0)
