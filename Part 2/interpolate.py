@@ -5,7 +5,7 @@
 
 The points of a row lie on a straight line: on the left in equal steps of z, on the right in steps
 that change the image equally. An end is the first sample, in the order of the noise, of which the
-judge is more than 99 % sure. It takes two seconds.
+judge is more than 99 % sure. It takes some seconds.
 """
 
 from pathlib import Path

@@ -29,6 +29,7 @@ SETTINGS = {  # {experiment: (flags of train.py, those that are in the table)}
     "T = 40": (BOTH_40, f"{LONG} --learning_rate 0.001"),
     "identity, T = 40": (RNN_40, f"{LONG} --rnn_start identity --learning_rate 0.0003"),
     "orthogonal, T = 40": (RNN_40, f"{LONG} --rnn_start orthogonal --learning_rate 0.0003"),
+    "assignment": ("", "--preset assignment"),
 }
 
 
@@ -78,4 +79,5 @@ def show(rows, out_dir):
 
 if __name__ == "__main__":
     seeds = dict.fromkeys(SETTINGS, range(300, 320)) | {"defaults": range(300, 340)}
+    seeds["assignment"] = range(300, 310)
     study("settings", __doc__, SETTINGS, seeds, measure, show)
