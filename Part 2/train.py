@@ -64,7 +64,7 @@ def parse_args(argv=None):
     devices = ["cuda", "cpu"] if torch.cuda.is_available() else ["cpu"]
     parser.add_argument("--device", choices=devices, default=devices[0], help="where to train")
     text = ", ".join(f"{flag}={value}" for flag, value in PRESETS["template"].items())
-    text = f"other defaults; template has {text}, but our loop"
+    text = f"other defaults; template has {text}; the loop stays ours"
     parser.add_argument("--preset", choices=PRESETS, help=text)
     parser.add_argument("--resume", action="store_true", help="continue the training in out_dir")
     args = parser.parse_args(argv)

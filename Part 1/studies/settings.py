@@ -1,11 +1,11 @@
 """What is each setting of train.py good for, and does the LSTM beat the fairest RNN?
 
-    python -m studies.settings                              the report's in seconds
-    python -m studies.settings --only identity --seed 400   twenty other seeds of one row
+    python -m studies.settings                                the report's, in seconds
+    python -m studies.settings --only identity --seed 400     twenty other seeds of one row
 
 An experiment is a list of flags of train.py. The rows have each point of each curve, accuracy.csv
-is the table, and accuracy.png shows the defaults. Rates were chosen with seeds below
-20; the table has seeds from 300 on.
+is the table, and accuracy.png shows the defaults. Rates were chosen with seeds below 20; the table
+has seeds from 300 on.
 """
 
 import statistics

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from common import BLUE, ORANGE, grouped, save_figure, save_table
 from latent import latent_points
 from mnist import load_mnist
-from studies.collapse import CHANGES, Template, range_of
+from studies.collapse import CHANGES, DOSES, Template, range_of
 from studies.runner import study
 
 N_STEPS, EVERY = 1500, 3
@@ -32,17 +32,8 @@ TOY = {  # {experiment: arguments of two_numbers}, the columns of circles.png
     "momentum": {"delay": 1, "momentum": 0.9},
 }
 TITLES = "no delay", "the template's order: one step", "ten steps", "discriminator's momentum"
-NAMES = (
-    "delay 0",
-    "delay 1",
-    "delay 2",
-    "delay 3",
-    "delay 5",
-    "delay 10",
-    "mean of nine",
-    "momentum",
-)
-NAMES += ("slow 1/4", "small 32", "late generator", "generator's momentum", "template")
+NAMES = (*DOSES, "mean of nine", "momentum", "slow 1/4", "small 32", "late generator")
+NAMES += ("generator's momentum", "template")
 SETTINGS = {name: (CHANGES[name], N_STEPS) for name in NAMES}
 
 
