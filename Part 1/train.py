@@ -5,7 +5,7 @@
 
 Into out_dir go accuracy.png and, for each length T, t<T>.csv and the weights of each network (those
 of the first seed). The first command takes a minute on two cores. With forty seeds, every LSTM is
-right on at least 99.99 % of unseen palindromes of T = 20, and the median RNN on 34.95 %.
+right on at least 99.98 % of unseen palindromes of T = 20, and the median RNN on 24.89 %.
 """
 
 import argparse
@@ -37,6 +37,7 @@ from rnn import STARTS
 
 PRESETS = {"assignment": {"input_dim": 1, "bf": 0.0, "learning_rate": 0.001, "decay": False}}
 CURVE_SIZE = 1000  # test palindromes used for the curve
+EARLY = 20  # steps after each of which it is measured: at T = 5, most is learnt in these
 SOLVED = 0.999  # the accuracy from which on a length counts as solved
 
 
@@ -114,7 +115,8 @@ def parse_args(argv=None):
     parser.add_argument("--decay", action=argparse.BooleanOptionalAction, default=True, help=text)
     text = "norm to which gradients are clipped"
     parser.add_argument("--max_norm", type=positive, default=10.0, help=text)
-    parser.add_argument("--eval_every", type=count, default=10, help="steps between measurements")
+    text = f"steps between measurements, from step {EARLY} on"
+    parser.add_argument("--eval_every", type=count, default=10, help=text)
     parser.add_argument("--seed", type=number(int, 0, 2**31), default=300, help="first seed")
     parser.add_argument("--seeds", type=count, default=3, help="how many: seed, seed + 1, ...")
     parser.add_argument("--jobs", type=count, default=os.cpu_count(), help="trainings at a time")
@@ -150,7 +152,7 @@ def train_and_test(name, T, seed, args):
 
     def watch(step, loss):
         last = step == args.train_steps
-        if last or step % args.eval_every == 0:
+        if last or step <= EARLY or step % args.eval_every == 0:
             share = accuracy(model, test_set, None if last else CURVE_SIZE)
             curve.append({"step": step, "accuracy": share, "loss": round(loss, 5)})
 

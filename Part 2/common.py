@@ -18,7 +18,7 @@ from matplotlib import rcParams
 from tqdm import tqdm
 
 HERE = Path(__file__).resolve().parent
-BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#777777"  # Okabe and Ito: for the colour-blind, too
+BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#777777"  # Okabe and Ito
 # What torch.load raises for a damaged or foreign file, and a network for foreign weights.
 UNREADABLE = EOFError, UnpicklingError, LookupError, RuntimeError, TypeError, ValueError
 rcParams.update({"font.size": 12, "axes.grid": True, "grid.alpha": 0.3})

@@ -155,13 +155,17 @@ class Training:
 
         self.optimizer_d.step()
         self.optimizer_g.step()
-        # The average begins as a copy. Its decay grows, so that early samples show what is learnt.
-        decay = min(args.ema, (1 + self.step) / (10 + self.step)) if self.step > 0 else 0
-        for name, weight in self.generator.named_parameters():
-            self.averaged.get_parameter(name).data.lerp_(weight.data, 1 - decay)
+        self.average_weights()
         self.step += 1
         d_real, d_fake = torch.sigmoid(real_logits).mean(), torch.sigmoid(fake_logits).mean()
         return torch.stack([d_loss, g_loss, d_real, d_fake]).detach()
+
+    def average_weights(self):
+        """Move the averaged weights towards the generator's."""
+        # The average begins as a copy. Its decay grows, so that early samples show what is learnt.
+        decay = min(self.args.ema, (1 + self.step) / (10 + self.step)) if self.step > 0 else 0
+        for name, weight in self.generator.named_parameters():
+            self.averaged.get_parameter(name).data.lerp_(weight.data, 1 - decay)
 
     def final_generator(self):
         """Return the generator that would be saved now: a copy in eval mode."""

@@ -10,6 +10,7 @@ from conftest import HERE
 from lstm import LSTM
 from networks import from_weights
 from rnn import VanillaRNN
+from studies import boxes as toy
 from studies import proof
 from studies.proof import inside, step
 from studies.runner import RESULTS
@@ -196,3 +197,14 @@ def test_the_least_lead_of_the_committed_networks_is_that_of_the_csv(name, d):
     least = math.floor(100 * min(proof.prove_digit(model, d))) / 100
     row = f"palindrome_{name}.pth,10 of 10,-,{least:.2f}\n"
     assert row in (RESULTS / "proof.csv").read_text()
+
+
+def test_what_is_in_a_box_of_the_toy_stays_in_it():
+    torch.manual_seed(0)
+    for low, high in toy.BOXES.values():
+        h = torch.linspace(low, high, 1001).double()
+        for _ in range(100):
+            h = torch.tanh(2 * h) + toy.INPUT * torch.empty_like(h).uniform_(-1, 1)
+            assert low <= h.min() <= h.max() <= high
+    assert all(toy.inside(toy.step(box), box) for box in toy.BOXES.values())
+    assert not toy.inside(toy.step((0.3, 1.1)), (0.3, 1.05))

@@ -9,7 +9,7 @@ from PIL import Image
 from conftest import HERE
 from studies import runner
 
-N_FILES = {"cells": 2, "gates": 2, "memory": 2, "settings": 2, "start": 3}  # tables and figures
+N_FILES = {"cells": 2, "gates": 2, "lengths": 3, "memory": 2, "settings": 2, "start": 5}
 
 
 @pytest.fixture(params=N_FILES)

@@ -31,7 +31,12 @@ TOY = {  # {experiment: arguments of two_numbers}, the columns of circles.png
     "delay 10": {"delay": 10},
     "momentum": {"delay": 1, "momentum": 0.9},
 }
-TITLES = "no delay", "the template's order: one step", "ten steps", "discriminator's momentum"
+TITLES = (
+    "no delay",
+    "delay: one step, as in\nthe template's order",
+    "delay: ten steps",
+    "discriminator's momentum,\nβ₁ = 0.9",
+)
 NAMES = (*DOSES, "mean of nine", "momentum", "slow 1/4", "small 32", "late generator")
 NAMES += ("generator's momentum", "template")
 SETTINGS = {name: (CHANGES[name], N_STEPS) for name in NAMES}
@@ -147,18 +152,21 @@ def toy_table():
 def circles_figure(rows):
     """Return a Figure: the paths of the GAN of two numbers, and of the mean sample of MNIST."""
     figure = Figure(figsize=(11, 5.9), layout="constrained")
-    figure.suptitle("The later the discriminator, the wider the circles", fontsize=17)
+    figure.suptitle(
+        "The later the discriminator answers, the more widely the networks circle", fontsize=17
+    )
     trainings = grouped(rows, "experiment")
     above, below = figure.subplots(2, 4, sharex="row", sharey="row")
     for n, (experiment, arguments) in enumerate(TOY.items()):
         color = BLUE if n < 2 else ORANGE
-        path = two_numbers(**arguments, n_steps=600)
+        path = two_numbers(**arguments, n_steps=1500)
         (own, *_) = grouped(trainings[experiment,], "seed").values()  # the first seed
         x, y = ([*values_of(own, what).values()] for what in "xy")
         for axes, (xs, ys) in (above[n], path.T.tolist()), (below[n], (x, y)):
-            axes.plot(xs, ys, color=color, lw=1)
+            axes.plot(xs, ys, color=color, lw=0.8)
             axes.plot(xs[0], ys[0], "ko", ms=6)
             axes.set(xticks=[], yticks=[], aspect="equal")
+        above[n].plot(0, 0, "k+", ms=10)  # the solution
         above[n].set_title(TITLES[n], fontsize=13)
     above[0].set_ylabel("a GAN of two numbers")
     below[0].set_ylabel("MNIST: the mean sample")

@@ -6,8 +6,7 @@
 Momentum (Adam's beta1 = 0.9) makes a gradient smoother than one batch's, and late. Here each is
 done alone, to the discriminator or to the generator. A *delay* is how many steps the generator has
 made since it drew the fakes for the discriminator's gradient: 1 in the template's order of updates,
-where the generator steps first. The last trainings are those of our settings, with one or more at
-the template's value. All of them take a day of one core.
+where the generator steps first. All trainings together take half a day of one core.
 """
 
 import copy
@@ -18,13 +17,13 @@ from matplotlib.figure import Figure
 from torch.optim import Adam
 from torch.utils.data import DataLoader
 
-import train
 from common import BLUE, GREY, ORANGE, grouped, save_figure, save_table
 from gan import Discriminator, Generator, discriminator_loss, generator_loss
 from latent import draw_samples
 from metrics import compare_with_mnist
 from mnist import load_mnist
 from studies.runner import study
+from train import MEASURE_SEED
 
 COLLAPSED = 0.25  # the share of the commonest digit from which on a training is collapsed
 BATCH_SIZE = 64
@@ -164,50 +163,30 @@ CHANGES = {  # {experiment: the arguments of Template}
     "generator's momentum, delay 10": {"b1_d": 0.0, "late": 9},
     "template": {},
 }
-OURS = {  # {experiment: flags of train.py}
-    "ours": "",
-    "ours, 64 fakes": "--fakes 64",
-    "ours, generator's rate": "--lr 0.0002",
-    "ours, discriminator's rate": "--lr_d 0.0002",
-    "ours, momentum": "--b1 0.9",
-    "ours, no R1": "--r1 0",
-    "ours, no averaging": "--ema 0",
-    "ours, all six": "--preset template",
-    "64 fakes, 200 epochs": "--fakes 64",
-    "64 fakes, no R1, 200 epochs": "--fakes 64 --r1 0",
-}
-LONG = ("64 fakes, 200 epochs", "64 fakes, no R1, 200 epochs")
-EPOCHS = dict.fromkeys(("delay 1", "delay 10", "momentum"), 50)
-EPOCHS |= dict.fromkeys(("template", "ours", *LONG), 200)
-SETTINGS = {name: (what, EPOCHS.get(name, 10)) for name, what in (CHANGES | OURS).items()}
-SEEDS = dict.fromkeys(SETTINGS, range(3)) | dict.fromkeys(LONG, range(1))
+EPOCHS = dict.fromkeys(("delay 1", "delay 10", "momentum"), 50) | {"template": 200}
+SETTINGS = {name: (changes, EPOCHS.get(name, 10)) for name, changes in CHANGES.items()}
 
 
-def start(experiment, seed):
-    """Return the training of an experiment, before its first step."""
-    if experiment in OURS:
-        flags = ["--seed", str(seed), "--device", "cpu", *OURS[experiment].split()]
-        return train.Training(train.parse_args(flags))
-    return Template(seed, **CHANGES[experiment])
-
-
-def measure(job, n_images=60_000, n_epochs=None, n_samples=10_000):
-    """Make the training of a job (experiment, seed); return a row for each epoch measured.
-
-    These are the first ten, and every fifth. A row has the distance and the shares of clear samples
-    and of the commonest digit.
-    """
+def measure(job):
+    """Make the training of a job (experiment, seed); return its rows."""
     experiment, seed = job
-    training, images = start(experiment, seed), load_mnist()[0][:n_images]
-    rows = []
-    for epoch in range(1, (n_epochs or EPOCHS.get(experiment, 10)) + 1):
+    changes, n_epochs = SETTINGS[experiment]
+    measured = measure_training(Template(seed, **changes), n_epochs)
+    return [{"experiment": experiment, "seed": seed} | row for row in measured]
+
+
+def measure_training(training, n_epochs, n_images=60_000, n_samples=10_000):
+    """Train for n_epochs; return a row for each epoch measured, the first ten and every fifth.
+
+    A row has the distance and the shares of clear samples and of the commonest digit.
+    """
+    rows, images = [], load_mnist()[0][:n_images]
+    for epoch in range(1, n_epochs + 1):
         for real in training.batches(images):
             training.train_step(real)
-        if epoch > 10 and epoch % 5 > 0:
-            continue
-        samples = draw_samples(training.final_generator(), n_samples, train.MEASURE_SEED)
-        row = {"experiment": experiment, "seed": seed, "epoch": epoch}
-        rows.append(row | compare_with_mnist().quality(samples))
+        if epoch <= 10 or epoch % 5 == 0:
+            samples = draw_samples(training.final_generator(), n_samples, MEASURE_SEED)
+            rows.append({"epoch": epoch} | compare_with_mnist().quality(samples))
     return rows
 
 
@@ -232,8 +211,6 @@ def collapse_table(rows):
     """Return a row for each training of the template's loop; ranges are those of its seeds."""
     lines = []
     for (experiment,), some in grouped(rows, "experiment").items():
-        if experiment in OURS:
-            continue
         seeds = grouped(some, "seed").values()
         early = [sum(is_collapsed(row) for row in own[:10]) for own in seeds]
         ends = [is_collapsed(own[9]) for own in seeds]
@@ -260,32 +237,16 @@ def momentum_table(rows):
     return lines
 
 
-def settings_table(rows):
-    """Return a row for each training with our settings, and with one of them at the template's."""
-    lines = []
-    for (experiment,), some in grouped(rows, "experiment").items():
-        if experiment in CHANGES:
-            continue
-        line = {"training": experiment, "seeds": len(grouped(some, "seed"))}
-        for epoch in 10, EPOCHS["ours"]:
-            at = [row for row in some if row["epoch"] == epoch]
-            line[f"distance after {epoch}"] = range_of([row["frechet_distance"] for row in at], 1)
-            for name, column in ("clear", "confident"), ("commonest digit", "commonest_digit"):
-                values = [100 * row[column] for row in at]
-                line[f"{name} after {epoch}, %"] = range_of(values, 1)
-        lines.append(line)
-    return lines
-
-
 PAIRS = {  # {discriminator: its trainings without and with momentum in the generator}
     "one batch": ("delay 1", "generator's momentum"),
     "nine steps later": ("delay 10", "generator's momentum, delay 10"),
     "momentum": ("momentum", "template"),
 }
 DOSES = {f"delay {steps}": steps for steps in (0, 1, 2, 3, 5, 10)}
-OTHERS = {"momentum": 12.5, "late generator": 15, "generator's momentum": 17.5}
+OTHERS = {"momentum": 12.8, "late generator": 16, "generator's momentum": 19}
 DRAWN = DOSES | OTHERS  # {experiment: its place on the x axis of delay.png}
-LABELS = [*DOSES.values(), "discriminator's\nmomentum", "late\ngenerator", "generator's\nmomentum"]
+LABELS = [*DOSES.values(), "discriminator's\nmomentum", "generator\nnine steps late"]
+LABELS += ["generator's\nmomentum"]
 
 
 def delay_figure(rows):
@@ -294,15 +255,17 @@ def delay_figure(rows):
     axes = figure.subplots()
     means = {}
     for (experiment,), some in grouped(rows, "experiment").items():
-        distances = early_distances(some)
+        seeds, distances = grouped(some, "seed").values(), early_distances(some)
         means[experiment] = statistics.mean(distances)
-        for own, distance in zip(grouped(some, "seed").values(), distances, strict=True):
+        for n, (own, distance) in enumerate(zip(seeds, distances, strict=True)):
             color, face = (ORANGE, ORANGE) if is_collapsed(own[9]) else (BLUE, "white")
-            axes.plot(DRAWN[experiment], distance, "o", ms=10, mfc=face, mec=color, mew=2)
+            axes.plot(
+                DRAWN[experiment] + 0.15 * (n - 1), distance, "o", ms=10, mfc=face, mec=color, mew=2
+            )
     axes.plot([*DOSES.values()], [means[name] for name in DOSES], color=GREY, lw=1)
     axes.axvline(11, color=GREY, lw=1, ls=":")
     axes.set_xticks([*DRAWN.values()], LABELS)
-    axes.set(yscale="log", ylabel="Fréchet distance, epochs 6 to 10")
+    axes.set(yscale="log", ylabel="distance to MNIST (0 is best)")
     axes.set_xlabel("delay in steps (1: the template's own order)", loc="left")
     axes.yaxis.set_major_formatter("{x:g}")
     axes.set_title("The later the discriminator answers, the worse the samples", fontsize=16)
@@ -315,16 +278,14 @@ def delay_figure(rows):
 def show(rows, out_dir):
     """Save the tables, and the figure, that these rows can show."""
     shown = {row["experiment"] for row in rows}
-    tables = {"collapse": collapse_table(rows), "settings": settings_table(rows)}
+    save_table(out_dir / "collapse.csv", collapse_table(rows))
     if {name for pair in PAIRS.values() for name in pair} <= shown:
-        tables["momentum"] = momentum_table(rows)
-    for name, table in tables.items():
-        if table:
-            save_table(out_dir / f"{name}.csv", table)
+        save_table(out_dir / "momentum.csv", momentum_table(rows))
     if shown >= {*DRAWN}:
         drawn = [row for row in rows if row["experiment"] in DRAWN]
         save_figure(out_dir / "delay.png", delay_figure(drawn), drawn)
 
 
 if __name__ == "__main__":
-    study("collapse", __doc__, SETTINGS, SEEDS, measure, show)
+    seeds = dict.fromkeys(SETTINGS, range(3))
+    study("collapse", __doc__, SETTINGS, seeds, measure, show)

@@ -94,19 +94,17 @@ def read_grids(folder):
 
 
 def draw_moments(args):
-    """Save moments.png: samples of our training at three moments, real images, the template's."""
-    grids = dict(zip(("start", "half-way", "end"), read_grids(args.grids / "ours"), strict=True))
+    """Save moments.png: samples of a training at three moments, and real images."""
+    grids = dict(zip(("start", "half-way", "end"), read_grids(args.grids), strict=True))
     real = make_grid(load_mnist()[0][:25], 5, pad_value=-1)[0]
     grids["real images"] = (real.numpy() + 1) / 2
-    *_, grids["the template's end"] = read_grids(args.grids / "template")
-    figure = Figure(figsize=(11, 6.4), layout="constrained")
-    places = figure.subplot_mosaic("ACCD\nBCCE")
-    for name, (title, grid) in zip("ABCDE", grids.items(), strict=True):
+    figure = Figure(figsize=(11, 5.2), layout="constrained")
+    places = figure.subplot_mosaic("ACCDD\nBCCDD")
+    for name, (title, grid) in zip("ABCD", grids.items(), strict=True):
         places[name].imshow(grid, cmap="gray", vmin=0, vmax=1)
         places[name].set_title(title, fontsize=17)
         places[name].axis("off")
-    title = "Our samples end as digits, the template's as a few broken shapes"
-    figure.suptitle(title, fontsize=19)
+    figure.suptitle("Our samples, from noise to digits", fontsize=19)
     rows = [(title, grid.tobytes()) for title, grid in grids.items()]
     save_figure(args.out_dir / "moments.png", figure, rows)
 
@@ -129,7 +127,7 @@ def main():
     parts["evaluation"] = evaluate  # what is slow comes last
     parser.add_argument("--only", choices=parts, nargs="+", default=[*parts], help="what to make")
     parser.add_argument("--generator", type=Path, default=COMMITTED, help="weights file")
-    text = "folder of the folders ours and template, of grids <batch>.png"
+    text = "folder of grids <batch>.png, the images of train.py"
     parser.add_argument("--grids", type=Path, default=RESULTS / "grids", help=text)
     parser.add_argument("--seed", type=number(int, 0, 2**31), default=NOISE_SEED, help="of noise")
     args = parser.parse_args()

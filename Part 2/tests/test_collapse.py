@@ -1,5 +1,7 @@
-"""Tests of studies/collapse.py and circles.py: each change is what its name says."""
+"""Tests of studies/collapse.py, settings.py, circles.py: each change is what its name says."""
 
+import copy
+import functools
 import math
 
 import pytest
@@ -12,9 +14,9 @@ from gan import Discriminator, Generator
 from judge import load_judge
 from metrics import Comparison
 from mnist import load_mnist
-from studies import circles, collapse
-from studies.collapse import CHANGES, EPOCHS, OURS, SEEDS, SETTINGS, Template
-from studies.runner import RESULTS, read_rows
+from studies import circles, collapse, runner, settings
+from studies.collapse import CHANGES, Template
+from studies.runner import RESULTS
 
 ZERO = {"b1_g": 0.0, "b1_d": 0.0}
 IMAGES = load_mnist()[0][:640]
@@ -83,7 +85,7 @@ def test_rates_units_and_the_seed_arrive():
 def test_our_settings_are_trained_on_the_cpu_where_there_is_a_gpu(monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     assert train.parse_args([]).device == "cuda"
-    assert collapse.start("ours, no R1", 0).args.device == "cpu"
+    assert settings.start("ours, no R1", 0).args.device == "cpu"
 
 
 @pytest.mark.parametrize(("name", "late"), [("discriminator", "late"), ("generator", "late_g")])
@@ -145,12 +147,17 @@ def test_further_steps_see_other_images_and_fakes_of_today(monkeypatch):
     assert len({image.sum().item() for image in fake}) == 128, "one batch of fakes, twice"
 
 
-@pytest.mark.parametrize("experiment", ["delay 10", "ours, momentum"])
-def test_a_row_is_that_of_a_training_with_its_own_change(monkeypatch, experiment):
-    labels_read_by = Comparison(load_judge(), IMAGES)
-    monkeypatch.setattr(collapse, "compare_with_mnist", lambda: labels_read_by)
-    rows = collapse.measure((experiment, 1), n_images=640, n_epochs=2, n_samples=200)
-    if experiment in OURS:
+@pytest.mark.parametrize(
+    ("study", "experiment"), [(collapse, "delay 10"), (settings, "ours, momentum")]
+)
+def test_a_row_is_that_of_a_training_with_its_own_change(monkeypatch, study, experiment):
+    comparison = Comparison(load_judge(), IMAGES)
+    monkeypatch.setattr(collapse, "compare_with_mnist", lambda: comparison)
+    tiny = functools.partial(collapse.measure_training, n_images=640, n_samples=200)
+    monkeypatch.setattr(study, "measure_training", tiny)
+    monkeypatch.setitem(study.SETTINGS, experiment, (study.SETTINGS[experiment][0], 2))
+    rows = study.measure((experiment, 1))
+    if study == settings:
         training = train.Training(train.parse_args(["--seed=1", "--b1=0.9"]))
     else:
         training = Template(1, **ZERO, late=9)
@@ -158,19 +165,32 @@ def test_a_row_is_that_of_a_training_with_its_own_change(monkeypatch, experiment
         for real in training.batches(IMAGES):
             training.train_step(real)
         samples = collapse.draw_samples(training.final_generator(), 200, train.MEASURE_SEED)
-        quality = labels_read_by.quality(samples)
+        quality = comparison.quality(samples)
         assert {name: row[name] for name in quality} == quality
     assert [(row["experiment"], row["seed"], row["epoch"]) for row in rows] == [
         (experiment, 1, epoch) for epoch in (1, 2)
     ]
 
 
-def test_the_committed_rows_are_of_todays_experiments():
-    jobs = read_rows(RESULTS / "collapse_rows.jsonl", SETTINGS)
-    assert [*jobs] == [(name, seed) for name, seeds in SEEDS.items() for seed in seeds]
-    for (experiment, _), own in jobs.items():
-        later = range(15, EPOCHS.get(experiment, 10) + 1, 5)
-        assert [row["epoch"] for row in own] == [*range(1, 11), *later]
+def test_the_discriminator_steps_first_on_the_fakes_that_the_generator_then_learns_from():
+    training = settings.start(settings.D_FIRST, 3)
+    training.args.lr_d = training.optimizer_d.param_groups[0]["lr"] = 0.1
+    rng, generator, old = (
+        training.rng.clone_state(),
+        copy.deepcopy(training.generator),
+        copy.deepcopy(training.discriminator),
+    )
+    training.args.r1 = 0
+    training.train_step(IMAGES[:64])
+    fake = generator(torch.randn(training.args.fakes, 100, generator=rng))
+    d_loss = collapse.discriminator_loss(old(IMAGES[:64]), old(fake))
+    g_loss = collapse.generator_loss(training.discriminator(fake))  # the updated one
+    for network, loss, weights in (
+        (training.discriminator, d_loss, old.parameters()),
+        (training.generator, g_loss, generator.parameters()),
+    ):
+        expected = torch.autograd.grad(loss, [*weights], retain_graph=True)
+        torch.testing.assert_close([w.grad for w in network.parameters()], [*expected])
 
 
 def rows_of(experiment, seed, distances, shares):
@@ -200,23 +220,43 @@ def test_a_row_of_the_momentum_table_differs_in_the_generators_momentum_alone():
     assert [line[1] for line in lines] == ["0", "2", "4"]
 
 
-@pytest.mark.parametrize(
-    ("study", "tables", "figure"),
-    [
-        ("collapse", ["collapse", "momentum", "settings"], "delay.png"),
-        ("circles", ["circles", "circles_toy"], "circles.png"),
-    ],
-)
-def test_tables_and_figure_come_out_of_the_committed_rows(
-    call, tmp_path, monkeypatch, study, tables, figure
+STUDIES = {  # {study: its tables and figures}
+    "circles": ["circles.csv", "circles_toy.csv", "circles.png"],
+    "collapse": ["collapse.csv", "momentum.csv", "delay.png"],
+    "settings": ["settings.csv"],
+    "template": ["template.png"],
+}
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_the_committed_rows_are_those_of_the_report_and_give_its_files(
+    call, tmp_path, monkeypatch, study
 ):
-    monkeypatch.setattr("studies.runner.run_jobs", lambda function, jobs, n: map(pytest.fail, jobs))
+    found = {}
+
+    def look(name, doc, settings, seeds, measure, show):
+        found["settings"] = settings
+        found["jobs"] = [(name, seed) for name, own in seeds.items() for seed in own]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runner, "study", look)
+        call(f"studies.{study}")
+    jobs = runner.read_rows(RESULTS / f"{study}_rows.jsonl", found["settings"])
+    assert [*jobs] == found["jobs"]
+    if study in ("collapse", "settings"):
+        for (experiment, _), own in jobs.items():
+            later = range(15, found["settings"][experiment][1] + 1, 5)
+            assert [row["epoch"] for row in own] == [*range(1, 11), *later]
+    monkeypatch.setattr(runner, "run_jobs", lambda function, jobs, n: map(pytest.fail, jobs))
     call(f"studies.{study}", "--out_dir", tmp_path)
-    for table in tables:
-        made, known = (folder / f"{table}.csv" for folder in (tmp_path, RESULTS))
-        assert made.read_bytes() == known.read_bytes()
-    made, shown = (Image.open(at / figure).text for at in (tmp_path, HERE.parent / "pics"))
-    assert made["Rows"] == shown["Rows"]
+    made = {*tmp_path.iterdir()}
+    assert {file.name for file in made} == {*STUDIES[study]}
+    for file in made:
+        if file.suffix == ".csv":
+            assert file.read_bytes() == (RESULTS / file.name).read_bytes()
+        else:
+            now, shown = Image.open(file), Image.open(HERE.parent / "pics" / file.name)
+            assert now.text["Rows"] == shown.text["Rows"]
 
 
 # circles.py

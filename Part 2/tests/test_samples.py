@@ -181,11 +181,11 @@ def test_the_table_of_quality_is_what_the_judge_sees_in_five_draws(tmp_path, mon
 
 def test_moments_and_losses_show_committed_files(call, tmp_path, figures, monkeypatch):
     monkeypatch.setattr(metrics, "compare_with_mnist", pytest.fail)
-    with pytest.raises(SystemExit, match="nogrids/ours: holds no sample grids"):  # and not later
+    with pytest.raises(SystemExit, match="nogrids: holds no sample grids"):  # and not later
         call("studies.quality", "--grids", "nogrids", "--out_dir", tmp_path)
     call("studies.quality", "--only", "losses", "moments", "--out_dir", tmp_path)
     (end,) = [one for one in figures["moments.png"].axes if one.get_title() == "end"]
-    pixels = np.array(Image.open(RESULTS / "grids" / "ours" / "187600.png").convert("L"))
+    pixels = np.array(Image.open(RESULTS / "grids" / "187600.png").convert("L"))
     assert (end.images[0].get_array() == pixels / 255).all()
     lines = {line.get_label(): [*line.get_ydata()] for line in figures["losses.png"].axes[0].lines}
     losses = rows_of(RESULTS / "losses.csv")
