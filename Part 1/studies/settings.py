@@ -18,6 +18,7 @@ RNN, LSTM = "--model rnn --input_length 19", "--model lstm --input_length 19"
 SETTINGS = {  # {experiment: (flags of train.py, those that are in the table)}
     "defaults": ("", ""),
     "rnn": (RNN, "--learning_rate 0.0006"),
+    "rnn, 0.001": (RNN, "--learning_rate 0.001"),
     "orthogonal": (RNN, "--rnn_start orthogonal --learning_rate 0.0003"),
     "input_dim": (LSTM, "--input_dim 1"),
     "max_lag": (LSTM, "--bf 1"),
