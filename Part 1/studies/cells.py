@@ -8,7 +8,6 @@ digits with bars among them, the answer is the first digit after the last bar: t
 palindromes, an old digit becomes worthless.
 """
 
-import statistics
 from typing import NamedTuple
 
 import torch
@@ -18,7 +17,8 @@ from common import save_table
 from dataset import PalindromeDataset
 from networks import make_network
 from studies.runner import study
-from train import SOLVED, accuracy, train
+from studies.settings import solved, summary
+from train import accuracy, train
 
 CONSTANT = ", constant gates"  # the end of an experiment's name
 BAR, SYMBOLS = 10, 11  # the symbols of a stream are the digits 0 to 9 and the bar
@@ -163,11 +163,6 @@ def shares_of(rows, experiment, length):
     return [100 * row["share"] for row in rows if (row["experiment"], row["length"]) == wanted]
 
 
-def solved(shares):
-    """Return how many networks solve their task, as text."""
-    return f"{sum(share >= 100 * SOLVED for share in shares)} of {len(shares)}"
-
-
 def square_table(rows):
     """Return four rows: cells keep or forget at the start, gates move or not, in both tasks.
 
@@ -193,9 +188,8 @@ def cells_table(rows):
     for experiment, training in TRAININGS.items():
         shares = shares_of(rows, experiment, training.T)
         if shares:
-            line = {"training": experiment, "worst, %": f"{min(shares):.2f}"}
-            line |= {"median, %": f"{statistics.median(shares):.2f}", "solved": solved(shares)}
             at_100 = shares_of(rows, experiment, 100)
+            line = {"training": experiment} | summary(shares)
             lines.append(line | {"at length 100, %": f"{min(at_100):.0f} to {max(at_100):.0f}"})
     return lines
 

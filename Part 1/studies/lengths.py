@@ -15,28 +15,16 @@ from common import BLUE, GREEN, GREY, ORANGE, grouped, save_figure, save_table
 from dataset import PalindromeDataset
 from networks import make_network
 from studies.runner import study
-from train import SOLVED, accuracy, train
+from studies.settings import summary
+from train import accuracy, train
 
 STEPS = 1000
 SCAN = (3e-4, 6e-4, 1e-3, 2e-3, 4e-3)  # rates tried
+LOWER, HIGHER = (1.5e-4,), (8e-3,)  # tried, too, where the best of SCAN is at an end
 NETWORKS = {  # {network: arguments of make_network}
     "LSTM": {"name": "lstm", "max_lag": 100},
     "RNN": {"name": "rnn"},
     "RNN, orthogonal": {"name": "rnn", "start": "orthogonal"},
-}
-FURTHER = {  # {(network, T): the next rate, where the best one is at an end of SCAN}
-    ("LSTM", 5): 1.5e-4,
-    ("LSTM", 20): 8e-3,
-    ("LSTM", 30): 8e-3,
-    ("LSTM", 40): 8e-3,
-    ("RNN", 5): 1.5e-4,
-    ("RNN", 40): 8e-3,
-    ("RNN, orthogonal", 5): 1.5e-4,
-    ("RNN, orthogonal", 10): 1.5e-4,
-    ("RNN, orthogonal", 15): 1.5e-4,
-    ("RNN, orthogonal", 20): 1.5e-4,
-    ("RNN, orthogonal", 30): 1.5e-4,
-    ("RNN, orthogonal", 40): 1.5e-4,
 }
 CHOSEN = {  # {network: {T: the rate that best_rate finds in the rows of the seeds 0 to 2}}
     "LSTM": {5: 1.5e-4, 10: 6e-4, 15: 1e-3, 20: 4e-3, 30: 4e-3, 40: 4e-3},
@@ -47,7 +35,7 @@ CHOOSING = "rates, "  # how the name of an experiment that chooses begins
 SETTINGS = {}  # {experiment: (network, T, rates)}
 for network, rates in CHOSEN.items():
     for T, rate in rates.items():
-        further = [FURTHER[network, T]] if (network, T) in FURTHER else []
+        further = LOWER if rate <= min(SCAN) else HIGHER if rate >= max(SCAN) else ()
         SETTINGS[f"{CHOOSING}{network}, T = {T}"] = network, T, (*SCAN, *further)
         SETTINGS[f"{network}, T = {T}"] = network, T, (rate,)
 
@@ -85,11 +73,8 @@ def lengths_table(rows):
     """Return a row for each network and length."""
     lines = []
     for (network, T), some in grouped(rows, "network", "T").items():
-        shares = [100 * row["accuracy"] for row in some]
-        n_solved = sum(share >= 100 * SOLVED for share in shares)
         line = {"network": network, "T": T, "rate": f"{some[0]['rate']:g}"}
-        line |= {"worst, %": f"{min(shares):.2f}", "median, %": f"{statistics.median(shares):.2f}"}
-        lines.append(line | {f"solved ({100 * SOLVED:g} %)": f"{n_solved} of {len(shares)}"})
+        lines.append(line | summary([100 * row["accuracy"] for row in some]))
     return lines
 
 

@@ -43,6 +43,17 @@ def measure(job):
     return rows
 
 
+def solved(shares):
+    """Return how many networks solve their task, as text; shares of right answers are in %."""
+    return f"{sum(share >= 100 * SOLVED for share in shares)} of {len(shares)}"
+
+
+def summary(shares):
+    """Return the last cells of a row on some networks, from their shares of right answers in %."""
+    cells = {"worst, %": f"{min(shares):.2f}", "median, %": f"{statistics.median(shares):.2f}"}
+    return cells | {f"solved ({100 * SOLVED:g} %)": solved(shares)}
+
+
 def table(rows):
     """Return a row for each experiment, length and network, over its seeds.
 
@@ -54,13 +65,8 @@ def table(rows):
         steps = points[-1]["step"]
         last = [100 * row["accuracy"] for row in points if row["step"] == steps]
         late = [100 * row["accuracy"] for row in points if row["step"] >= 0.8 * steps]
-        n_solved = sum(share >= 100 * SOLVED for share in last)
         line = {"T": T, "network": network.upper(), "settings": changes or "defaults"}
-        line["worst, %"] = f"{min(last):.2f}"
-        line["median, %"] = f"{statistics.median(last):.2f}"
-        line["late minimum, %"] = f"{min(late):.1f}"
-        line[f"solved ({100 * SOLVED:g} %)"] = f"{n_solved} of {len(last)}"
-        lines.append(line)
+        lines.append(line | summary(last) | {"late minimum, %": f"{min(late):.1f}"})
     return lines
 
 

@@ -22,6 +22,7 @@ from networks import make_network
 from studies.cells import make_constant
 from studies.lengths import best_rate
 from studies.runner import study
+from studies.settings import summary
 from train import SOLVED, accuracy, train
 
 N_SEQUENCES = 48
@@ -144,13 +145,10 @@ def start_table(rows):
     """Return a row for each start: its trace, and how often it learns at its own rate."""
     lines = []
     for start, some in starts_of(rows, "chosen").items():
-        shares = [100 * row["accuracy"] for row in some]
-        n_solved = sum(share >= 100 * SOLVED for share in shares)
         line = {"network": start[0], "start": name_of(*start)}
         line["trace"] = f"{statistics.median(row['trace'] for row in some):.1g}"
-        line |= {"rate": f"{some[0]['rate']:g}", "worst, %": f"{min(shares):.2f}"}
-        line["median, %"] = f"{statistics.median(shares):.2f}"
-        lines.append(line | {f"solved ({100 * SOLVED:g} %)": f"{n_solved} of {len(shares)}"})
+        line["rate"] = f"{some[0]['rate']:g}"
+        lines.append(line | summary([100 * row["accuracy"] for row in some]))
     return sorted(lines, key=lambda line: float(line["trace"]))
 
 
