@@ -96,12 +96,13 @@ def lengths_figure(rows):
     figure = Figure(figsize=(9, 5), layout="constrained")
     axes = figure.subplots()
     for shift, network in reversed([*enumerate(NETWORKS)]):  # the LSTM lies on top
-        color, width = ((BLUE, 2), (ORANGE, 3), (GREEN, 6))[shift]
+        color, width, alpha = ((BLUE, 2.5, 1), (ORANGE, 2.5, 1), (GREEN, 9, 0.4))[shift]
         own = grouped([row for row in rows if row["network"] == network], "T")
         medians = [
             100 * statistics.median(row["accuracy"] for row in some) for some in own.values()
         ]
-        axes.plot([T for (T,) in own], medians, color=color, lw=width, label=network)
+        Ts = [T for (T,) in own]
+        axes.plot(Ts, medians, color=color, lw=width, alpha=alpha, label=network)
         for (T,), some in own.items():
             places = [T + 0.5 * (shift - 1)] * len(some)  # beside each other, so that all are seen
             axes.plot(places, [100 * row["accuracy"] for row in some], "o", color=color, alpha=0.5)

@@ -152,9 +152,8 @@ def toy_table():
 def circles_figure(rows):
     """Return a Figure: the paths of the GAN of two numbers, and of the mean sample of MNIST."""
     figure = Figure(figsize=(11, 5.9), layout="constrained")
-    figure.suptitle(
-        "The later the discriminator answers, the more widely the networks circle", fontsize=17
-    )
+    title = "When the discriminator is late, the networks circle each other more widely"
+    figure.suptitle(title, fontsize=17)
     trainings = grouped(rows, "experiment")
     above, below = figure.subplots(2, 4, sharex="row", sharey="row")
     for n, (experiment, arguments) in enumerate(TOY.items()):

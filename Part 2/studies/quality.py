@@ -98,12 +98,11 @@ def draw_moments(args):
     grids = dict(zip(("start", "half-way", "end"), read_grids(args.grids), strict=True))
     real = make_grid(load_mnist()[0][:25], 5, pad_value=-1)[0]
     grids["real images"] = (real.numpy() + 1) / 2
-    figure = Figure(figsize=(11, 5.2), layout="constrained")
-    places = figure.subplot_mosaic("ACCDD\nBCCDD")
-    for name, (title, grid) in zip("ABCD", grids.items(), strict=True):
-        places[name].imshow(grid, cmap="gray", vmin=0, vmax=1)
-        places[name].set_title(title, fontsize=17)
-        places[name].axis("off")
+    figure = Figure(figsize=(13, 3.9), layout="constrained")
+    for axes, (title, grid) in zip(figure.subplots(1, 4), grids.items(), strict=True):
+        axes.imshow(grid, cmap="gray", vmin=0, vmax=1)
+        axes.set_title(title, fontsize=17)
+        axes.axis("off")
     figure.suptitle("Our samples, from noise to digits", fontsize=19)
     rows = [(title, grid.tobytes()) for title, grid in grids.items()]
     save_figure(args.out_dir / "moments.png", figure, rows)
