@@ -134,7 +134,9 @@ def circles_table(rows):
             line[f"swing, steps {first} to {last}"] = range_of(swings, 1)
         leads = [values_of(own, "lead") for own in seeds]
         line["push leads by, steps"] = range_of([max(lead, key=lead.get) for lead in leads])
-        line["correlation"] = range_of([max(lead.values()) for lead in leads], 2)
+        for sign, when in (1, "after as many"), (0, "at once"), (-1, "as many before"):
+            values = [round(lead[sign * max(lead, key=lead.get)], 2) + 0 for lead in leads]
+            line[f"correlation {when}"] = range_of(values, 2)
         lines.append(line)
     return lines
 

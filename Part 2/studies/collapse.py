@@ -245,7 +245,7 @@ PAIRS = {  # {discriminator: its trainings without and with momentum in the gene
 DOSES = {f"delay {steps}": steps for steps in (0, 1, 2, 3, 5, 10)}
 OTHERS = {"momentum": 12.8, "late generator": 16, "generator's momentum": 19}
 DRAWN = DOSES | OTHERS  # {experiment: its place on the x axis of delay.png}
-LABELS = [*DOSES.values(), "discriminator's\nmomentum", "generator\nnine steps late"]
+LABELS = [*DOSES.values(), "discriminator's\nmomentum", "late\ngenerator"]
 LABELS += ["generator's\nmomentum"]
 
 

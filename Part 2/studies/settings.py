@@ -19,9 +19,9 @@ D_FIRST = "discriminator first"
 FLAGS = {  # {experiment: flags of train.py}
     "ours": "",
     "ours, 64 fakes": "--fakes 64",
-    "ours, generator's rate": "--lr 0.0002",
-    "ours, discriminator's rate": "--lr_d 0.0002",
-    "ours, momentum": "--b1 0.9",
+    "ours, generator's rate 0.0002": "--lr 0.0002",
+    "ours, discriminator's rate 0.0002": "--lr_d 0.0002",
+    "ours, momentum 0.9": "--b1 0.9",
     "ours, no R1": "--r1 0",
     "ours, no averaging": "--ema 0",
     "ours, all six": "--preset template",

@@ -148,7 +148,7 @@ def test_further_steps_see_other_images_and_fakes_of_today(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("study", "experiment"), [(collapse, "delay 10"), (settings, "ours, momentum")]
+    ("study", "experiment"), [(collapse, "delay 10"), (settings, "ours, momentum 0.9")]
 )
 def test_a_row_is_that_of_a_training_with_its_own_change(monkeypatch, study, experiment):
     comparison = Comparison(load_judge(), IMAGES)
