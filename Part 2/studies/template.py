@@ -45,7 +45,7 @@ def show(rows, out_dir):
     panels = figure.subplots(1, len(groups), squeeze=False)[0]
     for axes, ((seed,), samples) in zip(panels, groups.items(), strict=True):
         images = torch.tensor([row["pixels"] for row in samples]).view(-1, 1, 28, 28)
-        axes.imshow(make_grid(images, 5, pad_value=60)[0], cmap="gray", vmin=0, vmax=255)
+        axes.imshow(make_grid(images, 5, pad_value=60)[0].numpy(), cmap="gray", vmin=0, vmax=255)
         axes.set(title=f"seed {seed}", xticks=[], yticks=[])
         if measured.get(("template", seed)):
             last = measured["template", seed][-1]
