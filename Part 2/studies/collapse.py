@@ -160,6 +160,7 @@ CHANGES = {  # {experiment: the arguments of Template}
     "slow generator": ZERO | {"lr_g": 5e-5},
     "late generator": ZERO | {"late_g": 9},
     "generator's momentum": {"b1_d": 0.0},
+    "generator's momentum, mean of nine": {"b1_d": 0.0, "mean": 9},
     "generator's momentum, delay 10": {"b1_d": 0.0, "late": 9},
     "template": {},
 }
@@ -239,6 +240,7 @@ def momentum_table(rows):
 
 PAIRS = {  # {discriminator: its trainings without and with momentum in the generator}
     "one batch": ("delay 1", "generator's momentum"),
+    "mean of nine batches": ("mean of nine", "generator's momentum, mean of nine"),
     "nine steps later": ("delay 10", "generator's momentum, delay 10"),
     "momentum": ("momentum", "template"),
 }

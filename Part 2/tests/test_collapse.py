@@ -216,8 +216,8 @@ def test_a_row_of_the_momentum_table_differs_in_the_generators_momentum_alone():
     names = [name for pair in collapse.PAIRS.values() for name in pair]
     rows = [row for n, name in enumerate(names) for row in rows_of(name, 0, [n] * 10, [n / 9] * 10)]
     lines = [[*line.values()] for line in collapse.momentum_table(rows)]
-    assert lines[1] == ["nine steps later", "2", "0 of 1", "3", "1 of 1"]
-    assert [line[1] for line in lines] == ["0", "2", "4"]
+    assert lines[1] == ["mean of nine batches", "2", "0 of 1", "3", "1 of 1"]
+    assert [line[1] for line in lines] == ["0", "2", "4", "6"]
 
 
 STUDIES = {  # {study: its tables and figures}
