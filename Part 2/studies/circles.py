@@ -169,8 +169,8 @@ def circles_figure(rows):
             axes.set(xticks=[], yticks=[], aspect="equal")
         above[n].plot(0, 0, "k+", ms=10)  # the solution
         above[n].set_title(TITLES[n], fontsize=13)
-    above[0].set_ylabel("a GAN of two numbers")
-    below[0].set_ylabel("MNIST: the mean sample")
+    above[0].set_ylabel("a GAN of two numbers:\nψ over θ")
+    below[0].set_ylabel("the mean sample of MNIST:\nits two main directions")
     return figure
 
 
