@@ -113,7 +113,7 @@ def lengths_figure(rows):
         "digits of the palindrome, T (a dot is a network, a line the median of ten)", fontsize=14
     )
     axes.set_ylabel("right answers after training, %", fontsize=14)
-    title = "Up to 40 digits, the LSTM learns; beyond 10, the plain RNN often fails"
+    title = "The LSTM learns up to 40 digits; beyond 10, the plain RNN often fails"
     axes.set_title(title, fontsize=15)
     axes.legend(loc="center left", bbox_to_anchor=(0, 0.4), reverse=True)
     return figure

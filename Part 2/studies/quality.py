@@ -85,23 +85,26 @@ def count_digits(args):
 
 
 def read_grids(folder):
-    """Return the first, the middle and the last grid (H, W), in 0..1, of a training's images."""
+    """Return {title: grid (H, W) in 0..1}: a training's first images, its middle and last ones."""
     paths = sorted(folder.glob("[0-9]*.png"), key=lambda path: int(path.stem))
     if not paths:
         sys.exit(f"{folder}: holds no sample grids of train.py")
     picks = paths[0], paths[(len(paths) - 1) // 2], paths[-1]
-    return [np.asarray(Image.open(path).convert("L")) / 255 for path in picks]
+    return {
+        f"{moment}: batch {int(path.stem):,}": np.asarray(Image.open(path).convert("L")) / 255
+        for moment, path in zip(("start", "half-way", "end"), picks, strict=True)
+    }
 
 
 def draw_moments(args):
     """Save moments.png: samples of a training at three moments, and real images."""
-    grids = dict(zip(("start", "half-way", "end"), read_grids(args.grids), strict=True))
+    grids = read_grids(args.grids)
     real = make_grid(load_mnist()[0][:25], 5, pad_value=-1)[0]
     grids["real images"] = (real.numpy() + 1) / 2
     figure = Figure(figsize=(13, 3.9), layout="constrained")
     for axes, (title, grid) in zip(figure.subplots(1, 4), grids.items(), strict=True):
         axes.imshow(grid, cmap="gray", vmin=0, vmax=1)
-        axes.set_title(title, fontsize=17)
+        axes.set_title(title, fontsize=16)
         axes.axis("off")
     figure.suptitle("Our samples, from noise to digits", fontsize=19)
     rows = [(title, grid.tobytes()) for title, grid in grids.items()]

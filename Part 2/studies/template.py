@@ -51,7 +51,7 @@ def show(rows, out_dir):
             last = measured["template", seed][-1]
             distance, share = last["frechet_distance"], last["commonest_digit"]
             text = f"after {last['epoch']} epochs: distance {distance:.0f},"
-            axes.set_xlabel(f"{text}\n{share:.0%} are the same digit", fontsize=13)
+            axes.set_xlabel(f"{text}\n{share:.0%} show the same digit", fontsize=13)
     figure.suptitle(f"The template after {N_EPOCHS} epochs: a few shapes that repeat", fontsize=17)
     save_figure(out_dir / "template.png", figure, rows)
 

@@ -184,9 +184,10 @@ def test_moments_and_losses_show_committed_files(call, tmp_path, figures, monkey
     with pytest.raises(SystemExit, match="nogrids: holds no sample grids"):  # and not later
         call("studies.quality", "--grids", "nogrids", "--out_dir", tmp_path)
     call("studies.quality", "--only", "losses", "moments", "--out_dir", tmp_path)
-    (end,) = [one for one in figures["moments.png"].axes if one.get_title() == "end"]
-    pixels = np.array(Image.open(RESULTS / "grids" / "187600.png").convert("L"))
-    assert (end.images[0].get_array() == pixels / 255).all()
+    panels = {axes.get_title(): axes.images[0].get_array() for axes in figures["moments.png"].axes}
+    for title, batch in ("start: batch 0", 0), ("end: batch 187,600", 187600):
+        pixels = np.array(Image.open(RESULTS / "grids" / f"{batch}.png").convert("L"))
+        assert (panels[title] == pixels / 255).all()
     lines = {line.get_label(): [*line.get_ydata()] for line in figures["losses.png"].axes[0].lines}
     losses = rows_of(RESULTS / "losses.csv")
     for label, column in ("discriminator", "d_loss"), ("generator", "g_loss"):
