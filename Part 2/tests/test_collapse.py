@@ -173,7 +173,7 @@ def test_a_row_is_that_of_a_training_with_its_own_change(monkeypatch, study, exp
 
 
 def test_the_discriminator_steps_first_on_the_fakes_that_the_generator_then_learns_from():
-    training = settings.start(settings.D_FIRST, 3)
+    training = settings.start(f"{settings.D_FIRST}, our rates", 3)
     training.args.lr_d = training.optimizer_d.param_groups[0]["lr"] = 0.1
     rng, generator, old = (
         training.rng.clone_state(),
