@@ -170,7 +170,7 @@ def circles_figure(rows):
         above[n].plot(0, 0, "k+", ms=10)  # the solution
         above[n].set_title(TITLES[n], fontsize=13)
     above[0].set_ylabel("a GAN of two numbers:\nψ over θ")
-    below[0].set_ylabel("the mean sample of MNIST:\nits two main directions")
+    below[0].set_ylabel("mean of 64 MNIST samples:\nits two main directions")
     return figure
 
 
