@@ -185,9 +185,9 @@ def test_moments_and_losses_show_committed_files(call, tmp_path, figures, monkey
         call("studies.quality", "--grids", "nogrids", "--out_dir", tmp_path)
     call("studies.quality", "--only", "losses", "moments", "--out_dir", tmp_path)
     panels = {axes.get_title(): axes.images[0].get_array() for axes in figures["moments.png"].axes}
-    for title, batch in ("start: batch 0", 0), ("end: batch 187,600", 187600):
+    for moment, batch in ("start", 0), ("half-way", 93_800), ("end", 187_600):
         pixels = np.array(Image.open(RESULTS / "grids" / f"{batch}.png").convert("L"))
-        assert (panels[title] == pixels / 255).all()
+        assert (panels[f"{moment}: batch {batch:,}"] == pixels / 255).all()
     lines = {line.get_label(): [*line.get_ydata()] for line in figures["losses.png"].axes[0].lines}
     losses = rows_of(RESULTS / "losses.csv")
     for label, column in ("discriminator", "d_loss"), ("generator", "g_loss"):
