@@ -68,7 +68,8 @@ def start(experiment, seed):
     """Return the training of an experiment, before its first step."""
     flags, _ = SETTINGS[experiment]
     args = train.parse_args(["--seed", str(seed), "--device", "cpu", *flags.split()])
-    return (DiscriminatorFirst if experiment.startswith(D_FIRST) else train.Training)(args)
+    kind = DiscriminatorFirst if experiment.startswith(D_FIRST) else train.Training
+    return kind(args)
 
 
 def measure(job):
