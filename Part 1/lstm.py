@@ -24,13 +24,13 @@ class LSTM(nn.Module):
     `cross_entropy` applies softmax itself; a second softmax would flatten the gradient.
 
     Weights start uniform in +-1/sqrt(hidden_dim), biases at 0 except bf. In a step, a cell keeps
-    the share f = sigm(bf) of its content: it remembers for about 1 / (1 - f) steps. By default,
-    bf = 1 (Jozefowicz et al. 2015): 3.7 steps. With max_lag >= 1, in the place of bf, the cells
-    forget slowly: bf = log U(1, max_lag), a random number for each cell: 2 to max_lag + 1 steps
-    (Tallec & Ollivier 2018, "chrono", but with bi = 0).
+    the share f = sigm(bf) of its content: it remembers for about 1 / (1 - f) steps. By default, the
+    cells forget slowly: bf = log U(1, 100), a random number for each cell, gives 2 to 101 steps
+    (Tallec & Ollivier 2018, "chrono", but with bi = 0). A number sets bf of all cells to it: 1
+    (Jozefowicz et al. 2015) gives 3.7 steps.
     """
 
-    def __init__(self, input_dim, hidden_dim, output_dim, bf=1.0, max_lag=None):
+    def __init__(self, input_dim, hidden_dim, output_dim, bf=None):
         super().__init__()
         self.input_dim = D = input_dim
         H = hidden_dim
@@ -38,9 +38,11 @@ class LSTM(nn.Module):
         self.b = nn.Parameter(torch.zeros(4 * H))
         self.Wph = nn.Parameter(torch.empty(output_dim, H).uniform_(-(H**-0.5), H**-0.5))
         self.bp = nn.Parameter(torch.zeros(output_dim))
-        start = self.b.data[2 * H : 3 * H].fill_(bf)  # a view: what fills it fills b
-        if max_lag is not None:
-            start.uniform_(1, max_lag).log_()
+        forget = self.b.data.chunk(4)[2]  # a view: what fills it fills b
+        if bf is None:
+            forget.uniform_(1, 100).log_()
+        else:
+            forget.fill_(bf)
 
     def forward(self, x, state=None):
         """`logits, (h, c) = model(x)`; x: float (B, T, input_dim) with any B and T >= 1.

@@ -5,16 +5,20 @@ import torch
 from lstm import LSTM
 from rnn import VanillaRNN
 
-NETWORKS = {"lstm": LSTM, "rnn": VanillaRNN}
+NETWORKS = "lstm", "rnn"
 
 
-def make_network(name, seed, input_dim=10, hidden_dim=128, **start):
+def make_network(name, seed, input_dim=10, hidden_dim=128, bf=None, start="uniform"):
     """Return a fresh network with ten outputs, whose weights the seed decides.
 
-    start are further arguments of its class. Raises KeyError for a name that is not in NETWORKS.
+    bf is for the LSTM, start for the RNN. Raises ValueError for a name that is not in NETWORKS.
     """
+    if name not in NETWORKS:
+        raise ValueError(f"name must be one of {', '.join(NETWORKS)}, got {name!r}")
     torch.manual_seed(seed)
-    return NETWORKS[name](input_dim, hidden_dim, 10, **start)
+    if name == "lstm":
+        return LSTM(input_dim, hidden_dim, 10, bf)
+    return VanillaRNN(input_dim, hidden_dim, 10, start)
 
 
 def from_weights(weights, input_dims=(1, 10)):

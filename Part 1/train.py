@@ -1,20 +1,21 @@
 """Teach an LSTM written by hand, and a vanilla RNN, to predict the last digit of a palindrome.
 
-    python train.py                          T = 5 and T = 20, three seeds each
-    python train.py --seed 300 --seeds 40    the same with forty seeds
+    python train.py                                   T = 5 and T = 20, three seeds each
+    python train.py --seeds 40 --out_dir run/forty    the same with forty seeds
 
-Into out_dir go accuracy.png and, for each length T, t<T>.csv and the weights of each network (those
-of the first seed). The first command takes a minute on two cores. With forty seeds, every LSTM is
-right on at least 99.98 % of unseen palindromes of T = 20, and the median RNN on 24.89 %.
+Into out_dir go settings.txt, accuracy.png and, for each length T, t<T>.csv and the weights of each
+network (those of the first seed). The curves and weights of a training are saved as soon as it is
+finished. The first command takes a minute on two cores. With forty seeds, every LSTM is right on at
+least 99.98 % of unseen palindromes of T = 20, and the median RNN on 24.89 %.
 """
 
 import argparse
-import os
-import statistics
+import sys
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from joblib import cpu_count
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
@@ -90,93 +91,74 @@ def parse_args(argv=None):
     parser = make_parser(__doc__)
     length, count, size = number(int, 2, 1000), number(int, 1, 10**6), number(int, 10, 10**7)
     positive, portion = number(float, 1e-9, 1e9), number(float, 0.1, 0.9)
-    names, text = [*NETWORKS], "networks to train"
-    parser.add_argument("--model", choices=names, nargs="+", default=names, help=text)
+    parser.add_argument("--model", choices=NETWORKS, nargs="+", default=[*NETWORKS], help="models")
     text = "numbers of digits that are read, T - 1"
     parser.add_argument("--input_length", type=length, nargs="+", default=[4, 19], help=text)
-    text = "numbers for a digit: 10 is one-hot"
-    parser.add_argument("--input_dim", type=int, choices=(1, 10), default=10, help=text)
+    parser.add_argument("--input_dim", type=int, choices=(1, 10), default=10, help="10 is one-hot")
     parser.add_argument("--num_hidden", type=number(int, 1, 9999), default=128, help="hidden units")
-    text = "start of the LSTM: bf = log U(1, max_lag), to forget slowly; 100 if there is no --bf"
-    parser.add_argument("--max_lag", type=number(int, 1, 10**6), help=text)
-    text = "start of the LSTM: this bias of its forget gates"
+    text = "start of the LSTM: bias of all forget gates; without, log U(1, 100) for each"
     parser.add_argument("--bf", type=number(float, -99, 99), help=text)
-    text = "start of the RNN's recurrent matrix, Whh"
-    parser.add_argument("--rnn_start", choices=STARTS, default="uniform", help=text)
-    text = "palindromes of each length"
-    parser.add_argument("--data_size", type=size, default=100_000, help=text)
+    parser.add_argument("--rnn_start", choices=STARTS, default="uniform", help="Whh of the RNN")
+    parser.add_argument("--data_size", type=size, default=100_000, help="palindromes of a length")
     text = "share of them to train on; the rest is the test split"
     parser.add_argument("--portion_train", type=portion, default=0.8, help=text)
     parser.add_argument("--train_steps", type=count, default=500, help="training steps")
     parser.add_argument("--batch_size", type=count, default=128, help="palindromes in a step")
-    text = "RMSprop's learning rate, at first"
-    parser.add_argument("--learning_rate", type=positive, default=0.002, help=text)
+    parser.add_argument("--learning_rate", type=positive, default=0.002, help="RMSprop's, at first")
     text = "whether the rate falls linearly to zero"
     parser.add_argument("--decay", action=argparse.BooleanOptionalAction, default=True, help=text)
-    text = "norm to which gradients are clipped"
-    parser.add_argument("--max_norm", type=positive, default=10.0, help=text)
+    parser.add_argument("--max_norm", type=positive, default=10.0, help="limit of gradients' norm")
     text = f"steps between measurements, from step {EARLY} on"
     parser.add_argument("--eval_every", type=count, default=10, help=text)
     parser.add_argument("--seed", type=number(int, 0, 2**31), default=300, help="first seed")
     parser.add_argument("--seeds", type=count, default=3, help="how many: seed, seed + 1, ...")
-    parser.add_argument("--jobs", type=count, default=os.cpu_count(), help="trainings at a time")
-    text = ", ".join(f"{flag}={value}" for flag, value in PRESETS["assignment"].items())
-    text = f"other defaults; assignment has {text}"
-    parser.add_argument("--preset", choices=PRESETS, help=text)
+    parser.add_argument("--jobs", type=count, default=cpu_count(), help="trainings at a time")
+    parser.add_argument("--preset", choices=PRESETS, help=f"other defaults: {PRESETS}")
     args = parser.parse_args(argv)
     parser.set_defaults(**PRESETS.get(args.preset, {}))
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    args.model, args.input_length = sorted({*args.model}), sorted({*args.input_length})
+    return args
 
 
-def fresh_network(name, seed, args):
-    """Return the network of this name, "lstm" or "rnn", before its training with the flags args."""
-    if name == "rnn":
-        start = {"start": args.rnn_start}
-    elif args.bf is None or args.max_lag is not None:
-        start = {"max_lag": args.max_lag or 100}
-    else:
-        start = {"bf": args.bf}
-    return make_network(name, seed, args.input_dim, args.num_hidden, **start)
+def settings_of(args):
+    """Return {name: value} of all that decides a curve but the network, its length and the seed."""
+    free = "out_dir", "jobs", "preset", "seed", "seeds"
+    settings = {name: value for name, value in vars(args).items() if name not in free}
+    return settings | {"curve_size": CURVE_SIZE, "early": EARLY}
 
 
-def train_and_test(name, T, seed, args):
-    """Train a fresh network of this name with the flags args; return it and its curve.
+def train_and_test(name, T, seed, settings):
+    """Train a fresh network of this name with settings of settings_of; return it and its curve.
 
     The curve has rows with step, accuracy in [0, 1] and loss. It is measured on the first
-    CURVE_SIZE test palindromes, its last point on all of them.
+    curve_size test palindromes, its last point on all of them.
     """
-    model = fresh_network(name, seed, args)
-    dataset = PalindromeDataset(T - 1, args.data_size, args.input_dim == 10, seed)
-    train_set, test_set = dataset.split(args.portion_train)
+    input_dim, steps = settings["input_dim"], settings["train_steps"]
+    start = settings["bf"], settings["rnn_start"]
+    model = make_network(name, seed, input_dim, settings["num_hidden"], *start)
+    dataset = PalindromeDataset(T - 1, settings["data_size"], input_dim == 10, seed)
+    train_set, test_set = dataset.split(settings["portion_train"])
     curve = []
 
     def watch(step, loss):
-        last = step == args.train_steps
-        if last or step <= EARLY or step % args.eval_every == 0:
-            share = accuracy(model, test_set, None if last else CURVE_SIZE)
+        last = step == steps
+        if last or step <= settings["early"] or step % settings["eval_every"] == 0:
+            share = accuracy(model, test_set, None if last else settings["curve_size"])
             curve.append({"step": step, "accuracy": share, "loss": round(loss, 5)})
 
     train(
         model,
         [train_set],
-        args.train_steps,
-        args.learning_rate,
-        decay=args.decay,
-        batch_size=args.batch_size,
-        max_norm=args.max_norm,
+        steps,
+        settings["learning_rate"],
+        decay=settings["decay"],
+        batch_size=settings["batch_size"],
+        max_norm=settings["max_norm"],
         seed=seed,
         watch=watch,
     )
     return model, curve
-
-
-def measure(job):
-    """Return the curve of a job (name, T, seed, args); save the weights of the first seed."""
-    name, T, seed, args = job
-    model, curve = train_and_test(name, T, seed, args)
-    if seed == args.seed:
-        save_state(args.out_dir / f"{name}_t{T}.pth", model.state_dict())
-    return [{"network": name, "seed": seed} | point for point in curve]
 
 
 def training_figure(curves):
@@ -187,40 +169,56 @@ def training_figure(curves):
     figure = Figure(figsize=(1 + 4.8 * len(curves), 4.4), layout="constrained")
     grid = figure.subplots(1, len(curves), sharey=True, squeeze=False)
     for axes, (T, rows) in zip(grid.flat, curves.items(), strict=True):
+        late = [row["accuracy"] for row in rows if row["step"] >= 60]
+        if min(late, default=0) >= SOLVED:
+            rows = [row for row in rows if row["step"] <= 60]
         steps = sorted({row["step"] for row in rows})
         for name, color in ("lstm", BLUE), ("rnn", ORANGE):
-            own = grouped([row for row in rows if row["network"] == name], "seed").values()
-            lines = [[100 * row["accuracy"] for row in points] for points in own]
-            for line in lines:
-                axes.plot(steps, line, color=color, lw=0.6, alpha=0.45)
-            if lines:
-                median = [statistics.median(shares) for shares in zip(*lines, strict=True)]
-                axes.plot(steps, median, color=color, lw=2.5, label=name.upper())
-        least = min((row["accuracy"] for row in rows if row["step"] >= 60), default=0)
-        shown = 60 if 60 in steps and least >= SOLVED else steps[-1]
+            points = grouped([row for row in rows if row["network"] == name], "seed").values()
+            if points:
+                shares = 100 * np.array([[row["accuracy"] for row in own] for own in points])
+                axes.plot(steps, shares.T, color=color, lw=0.6, alpha=0.45)
+                axes.plot(steps, np.median(shares, axis=0), color=color, lw=2.5, label=name.upper())
         axes.axhline(10, color=GREY, ls="--", zorder=1)
-        axes.text(0.98 * shown, 11, "chance", color=GREY, ha="right", va="bottom")
+        axes.text(0.98 * steps[-1], 11, "chance", color=GREY, ha="right", va="bottom")
         n_seeds = len({row["seed"] for row in rows})
         title = f"T = {T}" + (f": {n_seeds} seeds, median bold" if n_seeds > 1 else "")
-        axes.set(xlim=(0, shown), ylim=(0, 102), xlabel="training step", title=title)
+        axes.set(xlim=(0, steps[-1]), ylim=(0, 102), xlabel="training step", title=title)
     grid[0, 0].set_ylabel("accuracy on unseen palindromes (%)")
     grid[0, 0].legend(loc="lower right", bbox_to_anchor=(1, 0.15))
     return figure
+
+
+def save_settings(args):
+    """Save all settings in out_dir; exit if it holds a run with others."""
+    settings, path = settings_of(args), args.out_dir / "settings.txt"
+    settings |= {"seed": args.seed, "seeds": args.seeds}
+    lines = [f"{name}={value}" for name, value in settings.items()]
+    known = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
+    if known not in ([], lines):
+        was = " ".join(line for line in known if line not in lines)
+        now = " ".join(line for line in lines if line not in known)
+        text = f"holds a run with {was:.300} (now {now:.300}); take another folder"
+        sys.exit(f"--out_dir {args.out_dir}: {text}")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def main():
     """Train each network at each length with each seed; draw the curves."""
     args = parse_args()
     begin(args)
-    lengths, seeds = sorted({n + 1 for n in args.input_length}), range(args.seeds)
-    names = sorted({*args.model})
-    jobs = [(name, T, args.seed + n, args) for T in lengths for name in names for n in seeds]
-    curves = {T: [] for T in lengths}
-    for (name, T, seed, _), curve in zip(jobs, run_jobs(measure, jobs, args.jobs), strict=True):
+    save_settings(args)
+    curves = {n + 1: [] for n in args.input_length}
+    seeds = range(args.seed, args.seed + args.seeds)
+    jobs = [(name, T, seed) for T in curves for name in args.model for seed in seeds]
+    jobs = {job: (*job, settings_of(args)) for job in jobs}
+    for (name, T, seed), (model, curve) in run_jobs(train_and_test, jobs, args.jobs):
         tqdm.write(f"{name}, T = {T}, seed {seed}: right on {curve[-1]['accuracy']:.2%}")
-        curves[T] += curve
-    for T, rows in curves.items():
-        save_csv(args.out_dir / f"t{T}.csv", rows)
+        curves[T] += [{"network": name, "seed": seed} | point for point in curve]
+        curves[T].sort(key=lambda row: (row["network"], row["seed"]))
+        save_csv(args.out_dir / f"t{T}.csv", curves[T])
+        if seed == args.seed:
+            save_state(args.out_dir / f"{name}_t{T}.pth", model.state_dict())
     save_figure(args.out_dir / "accuracy.png", training_figure(curves), [*curves.values()])
     print(f"figures, numbers and weights are in {args.out_dir}")
 

@@ -19,8 +19,11 @@ from tqdm import tqdm
 
 HERE = Path(__file__).resolve().parent
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#777777"  # Okabe and Ito
+# Folders of the report's own files, which no script replaces.
+KEPT = HERE, HERE / "studies", HERE / "studies" / "results", HERE.parent, HERE.parent / "pics"
 # What torch.load raises for a damaged or foreign file, and a network for foreign weights.
-UNREADABLE = EOFError, UnpicklingError, LookupError, RuntimeError, TypeError, ValueError
+UNREADABLE = ArithmeticError, AttributeError, EOFError, UnpicklingError, LookupError
+UNREADABLE += RuntimeError, TypeError, ValueError
 rcParams.update({"font.size": 12, "axes.grid": True, "grid.alpha": 0.3})
 
 
@@ -59,6 +62,8 @@ def number(kind, low, high=math.inf):
 
 def begin(args):
     """Create the folder of the files; print every setting and PyTorch's version."""
+    if args.out_dir.resolve() in KEPT:
+        sys.exit(f"--out_dir {args.out_dir}: holds files of the report; take another folder")
     try:
         args.out_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -67,10 +72,17 @@ def begin(args):
 
 
 def run_jobs(function, jobs, n):
-    """Yield function(job) in the order of the jobs, n at a time, each on one thread of the CPU."""
+    """Yield (name, function(*arguments)) of jobs {name: arguments}, each when it is finished.
+
+    n run at a time, each on one thread of the CPU.
+    """
+
+    def run(name):
+        return name, function(*jobs[name])
+
     torch.set_num_threads(1)  # for n = 1, when joblib stays in this process
     with parallel_config("loky", n_jobs=n, inner_max_num_threads=1):
-        results = Parallel(return_as="generator")(delayed(function)(job) for job in jobs)
+        results = Parallel(return_as="generator_unordered")(delayed(run)(name) for name in jobs)
         yield from tqdm(results, total=len(jobs), unit="job", disable=None)
 
 
@@ -83,11 +95,13 @@ def grouped(rows, *columns):
 
 
 def save_csv(path, rows):
-    """Save rows, dictionaries with the same keys, as csv."""
-    with open(path, "w", encoding="utf-8", newline="") as file:
+    """Save rows, dictionaries with the same keys, as csv, in the place of an older file."""
+    temporary = path.with_name(f".tmp-{path.name}")
+    with open(temporary, "w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, rows[0], lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
+    os.replace(temporary, path)
 
 
 def save_table(path, rows):
@@ -110,10 +124,17 @@ def save_state(path, content):
 
 
 def load(path, build, device="cpu"):
-    """Return build(content) of what torch.save wrote to path; exit where that does not work."""
+    """Return build(content) of the dictionary that torch.save wrote to path; exit if that fails."""
     try:
-        return build(torch.load(path, map_location=device, weights_only=True))
+        content = torch.load(path, map_location=device, weights_only=True)
+        for name, value in content.items():
+            if torch.is_tensor(value) and not value.isfinite().all():
+                raise ValueError(f"{name} is not finite")
+        return build(content)
     except OSError as error:
         sys.exit(f"{path}: cannot be read ({error.strerror})")
     except UNREADABLE as error:
-        sys.exit(f"{path}: does not hold what is needed here ({error!r:.200})")
+        # PyTorch's own text would advise to run whatever code the file holds.
+        reason = "" if isinstance(error, UnpicklingError) else f": {error}"
+        reason = f"{type(error).__name__}{reason}".partition("\n")[0]
+        sys.exit(f"{path}: does not hold what is needed here ({reason:.200})")

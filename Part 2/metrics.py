@@ -4,6 +4,7 @@ import functools
 import math
 
 import torch
+import torch.nn.functional as F
 
 from judge import load_judge
 from latent import in_batches
@@ -32,6 +33,41 @@ def is_clear(logits):
     return logits.softmax(1).amax(1) > 0.9
 
 
+def has_speck(images):
+    """Return whether (N,) each of the images (N, 1, H, W), in [-1, 1], has a speck.
+
+    A speck is a pixel above a quarter of white, -0.5, of whose eight neighbours none is above it.
+    """
+    bright = (images > -0.5).float()
+    around = F.avg_pool2d(bright, 3, stride=1, padding=1, divisor_override=1)  # sums of 3 x 3
+    return ((bright == 1) & (around == 1)).flatten(1).any(1)
+
+
+def radii(x, k):
+    """Return the distance (N,) of each point of x (N, D) to the k-th nearest of the others."""
+    distances = torch.cdist(x, x).fill_diagonal_(math.inf)  # no point is its own neighbour
+    return distances.kthvalue(k, dim=1).values
+
+
+def variety(samples, real):
+    """Return {measure: share} of the features of samples (N, D) and of real images (M, D).
+
+    Round each image lies a ball. Its radius is the distance to the k-th nearest other image of the
+    same set, samples or real ones.
+    """
+    samples, real = samples.cpu().double(), real.cpu().double()
+    distances = torch.cdist(samples, real)  # (N, M)
+    # Kynkaanniemi et al. 2019, equations 1 and 2, with k = 3. Precision: the samples that lie in
+    # the ball of some real image. Recall: the real images that lie in the ball of some sample.
+    precision = (distances <= radii(real, 3)).any(1)
+    recall = (distances <= radii(samples, 3)[:, None]).any(0)
+    # Naeem et al. 2020, section 3.2, with k = 5. Coverage: the real images in whose own ball
+    # some sample lies.
+    coverage = (distances <= radii(real, 5)).any(0)
+    masks = {"precision": precision, "recall": recall, "coverage": coverage}
+    return {name: mask.double().mean().item() for name, mask in masks.items()}
+
+
 def nearest(images, references):
     """Return the distance (N,) of each of N images, in [-1, 1], to the reference nearest to it.
 
@@ -57,7 +93,14 @@ class Comparison:
             "frechet_distance": frechet_distance(features, self.training_features),
             "confident": is_clear(logits.cpu()).double().mean().item(),
             "commonest_digit": shares.max().item(),
+            "specks": has_speck(images).double().mean().item(),
         }
+
+    def variety(self, images):
+        """Return {measure: share} of images, beside as many training images, always the same."""
+        rng = torch.Generator().manual_seed(0)
+        picks = torch.randperm(len(self.training_features), generator=rng)[: len(images)]
+        return variety(in_batches(self.judge.body, images), self.training_features[picks])
 
 
 @functools.cache  # its features take half a minute

@@ -1,8 +1,8 @@
 """MNIST as whole tensors, from the four committed files; no network is needed."""
 
 import gzip
+import hashlib
 import sys
-import zlib
 
 import numpy as np
 import torch
@@ -12,18 +12,30 @@ from common import HERE
 # torchvision.datasets.MNIST was tried. It extracts the files at first use: when two processes do so
 # at once, one load in six breaks; and a damaged file sends it to the network, or stays damaged.
 RAW = HERE / "data" / "MNIST" / "raw"  # where the four files are
+MD5 = {  # of the files of the MNIST database, as torchvision.datasets.MNIST lists them
+    "train-images-idx3-ubyte.gz": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+    "train-labels-idx1-ubyte.gz": "d53e105ee54ea40749a09fcbcd1e9432",
+    "t10k-images-idx3-ubyte.gz": "9fb629c4189551a2d022fa330f9573f3",
+    "t10k-labels-idx1-ubyte.gz": "ec29112dd5afa0611ce80d1b7f02629c",
+}
 
 
 def read_file(name, shape):
-    """Return the pixels or labels in RAW/name, as a uint8 tensor of this shape."""
+    """Return the pixels or labels in RAW/name, as a uint8 tensor of this shape.
+
+    Exit in one line if the file is not byte for byte that of the MNIST database.
+    """
     path = RAW / name
+    hint = f'`git checkout -- "{path}"` restores it, or take the original of the MNIST database'
     try:
-        content = gzip.decompress(path.read_bytes())  # gzip has a checksum
-        header = 4 + 4 * len(shape)  # bytes
-        array = np.frombuffer(content, np.uint8, offset=header).reshape(shape)
-    except (OSError, EOFError, ValueError, zlib.error) as error:
-        sys.exit(f"{path}: not the original file of MNIST ({error})")
-    return torch.tensor(array)
+        content = path.read_bytes()
+    except OSError as error:
+        sys.exit(f"{path}: cannot be read ({error.strerror}); {hint}")
+    if hashlib.md5(content, usedforsecurity=False).hexdigest() != MD5[name]:
+        sys.exit(f"{path}: is not MNIST's own file; {hint}")
+    header = 4 + 4 * len(shape)  # bytes
+    values = np.frombuffer(gzip.decompress(content), np.uint8, offset=header)
+    return torch.tensor(values).view(shape)
 
 
 def load_mnist(train=True, device="cpu"):

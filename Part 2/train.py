@@ -31,7 +31,8 @@ FILE = "mnist_generator.pth"
 LOSSES = ["d_loss", "g_loss", "d_real", "d_fake"]  # of a step; d_real: mean of D over real images
 PARTS = "generator", "discriminator", "averaged", "optimizer_g", "optimizer_d"  # of a checkpoint
 VALUES = "step", "losses", "quality"  # of a checkpoint, too
-TEMPLATE = {"fakes": 64, "lr": 2e-4, "lr_d": 2e-4, "b1": 0.9, "r1": 0.0, "ema": 0.0}
+TEMPLATE = {"n_epochs": 200, "fakes": 64, "lr": 2e-4, "lr_d": 2e-4, "halving": 0, "b1": 0.9}
+TEMPLATE |= {"r1": 0.0, "ema": 0.0}
 PRESETS = {"template": TEMPLATE}  # the settings of the course's code; the loop is ours
 
 
@@ -46,8 +47,10 @@ def parse_args(argv=None):
     parser.add_argument("--batch_size", type=count, default=64, help="real images in a step")
     parser.add_argument("--fakes", type=two_or_more, default=256, help="generated images in a step")
     parser.add_argument("--latent_dim", type=count, default=100, help="size of the noise")
-    parser.add_argument("--lr", type=rate, default=8e-4, help="generator's learning rate")
+    parser.add_argument("--lr", type=rate, default=4e-4, help="generator's learning rate")
     parser.add_argument("--lr_d", type=rate, default=4e-4, help="discriminator's learning rate")
+    text = "epochs over which both rates fall to one half; 0: they stay"
+    parser.add_argument("--halving", type=number(int, 0), default=20, help=text)
     parser.add_argument("--b1", type=decay, default=0.0, help="Adam's beta1, its momentum")
     parser.add_argument("--b2", type=decay, default=0.999, help="Adam's beta2")
     parser.add_argument("--r1", type=weight, default=0.2, help="weight of the gradient penalty")
@@ -82,6 +85,12 @@ def parse_args(argv=None):
     return args
 
 
+def settings_of(args):
+    """Return the settings that decide what a seed's training leads to, {flag: value}."""
+    other = "out_dir", "device", "resume", "preset", "seed", "save_interval", "measure_every"
+    return {name: value for name, value in vars(args).items() if name not in other}
+
+
 def settings_and_epochs(checkpoint):
     """Return the settings of a checkpoint, {flag: value}, and how many epochs are done."""
     return checkpoint["settings"], len(checkpoint["losses"])
@@ -93,8 +102,11 @@ class Training:
     def __init__(self, args):
         self.args = args
         torch.manual_seed(args.seed)
-        self.generator = Generator(args.latent_dim).to(args.device)
-        self.discriminator = Discriminator().to(args.device)
+        generator, discriminator = self.make_networks()
+        self.generator, self.discriminator = (
+            generator.to(args.device),
+            discriminator.to(args.device),
+        )
         betas = args.b1, args.b2
         self.optimizer_g = Adam(self.generator.parameters(), args.lr, betas, fused=True)
         self.optimizer_d = Adam(self.discriminator.parameters(), args.lr_d, betas, fused=True)
@@ -103,6 +115,10 @@ class Training:
         self.rng = torch.Generator().manual_seed(args.seed)
         self.step = 0  # how many are done
         self.losses, self.quality = [], []  # the rows of losses.csv and of quality.csv
+
+    def make_networks(self):
+        """Return the generator and the discriminator, fresh."""
+        return Generator(self.args.latent_dim), Discriminator()
 
     def save(self):
         """Save settings and state, at the end of an epoch."""
@@ -127,38 +143,47 @@ class Training:
         for batch in order.split(self.args.batch_size):
             yield images[batch]
 
+    def set_rates(self, epoch):
+        """Set both learning rates for an epoch, 1, 2, ...: at first they fall to one half."""
+        fall = min(1.0, (epoch - 1) / self.args.halving) if self.args.halving > 0 else 0.0
+        self.optimizer_g.param_groups[0]["lr"] = self.args.lr * (1 - fall / 2)
+        self.optimizer_d.param_groups[0]["lr"] = self.args.lr_d * (1 - fall / 2)
+
     def train_step(self, real):
         """Update both networks of equation (10) on real (B, 1, 28, 28); return LOSSES, (4,)."""
-        args = self.args
-        z = torch.randn(args.fakes, args.latent_dim, generator=self.rng).to(args.device)
-        fake = self.generator(z)
-
-        # The update is simultaneous: both networks compute their gradients from the same weights,
-        # and only then both of them move. So one pass of the discriminator serves both losses.
-        logits = self.discriminator(torch.cat([real, fake]))
-        real_logits, fake_logits = logits.split([len(real), len(fake)])
-
-        # The discriminator: real images should get high logits, fakes low ones.
-        d_total = d_loss = discriminator_loss(real_logits, fake_logits)
-        if args.r1 > 0 and self.step % args.r1_every == 0:
-            # To save time, not on every step, but then so many times as strong.
-            penalty = gradient_penalty(self.discriminator, real)
-            d_total = d_loss + args.r1 * args.r1_every * penalty
-        self.optimizer_d.zero_grad()
-        d_total.backward(inputs=list(self.discriminator.parameters()), retain_graph=True)
-
-        # The generator: its fakes should get high logits. The discriminator's gradients stay as
-        # they are, since `inputs` names the generator's weights only.
-        g_loss = generator_loss(fake_logits)
-        self.optimizer_g.zero_grad()
-        g_loss.backward(inputs=list(self.generator.parameters()))
-
-        self.optimizer_d.step()
-        self.optimizer_g.step()
+        fake = self.draw_fakes(self.args.fakes)
+        d_loss, d_real, d_fake = self.discriminator_step(real, fake.detach())
+        g_loss = self.generator_step(fake)  # through the discriminator that has just moved
         self.average_weights()
         self.step += 1
-        d_real, d_fake = torch.sigmoid(real_logits).mean(), torch.sigmoid(fake_logits).mean()
         return torch.stack([d_loss, g_loss, d_real, d_fake]).detach()
+
+    def draw_fakes(self, n):
+        """Return n images (n, 1, 28, 28) of the generator, at new noise."""
+        z = torch.randn(n, self.args.latent_dim, generator=self.rng).to(self.args.device)
+        return self.generator(z)
+
+    def discriminator_step(self, real, fake):
+        """Teach it that real images get high logits, fakes low ones; return its loss and both D."""
+        args = self.args
+        logits = self.discriminator(torch.cat([real, fake]))
+        real_logits, fake_logits = logits.split([len(real), len(fake)])
+        loss = d_loss = discriminator_loss(real_logits, fake_logits)
+        if args.r1 > 0 and self.step % args.r1_every == 0:
+            # To save time, not on every step, but then so many times as strong.
+            loss = d_loss + args.r1 * args.r1_every * gradient_penalty(self.discriminator, real)
+        self.optimizer_d.zero_grad()
+        loss.backward()
+        self.optimizer_d.step()
+        return d_loss, torch.sigmoid(real_logits).mean(), torch.sigmoid(fake_logits).mean()
+
+    def generator_step(self, fake):
+        """Teach it that its fakes get high logits; return its loss."""
+        g_loss = generator_loss(self.discriminator(fake))
+        self.optimizer_g.zero_grad()
+        g_loss.backward(inputs=list(self.generator.parameters()))  # none for the discriminator
+        self.optimizer_g.step()
+        return g_loss
 
     def average_weights(self):
         """Move the averaged weights towards the generator's."""
@@ -196,18 +221,28 @@ def save_gif(path, grids):
     frames[0].save(path, save_all=True, append_images=frames[1:], duration=times, loop=0)
 
 
-def draw_losses(losses, quality):
-    """Return a Figure of both losses and of the Frechet distance over the epochs, from rows."""
-    figure = Figure(figsize=(7.5, 5.2), dpi=110, layout="constrained")
-    above, below = figure.subplots(2, sharex=True)
-    for column, network in ("d_loss", "discriminator"), ("g_loss", "generator"):
-        epochs, values = [row["epoch"] for row in losses], [row[column] for row in losses]
-        above.plot(epochs, values, ".-", label=network)
-    above.axhline(math.log(4), color="C0", ls=":", label="discriminator that guesses")
-    above.set(ylim=(0, 1.6), ylabel="loss")
-    above.legend(loc="lower right")
-    epochs = [row["epoch"] for row in quality]
-    below.plot(epochs, [row["frechet_distance"] for row in quality], "k.-")
+def draw_losses(axes, losses):
+    """Draw both losses and both means of D over the epochs, from rows of LOSSES."""
+    epochs = [row["epoch"] for row in losses]
+    for column, label, style in (
+        ("d_loss", "discriminator's loss", "C0-"),
+        ("g_loss", "generator's loss", "C1-"),
+        ("d_real", "D(x), real images", "C0--"),
+        ("d_fake", "D(G(z)), fakes", "C1--"),
+    ):
+        axes.plot(epochs, [row[column] for row in losses], style, label=label)
+    axes.axhline(math.log(4), color="C0", lw=1, ls=":", label="loss of a guess")
+    axes.set(ylim=(0, 1.6), xlabel="epoch")
+    axes.legend(loc="center right", fontsize=10)
+
+
+def training_figure(losses, quality):
+    """Return a Figure of the losses and of the Frechet distance over the epochs, from rows."""
+    figure = Figure(figsize=(7.5, 6), dpi=110, layout="constrained")
+    above, below = figure.subplots(2)
+    draw_losses(above, losses)
+    distances = [row["frechet_distance"] for row in quality]
+    below.plot([row["epoch"] for row in quality], distances, "k.-", label="distance")
     below.set(yscale="log", xlabel="epoch", ylabel="Fréchet distance")
     below.yaxis.set_major_formatter("{x:g}")
     return figure
@@ -236,6 +271,7 @@ def main(args):
     steps = sorted({*range(0, n_steps, args.save_interval), n_steps // 2, n_steps})  # of grids
     with tqdm(total=n_steps, initial=training.step, unit="batch", disable=None) as bar:
         for epoch in range(len(training.losses) + 1, args.n_epochs + 1):
+            training.set_rates(epoch)
             losses = []  # of each step
             for real in training.batches(images):
                 if training.step in steps:
@@ -256,7 +292,7 @@ def main(args):
     training.save_samples()
     paths = [grids / f"{step}.png" for step in steps]  # half-way of fewer epochs may be missing
     save_gif(args.out_dir / "training.gif", [path for path in paths if path.exists()])
-    figure = draw_losses(training.losses, training.quality)
+    figure = training_figure(training.losses, training.quality)
     save_figure(args.out_dir / "losses.png", figure, [training.losses, training.quality])
     print(f"the generator, its samples and the figures are in {args.out_dir}")
     own = "" if args.out_dir == HERE / "run" else f' --generator "{args.out_dir / FILE}"'

@@ -1,168 +1,182 @@
-"""What do the gates of a trained LSTM do? They are held still while it reads.
+"""Does the LSTM need gates that move, or only cells that keep? It is trained with constant gates.
 
-    python -m studies.gates                                        the report's, in seconds
-    python -m studies.gates --only streams --seed 400 --seeds 1    another LSTM, half a minute
+    python -m studies.gates                                    the report's tables, in seconds
+    python -m studies.gates --only "streams, f = 1" --again    trains these anew, five minutes
 
-The LSTMs are those of cells.py: they read palindromes, or streams of digits and bars. From
-the first symbol on, a gate stays at its mean over other sequences.
+With every gate constant, an LSTM whose cells keep still learns palindromes. In *streams*, rows of
+digits with bars among them, the answer is the first digit after the last bar: there, and not in
+palindromes, an old digit becomes worthless.
 """
-
-import itertools
 
 import torch
 import torch.nn.functional as F
-from matplotlib.figure import Figure
 
-from common import BLUE, GREY, ORANGE, save_figure, save_table
-from studies.cells import ASKED_SEED, BAR, N_ASKED, TRAININGS, Streams, sequences, train_lstm
+from common import save_table
+from dataset import PalindromeDataset
+from networks import make_network
+from studies.lengths import TRAINING, train_with
 from studies.runner import study
+from studies.settings import solved, summary
+from train import accuracy
 
-MEANS_SEED = 1  # of the sequences over which means are taken
-SETTINGS = {name: TRAININGS[name] for name in ("streams", "palindromes")}
-LAST_SYMBOL = "no network: the last symbol"  # what the end of a stream tells
+BAR = 10  # the symbols of a stream are the digits 0 to 9 and the bar
+COLUMNS = ("length", "share")
+PALINDROMES = TRAINING | {
+    "reads": "palindromes",
+    "T": 20,  # digits of a palindrome with its last one, or symbols of a stream
+    "one_hot": True,
+    "constant": "",  # the gates that never move, letters of "ifo"
+    "g_reads_h": True,
+    "bf": None,  # of all cells; None: each has its own, log U(1, 100)
+    "rate": 0.002,
+    "long": 100,  # the LSTM is also asked about sequences of this length
+    "asked": 2000,  # so many new sequences are asked
+    "asked_seed": 2,
+}
+STREAMS = PALINDROMES | {"reads": "streams", "steps": 1000, "rate": 0.005}
+SLOW_STREAMS, ONE_NUMBER = STREAMS | {"rate": 0.002}, PALINDROMES | {"one_hot": False}
+FORTY = PALINDROMES | {"T": 40, "steps": 1000, "rate": 0.001}
+CONSTANT, FORGET = {"constant": "ifo"}, {"bf": -1.0}
+F_IS_1 = {"constant": "f", "bf": 40.0}  # sigm(40) is 1
+FIVE, TEN, TWENTY = range(300, 305), range(300, 310), range(300, 320)
+EXPERIMENTS = {  # {name: (settings, seeds)}
+    "palindromes": (PALINDROMES, TWENTY),
+    "palindromes, constant gates": (PALINDROMES | CONSTANT, TWENTY),
+    "palindromes, bf = -1": (PALINDROMES | FORGET, TWENTY),
+    "palindromes, bf = -1, constant gates": (PALINDROMES | FORGET | CONSTANT, TWENTY),
+    "streams": (STREAMS, TWENTY),
+    "streams, constant gates": (STREAMS | CONSTANT, TWENTY),
+    "streams, bf = -1": (STREAMS | FORGET, TWENTY),
+    "streams, bf = -1, constant gates": (STREAMS | FORGET | CONSTANT, TWENTY),
+    "T = 40, constant gates": (FORTY | CONSTANT, TEN),
+    "constant gates, g without h": (PALINDROMES | CONSTANT | {"g_reads_h": False}, FIVE),
+    "streams, i constant": (STREAMS | {"constant": "i"}, FIVE),
+    "streams, f = 1": (STREAMS | F_IS_1, FIVE),
+    "streams, o constant": (STREAMS | {"constant": "o"}, FIVE),
+    "one number for a digit, rate 0.002": (ONE_NUMBER, FIVE),
+    "one number for a digit, rate 0.002, constant gates": (ONE_NUMBER | CONSTANT, FIVE),
+    "streams, rate 0.002": (SLOW_STREAMS, FIVE),
+    "streams, rate 0.002, constant gates": (SLOW_STREAMS | CONSTANT, FIVE),
+}
 
 
-@torch.no_grad()
-def read(model, data, change):
-    """Return the LSTM's logits (N, 10) for data, with change(t, gates) in the place of its gates.
+class Streams:
+    """Random streams of `length` symbols: a bar, digits, and further bars among them.
 
-    gates are {"i", "f", "o": (N, H)} at symbol t = 0, 1, ...
+    Each symbol after the first is a bar with probability 0.1, but never next to a bar and never at
+    the end. An item is `(inputs, target)`: float32 (length, 11), one-hot, and int64 (), the first
+    digit after the last bar. `symbols` int64 (total_len, length) holds all symbols.
     """
-    x, _ = data[:]
-    h, c = x.new_zeros(2, len(x), model.Wph.shape[1])
-    for t, x_t in enumerate(x.unbind(dim=1)):
-        z = F.linear(torch.cat([x_t, h], dim=1), model.W, model.b)
-        g, i, f, o = z.chunk(4, dim=1)
-        gates = change(t, {"i": i.sigmoid(), "f": f.sigmoid(), "o": o.sigmoid()})
-        c = g.tanh() * gates["i"] + c * gates["f"]
-        h = torch.tanh(c) * gates["o"]
-    return F.linear(h, model.Wph, model.bp)
+
+    def __init__(self, length, total_len, seed):
+        rng = torch.Generator().manual_seed(seed)
+        self.symbols = torch.randint(10, (total_len, length), generator=rng)
+        bars = torch.rand(total_len, length, generator=rng) < 0.1
+        bars[:, 0], bars[:, 1], bars[:, -1] = True, False, False
+        for t in range(2, length):
+            bars[:, t] &= ~bars[:, t - 1]
+        self.symbols[bars] = BAR
+        last_bar = torch.where(bars, torch.arange(length), 0).amax(dim=1, keepdim=True)
+        self.targets = self.symbols.gather(1, last_bar + 1).squeeze(1)
+
+    def __len__(self):
+        """Return how many streams there are."""
+        return len(self.symbols)
+
+    def __getitem__(self, index):
+        """Return one item, or for a slice or a tensor of indices a batch of them."""
+        return F.one_hot(self.symbols[index], BAR + 1).float(), self.targets[index]
 
 
-def gates_of(model, data):
-    """Return {"i", "f", "o": (N, n, H)}, the gates at each symbol of data."""
-    seen = []
+def make_constant(model, gates, g_reads_h=True):
+    """Make gates of an LSTM, letters of "ifo", constant in place: no training moves them.
 
-    def keep(t, gates):
-        seen.append(gates)
-        return gates
-
-    read(model, data, keep)
-    return {gate: torch.stack([gates[gate] for gates in seen], dim=1) for gate in "ifo"}
-
-
-def hold(values, since_bar=None):
-    """Return a change for `read`: gates have values, {gate: (H,)}.
-
-    With since_bar (N, n), values are {gate: (steps, H)}, one for each number of steps.
+    They no longer read x and h, so each stays sigm of its bias. Without g_reads_h, g reads x alone.
     """
+    H = model.Wph.shape[1]
+    free = torch.ones_like(model.W)
+    for gate, rows in zip("gifo", free.chunk(4), strict=True):
+        rows.mul_(gate not in gates)
+    if not g_reads_h:
+        free[:H, -H:] = 0
+    model.W.data *= free
+    model.W.register_hook(lambda gradient: gradient * free)
+    model.b.register_hook(lambda gradient: gradient * (free[:, 0] > 0))
 
-    def change(t, gates):
-        if since_bar is None:
-            return gates | values
-        return gates | {gate: value[since_bar[:, t]] for gate, value in values.items()}
 
-    return change
+def sequences(settings, length, total_len, seed):
+    """Return streams or palindromes of this length, as the LSTM of these settings reads them."""
+    if settings["reads"] == "streams":
+        return Streams(length, total_len, seed)
+    return PalindromeDataset(length - 1, total_len, settings["one_hot"], seed)
 
 
-def changes_of(model, training, asked):
-    """Return {name: change}: gates held at means over other sequences than those asked, or f at 1.
+def train_lstm(settings, seed):
+    """Return the LSTM of these settings after its training, and unseen sequences of its length."""
+    train_set = sequences(settings, settings["T"], settings["size"], seed)
+    if settings["reads"] == "streams":  # all are trained on, and new ones are asked
+        unseen = Streams(settings["T"], settings["asked"], settings["asked_seed"])
+    else:
+        train_set, unseen = train_set.split(settings["portion_train"])
+    inputs, _ = train_set[:1]  # (1, length, input_dim)
+    model = make_network("lstm", seed, inputs.shape[2], settings["hidden_dim"], settings["bf"])
+    make_constant(model, settings["constant"], settings["g_reads_h"])
+    return train_with(settings, model, [train_set], seed), unseen
 
-    In streams of the length that was learnt, means are also taken for each number of steps since
-    the last bar; as a check, these steps are then counted from the bars of another stream.
+
+def measure(settings, seed):
+    """Train an LSTM; return the share of right answers at its length T, then at the long one."""
+    model, unseen = train_lstm(settings, seed)
+    long = sequences(settings, settings["long"], settings["asked"], settings["asked_seed"])
+    return [
+        {"length": settings["T"], "share": accuracy(model, unseen)},
+        {"length": settings["long"], "share": accuracy(model, long)},
+    ]
+
+
+def shares_of(rows, experiment, length):
+    """Return the shares of right answers, in %, at a length after a training, one for each seed."""
+    wanted = experiment, length
+    return [100 * row["share"] for row in rows if (row["experiment"], row["length"]) == wanted]
+
+
+def square_table(rows):
+    """Return four rows: cells keep or forget at the start, gates move or not, in both tasks.
+
+    Without all eight trainings there is no table, and no row.
     """
-    others = sequences(training, training.T, N_ASKED, MEANS_SEED)
-    gates = gates_of(model, others)
-    means = {gate: values.mean(dim=(0, 1)) for gate, values in gates.items()}
-    changes = {"nothing": hold({})}
-    for gate, mean in means.items():
-        changes[f"{gate} at its mean"] = hold({gate: mean})
-    changes["f at 1"] = hold({"f": torch.tensor(1.0)})
-    changes["all three at their means"] = hold(means)
-    if training.reads == "streams" and asked.since_bar.shape[1] == training.T:
-        by_step = {}
-        for gate, values in gates.items():
-            steps = [values[others.since_bar == step].mean(dim=0) for step in range(training.T)]
-            by_step[gate] = torch.stack(steps)
-        changes["all, by steps since the bar"] = hold(by_step, asked.since_bar)
-        changes["all, by another stream's bars"] = hold(by_step, asked.since_bar.roll(1, dims=0))
-    return changes
+    lines = []
+    for cells, start in ("keep", ""), ("forget (bf = -1)", ", bf = -1"):
+        for gates, end in ("move", ""), ("are constant", ", constant gates"):
+            line = {"cells at the start": cells, "gates": gates}
+            for task, settings in ("palindromes", PALINDROMES), ("streams", STREAMS):
+                shares = shares_of(rows, task + start + end, settings["T"])
+                if not shares:
+                    return []
+                line[f"{task}: worst, %"] = f"{min(shares):.2f}"
+                line[f"{task}: solved"] = solved(shares)
+            lines.append(line)
+    return lines
 
 
-def measure(job):
-    """Train the LSTM of a job (experiment, seed); return rows of what it does with gates held.
-
-    A row has what is held, the length of the sequences, and the share of right answers. Where a row
-    says "open", the share is the mean of a gate's cells after so many symbols of the first stream.
-    """
-    experiment, seed = job
-    training, rows = TRAININGS[experiment], []
-    model, _ = train_lstm(training, seed)
-
-    def add(held, length, share):
-        row = {"experiment": experiment, "seed": seed, "held": held, "length": length}
-        rows.append(row | {"share": share})
-
-    for length in (20, 100) if training.reads == "streams" else (training.T,):
-        asked = sequences(training, length, N_ASKED, ASKED_SEED)
-        _, targets = asked[:]
-        for name, change in changes_of(model, training, asked).items():
-            right = read(model, asked, change).argmax(dim=1) == targets
-            add(name, length, right.double().mean().item())
-        if training.reads == "streams":
-            right = asked.symbols[:, -1] == targets
-            add(LAST_SYMBOL, length, right.double().mean().item())
-    if training.reads == "streams":
-        gates = gates_of(model, Streams(20, N_ASKED, ASKED_SEED))
-        for gate, n in itertools.product("ifo", range(20)):
-            add(f"{gate} open", n + 1, gates[gate][0, n].mean().item())
-    return rows
-
-
-def table(rows):
-    """Return a row for each change: right answers, in %, least to greatest of the networks."""
-    lines = {}
-    for row in rows:
-        if not row["held"].endswith("open"):
-            column = f"{TRAININGS[row['experiment']].reads} of {row['length']}"
-            cells = lines.setdefault(row["held"], {})
-            cells.setdefault(column, []).append(100 * row["share"])
-    columns = dict.fromkeys(column for cells in lines.values() for column in cells)
-    result = []
-    for held, cells in lines.items():
-        line = {"held": held}
-        for column in columns:
-            ends = [f"{end(cells[column]):.0f}" for end in (min, max)] if column in cells else []
-            line[column] = " to ".join(dict.fromkeys(ends))
-        result.append(line)
-    return result
-
-
-def gates_figure(rows):
-    """Return a Figure of the gates over one stream, which the LSTM of the first seed reads."""
-    figure = Figure(figsize=(8.8, 3.2), layout="constrained")
-    axes = figure.subplots()
-    for gate, color, width in ("i", BLUE, 3), ("f", ORANGE, 1.5), ("o", GREY, 1.5):
-        wanted = f"{gate} open", rows[0]["seed"]
-        shares = [row["share"] for row in rows if (row["held"], row["seed"]) == wanted]
-        axes.plot(range(len(shares)), shares, "o-", color=color, lw=width, label=gate)
-    symbols = Streams(20, N_ASKED, ASKED_SEED).symbols[0].tolist()
-    for step, symbol in enumerate(symbols):
-        if symbol == BAR:
-            axes.axvspan(step - 0.5, step + 0.5, color=GREY, alpha=0.25, lw=0)
-    axes.set_xticks(range(20), ["bar" if symbol == BAR else symbol for symbol in symbols])
-    axes.set(xlim=(-0.5, 19.5), ylim=(0, 1), ylabel="open (mean of cells)")
-    axes.set(title="The gates i and o open at the first digit after a bar", xlabel="one stream")
-    axes.legend(loc="lower right", ncols=3)
-    return figure
+def gates_table(rows):
+    """Return a row for each training: the shares of right answers of its seeds."""
+    lines = []
+    for experiment, (settings, _) in EXPERIMENTS.items():
+        if shares := shares_of(rows, experiment, settings["T"]):
+            long = shares_of(rows, experiment, settings["long"])
+            line = {"training": experiment} | summary(shares)
+            column = f"at length {settings['long']}, %"
+            lines.append(line | {column: f"{min(long):.0f} to {max(long):.0f}"})
+    return lines
 
 
 def show(rows, out_dir):
-    """Save the table, and the figure where there are rows of streams."""
-    save_table(out_dir / "gates.csv", table(rows))
-    if streams := [row for row in rows if row["experiment"] == "streams"]:
-        save_figure(out_dir / "gates.png", gates_figure(streams), streams)
+    """Save each table of which there are rows."""
+    for name, table in ("gates_square", square_table), ("gates", gates_table):
+        if lines := table(rows):
+            save_table(out_dir / f"{name}.csv", lines)
 
 
 if __name__ == "__main__":
-    study("gates", __doc__, SETTINGS, dict.fromkeys(SETTINGS, range(300, 320)), measure, show)
+    study("gates", __doc__, EXPERIMENTS, COLUMNS, measure, show)

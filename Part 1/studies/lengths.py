@@ -18,26 +18,95 @@ from studies.runner import study
 from studies.settings import summary
 from train import accuracy, train
 
-STEPS = 1000
-SCAN = (3e-4, 6e-4, 1e-3, 2e-3, 4e-3)  # rates tried
-LOWER, HIGHER = (1.5e-4,), (8e-3,)  # tried, too, where the best of SCAN is at an end
-NETWORKS = {  # {network: arguments of make_network}
-    "LSTM": {"name": "lstm", "max_lag": 100},
-    "RNN": {"name": "rnn"},
-    "RNN, orthogonal": {"name": "rnn", "start": "orthogonal"},
+TRAINING = {  # the defaults of train.py; other studies have them, too
+    "hidden_dim": 128,
+    "size": 100_000,  # so many palindromes of each length
+    "portion_train": 0.8,  # of them
+    "steps": 500,
+    "decay": True,
+    "batch_size": 128,
+    "max_norm": 10.0,
 }
-CHOSEN = {  # {network: {T: the rate that best_rate finds in the rows of the seeds 0 to 2}}
+STARTS = {
+    "LSTM": {"network": "lstm", "bf": None},
+    "RNN": {"network": "rnn", "start": "uniform"},
+    "RNN, orthogonal": {"network": "rnn", "start": "orthogonal"},
+}
+SCAN = [3e-4, 6e-4, 1e-3, 2e-3, 4e-3]  # rates tried
+LOWER, HIGHER = 1.5e-4, 8e-3  # tried, too, if the best of SCAN is its first or its last
+CHOSEN = {  # {label: {T: the rate that best_rate finds in the rows of the seeds 0 to 2}}
     "LSTM": {5: 1.5e-4, 10: 6e-4, 15: 1e-3, 20: 4e-3, 30: 4e-3, 40: 4e-3},
     "RNN": {5: 1.5e-4, 10: 6e-4, 15: 2e-3, 20: 6e-4, 30: 2e-3, 40: 4e-3},
     "RNN, orthogonal": {5: 1.5e-4, 10: 1.5e-4, 15: 1.5e-4, 20: 1.5e-4, 30: 3e-4, 40: 3e-4},
 }
-CHOOSING = "rates, "  # how the name of an experiment that chooses begins
-SETTINGS = {}  # {experiment: (network, T, rates)}
-for network, rates in CHOSEN.items():
-    for T, rate in rates.items():
-        further = LOWER if rate <= min(SCAN) else HIGHER if rate >= max(SCAN) else ()
-        SETTINGS[f"{CHOOSING}{network}, T = {T}"] = network, T, (*SCAN, *further)
-        SETTINGS[f"{network}, T = {T}"] = network, T, (rate,)
+COLUMNS = ("network", "T", "rate", "accuracy")
+LINES = {  # {label: colour, width and opacity of its line; where its dots stand beside T}
+    "RNN, orthogonal": (GREEN, 9, 0.4, 0.5),
+    "RNN": (ORANGE, 2.5, 1, 0),
+    "LSTM": (BLUE, 2.5, 1, -0.5),  # on top
+}
+
+
+def experiments():
+    """Return the experiments that choose the rates, and those that are reported."""
+    choosing, reported = {}, {}
+    for label, chosen in CHOSEN.items():
+        for T, rate in chosen.items():
+            tried = [*SCAN]
+            if rate <= SCAN[0]:
+                tried.append(LOWER)
+            if rate >= SCAN[-1]:
+                tried.append(HIGHER)
+            settings = TRAINING | STARTS[label] | {"label": label, "T": T, "steps": 1000}
+            name = f"{label}, T = {T}"
+            choosing[f"rates, {name}"] = settings | {"rates": tried}, range(3)
+            reported[name] = settings | {"rates": [rate]}, range(300, 310)
+    return choosing, reported
+
+
+CHOOSING, REPORTED = experiments()
+
+
+def fresh_network(settings, seed):
+    """Return the network of these settings before its training."""
+    hidden_dim = settings["hidden_dim"]
+    if settings["network"] == "lstm":
+        return make_network("lstm", seed, hidden_dim=hidden_dim, bf=settings["bf"])
+    return make_network("rnn", seed, hidden_dim=hidden_dim, start=settings["start"])
+
+
+def train_with(settings, model, train_sets, seed):
+    """Train the model in place, as these settings say, and return it."""
+    return train(
+        model,
+        train_sets,
+        settings["steps"],
+        settings["rate"],
+        decay=settings["decay"],
+        batch_size=settings["batch_size"],
+        max_norm=settings["max_norm"],
+        seed=seed,
+    )
+
+
+def train_at_rates(fresh, settings, seed):
+    """Train a network fresh(settings, seed) at each of the rates; return their {rate, accuracy}.
+
+    The accuracy is the share in [0, 1] of right answers on unseen palindromes.
+    """
+    palindromes = PalindromeDataset(settings["T"] - 1, settings["size"], True, seed)
+    train_set, test_set = palindromes.split(settings["portion_train"])
+    rows = []
+    for rate in settings["rates"]:
+        model = train_with(settings | {"rate": rate}, fresh(settings, seed), [train_set], seed)
+        rows.append({"rate": rate, "accuracy": accuracy(model, test_set)})
+    return rows
+
+
+def measure(settings, seed):
+    """Train the network of these settings at each of their rates; return a row for each."""
+    row = {"network": settings["label"], "T": settings["T"]}
+    return [row | trained for trained in train_at_rates(fresh_network, settings, seed)]
 
 
 def best_rate(rows):
@@ -50,23 +119,21 @@ def best_rate(rows):
     return max({row["rate"] for row in rows}, key=merit)
 
 
-def measure(job):
-    """Train the networks of a job (experiment, seed); return a row for each rate."""
-    experiment, seed = job
-    network, T, rates = SETTINGS[experiment]
-    train_set, test_set = PalindromeDataset(T - 1, 100_000, True, seed).split(0.8)
-    rows = []
-    for rate in rates:
-        model = make_network(seed=seed, **NETWORKS[network])
-        train(model, [train_set], STEPS, rate, seed=seed)
-        row = {"experiment": experiment, "seed": seed, "network": network, "T": T, "rate": rate}
-        rows.append(row | {"accuracy": accuracy(model, test_set)})
-    return rows
+def rates_table(rows, what, best):
+    """Return a row for each network and length or start: its worst accuracy at each rate, in %.
 
-
-def is_choice(row):
-    """Return whether a row is one of those that chose a rate."""
-    return row["experiment"].startswith(CHOOSING)
+    what is the column of the rows that the table has beside the network, best is the name of the
+    last column, the rate of best_rate.
+    """
+    rates = sorted({row["rate"] for row in rows})
+    lines = []
+    for (network, value), some in grouped(rows, "network", what).items():
+        line = {"network": network, what: value}
+        for rate in rates:
+            shares = [100 * row["accuracy"] for row in some if row["rate"] == rate]
+            line[f"{rate:g}"] = f"{min(shares):.1f}" if shares else ""
+        lines.append(line | {best: f"{best_rate(some):g}"})
+    return lines
 
 
 def lengths_table(rows):
@@ -78,40 +145,24 @@ def lengths_table(rows):
     return lines
 
 
-def rates_table(rows):
-    """Return a row for each network and length: the worst accuracy at each rate, and the best."""
-    rates = sorted({row["rate"] for row in rows})
-    lines = []
-    for (network, T), some in grouped(rows, "network", "T").items():
-        line = {"network": network, "T": T}
-        for rate in rates:
-            shares = [100 * row["accuracy"] for row in some if row["rate"] == rate]
-            line[f"{rate:g}"] = f"{min(shares):.1f}" if shares else ""
-        lines.append(line | {"chosen": f"{best_rate(some):g}"})
-    return lines
-
-
 def lengths_figure(rows):
     """Return a Figure: the accuracy over the length, a dot a seed, a line through the medians."""
     figure = Figure(figsize=(9, 5), layout="constrained")
     axes = figure.subplots()
-    for shift, network in reversed([*enumerate(NETWORKS)]):  # the LSTM lies on top
-        color, width, alpha = ((BLUE, 2.5, 1), (ORANGE, 2.5, 1), (GREEN, 9, 0.4))[shift]
-        own = grouped([row for row in rows if row["network"] == network], "T")
-        medians = [
-            100 * statistics.median(row["accuracy"] for row in some) for some in own.values()
-        ]
-        Ts = [T for (T,) in own]
+    for network, (color, width, alpha, shift) in LINES.items():
+        own = [row for row in rows if row["network"] == network]
+        Ts, medians = [], []
+        for (T,), some in grouped(own, "T").items():
+            Ts.append(T)
+            medians.append(100 * statistics.median(row["accuracy"] for row in some))
         axes.plot(Ts, medians, color=color, lw=width, alpha=alpha, label=network)
-        for (T,), some in own.items():
-            places = [T + 0.5 * (shift - 1)] * len(some)  # beside each other, so that all are seen
-            axes.plot(places, [100 * row["accuracy"] for row in some], "o", color=color, alpha=0.5)
+        places = [row["T"] + shift for row in own]  # beside each other, so that all are seen
+        axes.plot(places, [100 * row["accuracy"] for row in own], "o", color=color, alpha=0.5)
     axes.axhline(10, color=GREY, ls="--", zorder=1)
     axes.text(5, 11, "chance", color=GREY, va="bottom")
     axes.set(ylim=(0, 103), xticks=sorted({row["T"] for row in rows}))
-    axes.set_xlabel(
-        "digits of the palindrome, T (a dot is a network, a line the median of ten)", fontsize=14
-    )
+    text = "digits of the palindrome, T (a dot is a network, a line the median)"
+    axes.set_xlabel(text, fontsize=14)
     axes.set_ylabel("right answers after training, %", fontsize=14)
     title = "The LSTM learns up to 40 digits; beyond 10, the plain RNN often fails"
     axes.set_title(title, fontsize=15)
@@ -121,15 +172,15 @@ def lengths_figure(rows):
 
 def show(rows, out_dir):
     """Save the tables that have rows, and the figure if all its points are there."""
-    choices, reported = [r for r in rows if is_choice(r)], [r for r in rows if not is_choice(r)]
-    if choices:
-        save_table(out_dir / "lengths_rates.csv", rates_table(choices))
+    chosen = [row for row in rows if row["experiment"] in CHOOSING]
+    reported = [row for row in rows if row["experiment"] in REPORTED]
+    if chosen:
+        save_table(out_dir / "lengths_rates.csv", rates_table(chosen, "T", "chosen"))
     if reported:
         save_table(out_dir / "lengths.csv", lengths_table(reported))
-    if len(grouped(reported, "experiment")) == len(SETTINGS) / 2:
+    if {row["experiment"] for row in reported} == {*REPORTED}:
         save_figure(out_dir / "lengths.png", lengths_figure(reported), reported)
 
 
 if __name__ == "__main__":
-    seeds = {name: range(3) if name.startswith(CHOOSING) else range(300, 310) for name in SETTINGS}
-    study("lengths", __doc__, SETTINGS, seeds, measure, show)
+    study("lengths", __doc__, CHOOSING | REPORTED, COLUMNS, measure, show)

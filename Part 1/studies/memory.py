@@ -10,96 +10,92 @@ map that is tried has seen first digits 0 to 4 only, and those that begin with 5
 """
 
 import statistics
-from typing import NamedTuple
 
 import torch
 from matplotlib.figure import Figure
 
 from common import BLUE, GREY, ORANGE, grouped, save_figure, save_table
 from dataset import PalindromeDataset, encode
-from networks import make_network
+from studies.lengths import STARTS, TRAINING, fresh_network, train_with
 from studies.runner import study
-from train import train
 
 HOME = 20  # the length T at which each network's first digit is read off
-N, N_DIGITS = 1000, 100  # sequences to fit the maps, and as many to be asked; their length
-BEFORE, AFTER = slice(18, 21), slice(19, 22)  # states after 19 to 21 digits, and one digit later
-RIDGE = 1.0  # of the fit
-LASTS, TURNS = 0.98, 5  # an eigenvalue lasts from this modulus on, and turns by more degrees
-SHOWN = range(10, 61)  # the lengths T in memory.png
-IN_TABLE = (10, 19, 20, 21, 40, 60)  # the lengths T in memory.csv
+SHOWN = [*range(10, 61)]  # the lengths T in memory.png
+IN_TABLE = [10, 19, 20, 21, 40, 60]  # the lengths T in memory.csv
 KNOWS = 0.99  # a network that is right on so many knows all ten digits
-
-
-class Training(NamedTuple):
-    """A network and how it is trained."""
-
-    network: str  # "rnn" or "lstm"
-    lengths: tuple  # T of its palindromes
-    size: int  # palindromes of each length; 80 % of them are trained on
-    steps: int
-    rate: float
-    decay: bool = True
-    max_norm: float = 10.0
-    start: dict | None = None  # further arguments of its class
-
-
-ALL = tuple(range(5, 41))
-TRAININGS = {
-    "RNN, T = 20": Training("rnn", (20,), 100_000, 500, 1e-3, decay=False),
-    "RNN, T = 10, 20, 30, 40": Training("rnn", (10, 20, 30, 40), 20_000, 2000, 1e-3),
-    "RNN, T = 5 to 40": Training("rnn", ALL, 5000, 4000, 1e-3),
-    "LSTM, T = 20": Training("lstm", (20,), 100_000, 500, 2e-3, start={"max_lag": 100}),
-    "RNN, orthogonal": Training("rnn", (20,), 100_000, 500, 3e-4, start={"start": "orthogonal"}),
-    "RNN, identity": Training("rnn", (20,), 100_000, 500, 3e-4, start={"start": "identity"}),
+TURNS = 5  # degrees: a memory whose map turns by more, with an eigenvalue that lasts, turns
+COLUMNS = ("T", "what", "value")
+ONE_LENGTH = TRAINING | {"lengths": [20], "rate": 1e-3}  # lengths: T of the palindromes
+RNN_TRAINING, LSTM_TRAINING = ONE_LENGTH | STARTS["RNN"], ONE_LENGTH | STARTS["LSTM"]
+READING = {
+    "digits": 100,  # of a random sequence
+    "asked": 1000,  # so many sequences are asked; as many others fit the maps
+    "asked_seed": 0,  # all networks read the same ones
+    "fit_at": [20, 21, 22],  # the maps lead from these lengths T to the next, and back
+    "ridge": 1.0,  # of the fit
+    "lasts": 0.98,  # an eigenvalue of this modulus, or a larger one, lasts
+    "home": HOME,
+    "asked_at": IN_TABLE,
+    "commonest_at": [],
 }
-CLOCK = "RNN, T = 10, 20, 30, 40"  # of these, the answers between the peaks are counted
-DRAWN = ("RNN, T = 20", CLOCK, "LSTM, T = 20")  # in memory.png
+DRAWN = READING | {"asked_at": SHOWN}
+FOUR_LENGTHS = {"lengths": [10, 20, 30, 40], "size": 20_000, "steps": 2000}
+EVERY_LENGTH = {"lengths": [*range(5, 41)], "size": 5000, "steps": 4000}
+SETTINGS = {
+    "RNN, T = 20": RNN_TRAINING | {"decay": False} | DRAWN,
+    "RNN, T = 10, 20, 30, 40": RNN_TRAINING | FOUR_LENGTHS | DRAWN | {"commonest_at": IN_TABLE},
+    "RNN, T = 5 to 40": RNN_TRAINING | EVERY_LENGTH | READING,
+    "LSTM, T = 20": LSTM_TRAINING | {"rate": 2e-3} | DRAWN,
+    "RNN, orthogonal": RNN_TRAINING | {"start": "orthogonal", "rate": 3e-4} | READING,
+    "RNN, identity": RNN_TRAINING | {"start": "identity", "rate": 3e-4} | READING,
+}
+EXPERIMENTS = {name: (settings, range(300, 320)) for name, settings in SETTINGS.items()}
+PANELS = ("RNN, T = 20", "RNN, T = 10, 20, 30, 40", "LSTM, T = 20")  # of memory.png
 
 
-def train_network(job):
-    """Return the network of a job (training, seed), trained."""
-    training, seed = job
-    wholes = [PalindromeDataset(T - 1, training.size, True, seed) for T in training.lengths]
-    return train(
-        make_network(training.network, seed, **(training.start or {})),
-        [whole.split(0.8)[0] for whole in wholes],
-        training.steps,
-        training.rate,
-        decay=training.decay,
-        max_norm=training.max_norm,
-        seed=seed,
-    )
+def train_network(settings, seed):
+    """Return the network of these settings after its training."""
+    train_sets = []
+    for T in settings["lengths"]:
+        whole = PalindromeDataset(T - 1, settings["size"], True, seed)
+        train_set, _ = whole.split(settings["portion_train"])
+        train_sets.append(train_set)
+    return train_with(settings, fresh_network(settings, seed), train_sets, seed)
 
 
 @torch.no_grad()
 def observe(model, digits):
-    """Return the states (n, N, H + 1), float64, after each digit of digits (N, n).
+    """Return {T: states (N, H + 1), float64}, those after the first T - 1 of digits (N, n).
 
     A state is a row: the H entries of h and a last one that is always 1, so that a map, a matrix M
     (H + 1, H + 1) that leads a state s to s M, can add a constant.
     """
-    state, states = None, []
-    for column in digits.unbind(dim=1):
+    state, states = None, {}
+    for n, column in enumerate(digits.unbind(dim=1), start=1):
         _, state = model(encode(column.unsqueeze(1), one_hot=True), state)
         h = state if torch.is_tensor(state) else state[0]
-        states.append(torch.cat([h, torch.ones_like(h[:, :1])], dim=1))
-    return torch.stack(states).double()
+        states[n + 1] = torch.cat([h, torch.ones_like(h[:, :1])], dim=1).double()
+    return states
 
 
-def fit_map(start, end):
-    """Return the map M of the ridge regression start M ~ end, both (n, N, H + 1)."""
-    X, Y = start.flatten(0, 1), end.flatten(0, 1)
-    identity = torch.eye(X.shape[1]).double()
-    M = torch.linalg.solve(X.T @ X + RIDGE * identity, X.T @ Y)
+def fit_map(start, end, ridge):
+    """Return the map M of the ridge regression start M ~ end, both (N, H + 1)."""
+    identity = torch.eye(start.shape[1]).double()
+    M = torch.linalg.solve(start.T @ start + ridge * identity, start.T @ end)
     M[:, -1] = identity[:, -1]  # the last entry stays 1
     return M
 
 
-def undo(states, T, home, on, back):
-    """Return the states (N, H + 1) at length T, led back, or on, to the length home."""
-    M = back if home < T else on
-    return states[T - 2] @ torch.linalg.matrix_power(M, abs(T - home))
+def fit_both(states, settings):
+    """Return the map of one digit, fitted to states of `observe`, and the map that undoes it."""
+    start = torch.cat([states[T] for T in settings["fit_at"]])
+    end = torch.cat([states[T + 1] for T in settings["fit_at"]])
+    return fit_map(start, end, settings["ridge"]), fit_map(end, start, settings["ridge"])
+
+
+def move(states, n, on, back):
+    """Return states (N, H + 1), led on by n digits with one map, or back by -n with the other."""
+    return states @ torch.linalg.matrix_power(on if n > 0 else back, abs(n))
 
 
 def read(model, states):
@@ -120,97 +116,90 @@ def share_commonest(model, states, first):
     return most.item() / len(first)
 
 
-def lasting(M):
-    """Return the eigenvalues (k,), complex, of a map that last; of a conjugate pair, one."""
-    values = torch.linalg.eigvals(M[:-1, :-1])
-    return values[(values.abs() >= LASTS) & (values.imag >= 0)]
+def examine(model, settings):
+    """Let a network read random sequences, and return rows of a length T, what, and its value.
 
-
-def measure(job):
-    """Train the network of a job (experiment, seed), let it read, and return its rows.
-
-    A row has a length T, what is measured, for which first digits, and its value:
-
-    * "own", "undone" and, as a control, "one too many": the share of right answers to sequences
-      that begin with 5 to 9. The maps that undo digits have seen those that begin with 0 to 4. At
-      the length HOME, "own" is that of "all", too.
-    * "commonest", for CLOCK: how often the answer is the one that its first digit gets most often.
-    * "angle": by how many degrees the map of all first digits turns, for each lasting eigenvalue.
+    * "angle": by how many degrees, 0 to 180, the map turns, for each eigenvalue that lasts.
+    * "own, all digits": the share of right answers at the length home.
+    * "own" and "undone": the share of right answers to sequences that begin with 5 to 9, as they
+      are, and led to the length home. These maps have seen sequences that begin with 0 to 4.
+    * "commonest": how often the answer is the one that its first digit, 5 to 9, gets most often.
+    * "one too many", the control: as "undone", but led from home + 1 to home - 1.
     """
-    experiment, seed = job
-    model = train_network((TRAININGS[experiment], seed))
-    rng = torch.Generator().manual_seed(0)  # all networks read the same sequences
-    digits = torch.randint(10, (2 * N, N_DIGITS), generator=rng)
-    fit, test = observe(model, digits).split(N, dim=1)
-    first_fit, first = digits[:, 0].split(N)
-    rows = []
+    rng = torch.Generator().manual_seed(settings["asked_seed"])
+    digits = torch.randint(10, (2 * settings["asked"], settings["digits"]), generator=rng)
+    fit, asked = digits.split(settings["asked"])
+    home, rows = settings["home"], []
 
-    def add(T, what, first_digits, value):
-        row = {"experiment": experiment, "seed": seed, "T": T, "what": what}
-        rows.append(row | {"first digits": first_digits, "value": value})
+    def add(T, what, value):
+        rows.append({"T": T, "what": what, "value": value})
 
-    M = fit_map(fit[BEFORE], fit[AFTER])
-    for eigenvalue in lasting(M):
-        add(HOME, "angle", "all", torch.rad2deg(eigenvalue.angle()).item())
-    add(HOME, "own", "all", share_right(model, test[HOME - 2], first))
+    M, _ = fit_both(observe(model, fit), settings)
+    for eigenvalue in torch.linalg.eigvals(M[:-1, :-1]):
+        if eigenvalue.abs() >= settings["lasts"] and eigenvalue.imag >= 0:  # of a pair, one
+            add(home, "angle", torch.rad2deg(eigenvalue.angle()).item())
+    add(home, "own, all digits", share_right(model, observe(model, asked)[home], asked[:, 0]))
 
-    low, test, first = fit[:, first_fit < 5], test[:, first >= 5], first[first >= 5]
-    on, back = fit_map(low[BEFORE], low[AFTER]), fit_map(low[AFTER], low[BEFORE])
-    for T in SHOWN if experiment in DRAWN else IN_TABLE:
-        add(T, "own", "5 to 9", share_right(model, test[T - 2], first))
-        if experiment == CLOCK and T in IN_TABLE:
-            add(T, "commonest", "5 to 9", share_commonest(model, test[T - 2], first))
-        led = undo(test, T, HOME, on, back)
-        add(T, "undone", "5 to 9", share_right(model, led, first))
-    led = undo(test, HOME + 1, HOME - 1, on, back)
-    add(HOME + 1, "one too many", "5 to 9", share_right(model, led, first))
+    low, high = fit[fit[:, 0] < 5], asked[asked[:, 0] >= 5]
+    on, back = fit_both(observe(model, low), settings)
+    states, first = observe(model, high), high[:, 0]
+    for T in settings["asked_at"]:
+        add(T, "own", share_right(model, states[T], first))
+        if T in settings["commonest_at"]:
+            add(T, "commonest", share_commonest(model, states[T], first))
+        add(T, "undone", share_right(model, move(states[T], home - T, on, back), first))
+    too_far = move(states[home + 1], -2, on, back)
+    add(home + 1, "one too many", share_right(model, too_far, first))
     return rows
+
+
+def measure(settings, seed):
+    """Train a network, and return the rows of `examine`."""
+    return examine(train_network(settings, seed), settings)
 
 
 def describe(rows):
     """Return a row for each network, those of one kind (experiment, knows, memory) together.
 
     It "knows" all ten first digits or fewer, and its "memory" turns or stands. "values" are
-    {(what, first digits, T): value}.
+    {(what, T): value}.
     """
     found = []
-    for (experiment, seed), own in grouped(rows, "experiment", "seed").items():
-        values = {(row["what"], row["first digits"], row["T"]): row["value"] for row in own}
-        angles = [row["value"] for row in own if row["what"] == "angle"]
+    for (experiment, seed), some in grouped(rows, "experiment", "seed").items():
+        values = {(row["what"], row["T"]): row["value"] for row in some}
+        angles = [row["value"] for row in some if row["what"] == "angle"]
         network = {"experiment": experiment, "seed": seed, "values": values}
-        network["knows"] = "all ten" if values["own", "all", HOME] >= KNOWS else "fewer"
+        network["knows"] = "all ten" if values["own, all digits", HOME] >= KNOWS else "fewer"
         network["memory"] = "turns" if max(angles, default=0) > TURNS else "stands"
         found.append(network)
-    order = [*TRAININGS]
+    order = [*SETTINGS]
     return sorted(found, key=lambda n: (order.index(n["experiment"]), n["knows"], n["memory"]))
 
 
 def line_of(group, answers):
     """Return the row of memory.csv for networks of one kind: mean shares of right answers, in %."""
 
-    def shares(what, T):
-        return [network["values"][what, "5 to 9", T] for network in group]
+    def percent(what, T):
+        return round(100 * statistics.mean(network["values"][what, T] for network in group))
 
     line = {"network": group[0]["experiment"], "knows": group[0]["knows"]}
     line |= {"memory": group[0]["memory"], "networks": len(group), "answers": answers}
-    for T in IN_TABLE:
-        line[f"T = {T}"] = round(100 * statistics.mean(shares(answers, T)))
-    control = round(100 * statistics.mean(shares("one too many", HOME + 1)))
-    line["one too many"] = control if answers == "undone" else ""
+    line |= {f"T = {T}": percent(answers, T) for T in IN_TABLE}
+    line["one too many"] = percent("one too many", HOME + 1) if answers == "undone" else ""
     return line
 
 
-def table(rows):
+def memory_table(rows):
     """Return the rows of memory.csv. Networks that turn have a second one, with digits undone.
 
-    CLOCK has a third one, how often the commonest answer to a first digit is given.
+    Where they were counted, there is a third one: how often the commonest answer is given.
     """
     lines = []
     for group in grouped(describe(rows), "experiment", "knows", "memory").values():
         lines.append(line_of(group, "own"))
         if group[0]["memory"] == "turns":
             lines.append(line_of(group, "undone"))
-            if group[0]["experiment"] == CLOCK:
+            if ("commonest", HOME) in group[0]["values"]:
                 lines.append(line_of(group, "commonest"))
     return lines
 
@@ -230,11 +219,11 @@ def memory_figure(shown):
 def draw_answers(axes, network):
     """Draw the share of right answers, in %, at each length T; dashed with the digits undone."""
     color = BLUE if network["experiment"].startswith("LSTM") else ORANGE
-    own = [100 * network["values"]["own", "5 to 9", T] for T in SHOWN]
+    own = [100 * network["values"]["own", T] for T in SHOWN]
     axes.fill_between(SHOWN, own, color=color, alpha=0.15, lw=0)
     axes.plot(SHOWN, own, color=color, lw=2.5, label="own")
     if network["memory"] == "turns":
-        undone = [100 * network["values"]["undone", "5 to 9", T] for T in SHOWN]
+        undone = [100 * network["values"]["undone", T] for T in SHOWN]
         axes.plot(SHOWN, undone, "k--", lw=2, label="undone")
         axes.text(60, 106, "dashed: with the hand turned back", ha="right")
     known = [str(T) for T, share in zip(SHOWN, own, strict=True) if share >= 100 * KNOWS]
@@ -252,16 +241,13 @@ def draw_answers(axes, network):
 
 
 def show(rows, out_dir):
-    """Save the table, and if all in DRAWN are there, a figure of the first that knows all ten."""
-    save_table(out_dir / "memory.csv", table(rows))
-    shown = []
-    for experiment in DRAWN:
-        group = [one for one in describe(rows) if one["experiment"] == experiment]
-        if group:
-            shown.append(min(group, key=lambda one: (one["knows"], one["seed"])))
-    if len(shown) == len(DRAWN):
+    """Save the table, and if all PANELS have rows, a figure of the first that knows all ten."""
+    save_table(out_dir / "memory.csv", memory_table(rows))
+    networks = grouped(describe(rows), "experiment")
+    if all((name,) in networks for name in PANELS):
+        shown = [min(networks[name,], key=lambda n: (n["knows"], n["seed"])) for name in PANELS]
         save_figure(out_dir / "memory.png", memory_figure(shown), rows)
 
 
 if __name__ == "__main__":
-    study("memory", __doc__, TRAININGS, dict.fromkeys(TRAININGS, range(300, 320)), measure, show)
+    study("memory", __doc__, EXPERIMENTS, COLUMNS, measure, show)

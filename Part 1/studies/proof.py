@@ -15,17 +15,20 @@ that can come of a point of the inputs, in real arithmetic and in float32.
 
 import copy
 import math
-import os
 from pathlib import Path
 
 import torch
+from joblib import cpu_count
 
 from common import HERE, begin, load, make_parser, number, run_jobs, save_state, save_table
 from lstm import LSTM
 from networks import from_weights
-from studies.memory import ALL, Training, train_network
+from studies.memory import EVERY_LENGTH, LSTM_TRAINING, RNN_TRAINING, train_network
 
-TRAININGS = [Training(name, ALL, 5000, 4000, 1e-3, max_norm=1.0) for name in ("rnn", "lstm")]
+TRAININGS = {
+    "rnn": RNN_TRAINING | EVERY_LENGTH | {"max_norm": 1.0},
+    "lstm": LSTM_TRAINING | EVERY_LENGTH | {"max_norm": 1.0, "bf": 1.0},
+}
 U = 2.0**-24  # unit roundoff of float32: its largest relative error
 SLACK = 1e-6  # widens tanh and sigm: half for their error, half for the rounding in step
 TINY = 1e-12  # far more than what underflow loses
@@ -167,12 +170,11 @@ def prove_digit(model, d):
     return leads
 
 
-def prove(job):
-    """Try to prove the theorem for a job (path, its network); return its row of the table."""
-    path, model = job
+def prove(name, model):
+    """Try to prove the theorem for a network of this name; return its row of the table."""
     leads = [min(prove_digit(model, d)) for d in range(10)]
     missing = [str(d) for d in range(10) if leads[d] <= 0]
-    row = {"weights": path.name, "proved": f"{10 - len(missing)} of 10"}
+    row = {"weights": name, "proved": f"{10 - len(missing)} of 10"}
     row["not proved for"] = " ".join(missing) or "-"
     row["least lead"] = "-" if missing else f"{math.floor(100 * min(leads)) / 100:.2f}"
     return row
@@ -181,6 +183,17 @@ def prove(job):
 def reads_one_hot(weights):
     """Return the network of these weights; raise ValueError if it does not read one-hot digits."""
     return from_weights(weights, input_dims=(10,))
+
+
+def train_networks(args):
+    """Train an RNN and an LSTM of each seed; return the files of their weights, in this order."""
+    jobs = {}
+    for network, settings in TRAININGS.items():
+        for seed in range(args.seed, args.seed + args.seeds):
+            jobs[args.out_dir / f"{network}-seed{seed}.pth"] = settings, seed
+    for path, model in run_jobs(train_network, jobs, args.jobs):
+        save_state(path, model.state_dict())
+    return [*jobs]
 
 
 def main():
@@ -194,21 +207,17 @@ def main():
     which.add_argument("--train", action="store_true", help=text)
     parser.add_argument("--seed", type=number(int, 0), default=1, help="first seed of --train")
     parser.add_argument("--seeds", type=count, default=1, help="how many: seed, seed + 1, ...")
-    parser.add_argument("--jobs", type=count, default=os.cpu_count(), help="networks at a time")
+    parser.add_argument("--jobs", type=count, default=cpu_count(), help="networks at a time")
     args = parser.parse_args()
     begin(args)
     if args.train:
-        seeds = range(args.seed, args.seed + args.seeds)
-        jobs = [(training, seed) for training in TRAININGS for seed in seeds]
-        args.weights = [args.out_dir / f"{t.network}-seed{seed}.pth" for t, seed in jobs]
-        models = run_jobs(train_network, jobs, args.jobs)
-        for path, model in zip(args.weights, models, strict=True):
-            save_state(path, model.state_dict())
+        args.weights = train_networks(args)
     try:
-        jobs = [(path, load(path, reads_one_hot)) for path in args.weights]
+        jobs = {path: (path.name, load(path, reads_one_hot)) for path in args.weights}
     except SystemExit as error:
         parser.exit(2, f"{error}\n")
-    rows = [*run_jobs(prove, jobs, args.jobs)]
+    proved = dict(run_jobs(prove, jobs, args.jobs))
+    rows = [proved[path] for path in args.weights]
     save_table(args.out_dir / "proof.csv", rows)
     if any(row["not proved for"] != "-" for row in rows):
         parser.exit(1)

@@ -12,33 +12,36 @@ import statistics
 
 from common import grouped, save_figure, save_table
 from studies.runner import study
-from train import SOLVED, parse_args, train_and_test, training_figure
+from train import SOLVED, parse_args, settings_of, train_and_test, training_figure
 
 RNN, LSTM = "--model rnn --input_length 19", "--model lstm --input_length 19"
-SETTINGS = {  # {experiment: (flags of train.py, those that are in the table)}
-    "defaults": ("", ""),
-    "rnn": (RNN, "--learning_rate 0.0006"),
-    "rnn, 0.001": (RNN, "--learning_rate 0.001"),
-    "orthogonal": (RNN, "--rnn_start orthogonal --learning_rate 0.0003"),
-    "input_dim": (LSTM, "--input_dim 1"),
-    "max_lag": (LSTM, "--bf 1"),
-    "decay": (LSTM, "--no-decay"),
-    "assignment": ("", "--preset assignment"),
-    "assignment, longer": ("--eval_every 100", "--preset assignment --train_steps 10000"),
+TEN, TWENTY, FORTY = range(300, 310), range(300, 320), range(300, 340)
+FLAGS = {  # {experiment: (flags of train.py, those that are in the table, seeds)}
+    "defaults": ("", "", FORTY),
+    "rnn": (RNN, "--learning_rate 0.0006", TWENTY),
+    "rnn, 0.001": (RNN, "--learning_rate 0.001", TWENTY),
+    "orthogonal": (RNN, "--rnn_start orthogonal --learning_rate 0.0003", TWENTY),
+    "input_dim": (LSTM, "--input_dim 1", TWENTY),
+    "bf": (LSTM, "--bf 1", TWENTY),
+    "decay": (LSTM, "--no-decay", TWENTY),
+    "assignment": ("", "--preset assignment", TEN),
+    "assignment, longer": ("--eval_every 100", "--preset assignment --train_steps 10000", TEN),
 }
+EXPERIMENTS = {
+    experiment: (settings_of(parse_args([*what.split(), *changes.split()])), seeds)
+    for experiment, (what, changes, seeds) in FLAGS.items()
+}
+COLUMNS = ("T", "network", "step", "accuracy")
 
 
-def measure(job):
-    """Train the networks of a job (experiment, seed), at each length; return the curves."""
-    experiment, seed = job
-    what, changes = SETTINGS[experiment]
-    args = parse_args(f"{what} {changes}".split())
+def measure(settings, seed):
+    """Train each network at each length; return all points of their curves."""
     rows = []
-    for n in args.input_length:
-        for network in args.model:
-            _, curve = train_and_test(network, n + 1, seed, args)
+    for n in settings["input_length"]:
+        for network in settings["model"]:
+            _, curve = train_and_test(network, n + 1, seed, settings)
             for point in curve:
-                row = {"experiment": experiment, "seed": seed, "T": n + 1, "network": network}
+                row = {"T": n + 1, "network": network}
                 rows.append(row | {"step": point["step"], "accuracy": point["accuracy"]})
     return rows
 
@@ -54,14 +57,14 @@ def summary(shares):
     return cells | {f"solved ({100 * SOLVED:g} %)": solved(shares)}
 
 
-def table(rows):
+def accuracy_table(rows):
     """Return a row for each experiment, length and network, over its seeds.
 
     "late minimum" is the least accuracy of any seed in the last fifth of the training.
     """
     lines = []
     for (experiment, T, network), points in grouped(rows, "experiment", "T", "network").items():
-        _, changes = SETTINGS[experiment]
+        _, changes, _ = FLAGS[experiment]
         steps = points[-1]["step"]
         last = [100 * row["accuracy"] for row in points if row["step"] == steps]
         late = [100 * row["accuracy"] for row in points if row["step"] >= 0.8 * steps]
@@ -72,13 +75,11 @@ def table(rows):
 
 def show(rows, out_dir):
     """Save the table, and the figure of the defaults."""
-    save_table(out_dir / "accuracy.csv", table(rows))
+    save_table(out_dir / "accuracy.csv", accuracy_table(rows))
     if defaults := [row for row in rows if row["experiment"] == "defaults"]:
         curves = {T: own for (T,), own in grouped(defaults, "T").items()}
         save_figure(out_dir / "accuracy.png", training_figure(curves), defaults)
 
 
 if __name__ == "__main__":
-    seeds = dict.fromkeys(SETTINGS, range(300, 320)) | {"defaults": range(300, 340)}
-    seeds |= dict.fromkeys(["assignment", "assignment, longer"], range(300, 310))
-    study("settings", __doc__, SETTINGS, seeds, measure, show)
+    study("settings", __doc__, EXPERIMENTS, COLUMNS, measure, show)

@@ -1,7 +1,7 @@
 """Which fresh networks will learn the first digit? Those in which it leaves a trace.
 
-    python -m studies.start                                  the report's, in seconds
-    python -m studies.start --only chosen --seed 400         five other seeds of every start
+    python -m studies.start                                      the report's, in seconds
+    python -m studies.start --only "RNN, uniform" --seed 400     five other seeds of a start
 
 Take a fresh network and a random sequence, and change only the first digit, to each of the ten. How
 far apart are the last states of the two digits that are least told apart? Divided by the same for
@@ -9,7 +9,6 @@ the last digit, this is the trace. Each start is trained at its own rate, chosen
 2; the seeds 300 to 304 are shown.
 """
 
-import copy
 import itertools
 import statistics
 
@@ -17,79 +16,87 @@ import torch
 from matplotlib.figure import Figure
 
 from common import BLUE, GREEN, GREY, ORANGE, grouped, save_figure, save_table
-from dataset import PalindromeDataset, encode
-from networks import make_network
-from studies.cells import make_constant
-from studies.lengths import best_rate
+from dataset import encode
+from studies.gates import make_constant
+from studies.lengths import TRAINING, fresh_network, rates_table, train_at_rates
 from studies.runner import study
 from studies.settings import summary
-from train import SOLVED, accuracy, train
+from train import SOLVED
 
-N_SEQUENCES = 48
-T, STEPS = 20, 500
-SCAN = (3e-4, 6e-4, 1e-3, 2e-3)  # rates tried
-MANY = (1e-4, 3e-4, 6e-4, 1e-3, 2e-3, 4e-3, 8e-3, 1.6e-2)
-CHOSEN = {  # {(network, start, size): the rate that best_rate finds in the rows of "rates"}
-    ("RNN", "uniform", 1): 6e-4,
-    ("RNN", "uniform", 1.4): 1e-3,
-    ("RNN", "uniform", 1.7): 3e-4,
-    ("RNN", "uniform", 2): 3e-4,
-    ("RNN", "orthogonal", 0.7): 1e-3,
-    ("RNN", "orthogonal", 0.8): 6e-4,
-    ("RNN", "orthogonal", 0.9): 6e-4,
-    ("RNN", "orthogonal", 0.95): 3e-4,
-    ("RNN", "orthogonal", 1): 3e-4,
-    ("RNN", "identity", 0.9): 3e-4,
-    ("RNN", "identity", 1): 6e-4,
-    ("LSTM", "bf", -2): 3e-4,
-    ("LSTM", "bf", -1): 3e-4,
-    ("LSTM", "bf", 0): 2e-3,
-    ("LSTM", "bf", 1): 2e-3,
-    ("LSTM", "bf", 2): 2e-3,
-    ("LSTM", "lag", 100): 2e-3,
-    ("LSTM, constant gates", "bf", -1): 3e-4,
-    ("LSTM, constant gates", "lag", 100): 2e-3,
-    ("RNN", "half orthogonal", 0.5): 3e-4,  # a test: nobody had looked at this one and the next
-    ("LSTM", "bf, bi = -2", 2): 2e-3,
+T = 20
+SAME = TRAINING | {"T": T, "sequences": 48}  # sequences: so many give a trace
+UNIFORM = {"network": "rnn", "start": "uniform", "times": 1, "of_rows": 1}  # see fresh
+ORTHOGONAL, IDENTITY = UNIFORM | {"start": "orthogonal"}, UNIFORM | {"start": "identity"}
+OURS = {"network": "lstm", "bf": None, "bi": 0, "constant": ""}  # constant gates, of "ifo"
+STARTS = {  # {(network, start): (settings, the rate that best_rate finds in the rows that choose)}
+    ("RNN", "uniform"): (UNIFORM, 6e-4),
+    ("RNN", "uniform, times 1.4"): (UNIFORM | {"times": 1.4}, 1e-3),
+    ("RNN", "uniform, times 1.7"): (UNIFORM | {"times": 1.7}, 3e-4),
+    ("RNN", "uniform, times 2"): (UNIFORM | {"times": 2}, 3e-4),
+    ("RNN", "orthogonal, times 0.7"): (ORTHOGONAL | {"times": 0.7}, 1e-3),
+    ("RNN", "orthogonal, times 0.8"): (ORTHOGONAL | {"times": 0.8}, 6e-4),
+    ("RNN", "orthogonal, times 0.9"): (ORTHOGONAL | {"times": 0.9}, 6e-4),
+    ("RNN", "orthogonal, times 0.95"): (ORTHOGONAL | {"times": 0.95}, 3e-4),
+    ("RNN", "orthogonal"): (ORTHOGONAL, 3e-4),
+    ("RNN", "identity, times 0.9"): (IDENTITY | {"times": 0.9}, 3e-4),
+    ("RNN", "identity"): (IDENTITY, 6e-4),
+    ("LSTM", "bf = -2"): (OURS | {"bf": -2}, 3e-4),
+    ("LSTM", "bf = -1"): (OURS | {"bf": -1}, 3e-4),
+    ("LSTM", "bf = 0"): (OURS | {"bf": 0}, 2e-3),
+    ("LSTM", "bf = 1"): (OURS | {"bf": 1}, 2e-3),
+    ("LSTM", "bf = 2"): (OURS | {"bf": 2}, 2e-3),
+    ("LSTM", "bf = log U(1, 100)"): (OURS, 2e-3),
+    ("LSTM, constant gates", "bf = -1"): (OURS | {"bf": -1, "constant": "ifo"}, 3e-4),
+    ("LSTM, constant gates", "bf = log U(1, 100)"): (OURS | {"constant": "ifo"}, 2e-3),
+    # A test: nobody had looked at these two.
+    ("RNN", "half orthogonal, times 0.5"): (ORTHOGONAL | {"times": 0.5, "of_rows": 0.5}, 3e-4),
+    ("LSTM", "bf = 2, bi = -2"): (OURS | {"bf": 2, "bi": -2}, 2e-3),
 }
-SETTINGS = {  # {experiment: {start: rates}}
-    "rates": dict.fromkeys(CHOSEN, SCAN),
-    "chosen": {start: (rate,) for start, rate in CHOSEN.items()},
-    "many rates": {
-        ("RNN", "uniform", 1): MANY,
-        ("RNN", "orthogonal", 1): MANY,
-        ("LSTM", "lag", 100): MANY,
-        ("LSTM, constant gates", "lag", 100): MANY,
-    },
-}
-LEFT = [("LSTM", "lag", 100), ("LSTM", "bf", 1), ("RNN", "uniform", 1), ("RNN", "orthogonal", 1)]
+PLAIN_RNN, TURNING_RNN = ("RNN", "uniform"), ("RNN", "orthogonal")
+OUR_LSTM = ("LSTM", "bf = log U(1, 100)")
+SCAN = [3e-4, 6e-4, 1e-3, 2e-3]  # rates tried to choose one
+MANY = [1e-4, 3e-4, 6e-4, 1e-3, 2e-3, 4e-3, 8e-3, 1.6e-2]
+AT_MANY = [PLAIN_RNN, TURNING_RNN, OUR_LSTM, ("LSTM, constant gates", "bf = log U(1, 100)")]
+COLUMNS = ("network", "start", "trace", "rate", "accuracy")
 LABELS = {  # {start: its name in start.png, and where that stands, in points from the median}
-    ("LSTM", "bf", -2): ("LSTM, bf = -2", (20, 10)),
-    ("LSTM, constant gates", "bf", -1): ("LSTMs, bf = -1", (0, 10)),
-    ("LSTM", "bf", 0): ("LSTM, bf = 0", (0, 10)),
-    ("RNN", "uniform", 1): ("the usual RNN", (-55, -3)),
-    ("LSTM", "lag", 100): ("our LSTM", (5, -20)),
+    ("LSTM", "bf = -2"): ("LSTM, bf = -2", (20, 10)),
+    ("LSTM, constant gates", "bf = -1"): ("LSTMs, bf = -1", (0, 10)),
+    ("LSTM", "bf = 0"): ("LSTM, bf = 0", (0, 10)),
+    PLAIN_RNN: ("the usual RNN", (-55, -3)),
+    OUR_LSTM: ("our LSTM", (5, -20)),
 }
 EDGES = (0, 1e-3, 0.1, 10)  # of traces: how many are solved between two of them
 
 
-def fresh(network, start, size, seed):
-    """Return a fresh network.
+def experiments(purpose, starts, rates, seeds):
+    """Return an experiment for each of the starts; without rates, at the one that is chosen."""
+    found = {}
+    for network, start in starts:
+        settings, chosen = STARTS[network, start]
+        names = {"in_table": [network, start], "rates": rates or [chosen]}
+        found[f"{purpose}{network}, {start}"] = SAME | settings | names, seeds
+    return found
 
-    The bf of an LSTM is `size` ("bf"), or log U(1, size) ("lag"). The Whh of an RNN is size times a
-    start of rnn.py, or an orthogonal matrix of which one half of the rows is multiplied by size.
+
+CHOOSING = experiments("rates, ", STARTS, SCAN, range(3))
+REPORTED = experiments("", STARTS, None, range(300, 305))
+MANY_RATES = experiments("many rates, ", AT_MANY, MANY, range(300, 303))
+
+
+def fresh(settings, seed):
+    """Return the network of these settings before its training.
+
+    The first rows of an RNN's Whh, a share of_rows of them, are multiplied by times. All bi of an
+    LSTM are set to bi.
     """
-    if network == "RNN":
-        model = make_network("rnn", seed, start=start.removeprefix("half "))
-        n = len(model.Whh) // 2 if start.startswith("half") else None
-        model.Whh.data[:n] *= size
-        return model
-    what = {"max_lag": size} if start == "lag" else {"bf": size}
-    model = make_network("lstm", seed, **what)
-    if start.endswith("bi = -2"):
-        model.b.data.chunk(4)[1].fill_(-2)  # a view: what fills it fills b
-    if network == "LSTM, constant gates":
-        make_constant(model, "ifo")
+    model = fresh_network(settings, seed)
+    if settings["network"] == "rnn":
+        n = round(settings["of_rows"] * len(model.Whh))
+        model.Whh.data[:n] *= settings["times"]
+    else:
+        _, bi, _, _ = model.b.data.chunk(4)  # a view: what fills it fills b
+        bi.fill_(settings["bi"])
+        make_constant(model, settings["constant"])
     return model
 
 
@@ -108,75 +115,43 @@ def trace(model, digits):
     return (logs[0] - logs[1]).exp().item()
 
 
-def measure(job):
-    """Look at the fresh networks of a job (experiment, seed), then train them; return their rows.
-
-    A row has the network, its start, its trace, the rate, and the accuracy in [0, 1].
-    """
-    experiment, seed = job
-    digits = torch.randint(10, (N_SEQUENCES, T - 1), generator=torch.Generator().manual_seed(seed))
-    train_set, test_set = PalindromeDataset(T - 1, 100_000, True, seed).split(0.8)
-    rows = []
-    for (network, start, size), rates in SETTINGS[experiment].items():
-        for rate in rates:
-            model = fresh(network, start, size, seed)
-            row = {"experiment": experiment, "seed": seed, "network": network, "start": start}
-            row |= {"size": size, "trace": trace(copy.deepcopy(model).double(), digits)}
-            train(model, [train_set], STEPS, rate, seed=seed)
-            rows.append(row | {"rate": rate, "accuracy": accuracy(model, test_set)})
-    return rows
-
-
-def name_of(network, start, size):
-    """Return a start in words."""
-    if network == "RNN":
-        return start if size == 1 else f"{start}, times {size:g}"
-    words = {"lag": f"bf = log U(1, {size:g})", "bf": f"bf = {size:g}"}
-    return words.get(start, f"bf = {size:g}, bi = -2")
-
-
-def starts_of(rows, experiment):
-    """Return {(network, start, size): its rows} of an experiment."""
-    own = [row for row in rows if row["experiment"] == experiment]
-    return grouped(own, "network", "start", "size")
+def measure(settings, seed):
+    """Look at a fresh network, and train it at each of the rates; return a row for each."""
+    generator = torch.Generator().manual_seed(seed)
+    digits = torch.randint(10, (settings["sequences"], settings["T"] - 1), generator=generator)
+    network, start = settings["in_table"]
+    row = {"network": network, "start": start}
+    row["trace"] = trace(fresh(settings, seed).double(), digits)
+    return [row | trained for trained in train_at_rates(fresh, settings, seed)]
 
 
 def start_table(rows):
     """Return a row for each start: its trace, and how often it learns at its own rate."""
     lines = []
-    for start, some in starts_of(rows, "chosen").items():
-        line = {"network": start[0], "start": name_of(*start)}
+    for (network, start), some in grouped(rows, "network", "start").items():
+        line = {"network": network, "start": start}
         line["trace"] = f"{statistics.median(row['trace'] for row in some):.1g}"
         line["rate"] = f"{some[0]['rate']:g}"
         lines.append(line | summary([100 * row["accuracy"] for row in some]))
     return sorted(lines, key=lambda line: float(line["trace"]))
 
 
-def rates_table(rows, experiment):
-    """Return a row for each start: the worst accuracy at each rate, in %, and the best rate."""
-    lines = []
-    for start, some in starts_of(rows, experiment).items():
-        line = {"network": start[0], "start": name_of(*start)}
-        for (rate,), seeds in grouped(some, "rate").items():
-            line[f"{rate:g}"] = f"{100 * min(row['accuracy'] for row in seeds):.1f}"
-        lines.append(line | {"best": f"{best_rate(some):g}"})
-    return lines
+def left_table():
+    """Return a row for some fresh networks: what T - 2 further digits leave, in %, in quartiles.
 
-
-def size_left():
-    """Return a row for some fresh networks: what 18 further digits leave, in %, in quartiles.
-
-    For the LSTM, this is f to the power of 18 over the cells, with f = sigm(bf); for the RNN, how
-    large a small change of the state after the first digit still is, over random sequences.
+    For the LSTM, this is f to the power of T - 2 over the cells, with f = sigm(bf); for the RNN,
+    how large a small change of the state after the first digit still is, over random sequences.
     """
+    generator = torch.Generator().manual_seed(300)
     lines = []
-    for network, start, size in LEFT:
-        model = fresh(network, start, size, 300).double()
+    for network, start in OUR_LSTM, ("LSTM", "bf = 1"), PLAIN_RNN, TURNING_RNN:
+        settings, _ = STARTS[network, start]
+        model = fresh(SAME | settings, 300).double()
         if network == "LSTM":
             left = torch.sigmoid(model.b.chunk(4)[2]) ** (T - 2)
         else:
-            left = change_left(model, torch.randint(10, (1000, T - 1)))
-        line = {"network": network, "start": name_of(network, start, size)}
+            left = change_left(model, generator)
+        line = {"network": network, "start": start}
         for name, portion in ("lower quartile", 0.25), ("median", 0.5), ("upper quartile", 0.75):
             line[f"{name}, %"] = f"{100 * left.quantile(portion).item():.2g}"
         lines.append(line)
@@ -184,11 +159,12 @@ def size_left():
 
 
 @torch.no_grad()
-def change_left(model, digits):
-    """Return how much of a small change after the first of digits (N, n) is left (N,) at last."""
+def change_left(model, generator, n=1000):
+    """Return how much of a small change after the first of T - 1 random digits is left (n,)."""
+    digits = torch.randint(10, (n, T - 1), generator=generator)
     x = encode(digits, one_hot=True).double()
     _, h = model(x[:, :1])
-    change = 1e-6 * torch.randn(h.shape).double()
+    change = 1e-6 * torch.randn(h.shape, generator=generator).double()
     _, end = model(x[:, 1:], h)
     _, changed = model(x[:, 1:], h + change)
     return (changed - end).norm(dim=1) / change.norm(dim=1)
@@ -198,15 +174,15 @@ def start_figure(rows):
     """Return a Figure: the accuracy of each network over its trace before the training."""
     figure = Figure(figsize=(9.5, 5.4), layout="constrained")
     axes = figure.subplots()
-    groups = starts_of(rows, "chosen")
     for network, color in ("RNN", ORANGE), ("LSTM", BLUE), ("LSTM, constant gates", GREEN):
-        own = [row for start, some in groups.items() if start[0] == network for row in some]
+        own = [row for row in rows if row["network"] == network]
         shares = [100 * row["accuracy"] for row in own]
-        axes.scatter([row["trace"] for row in own], shares, s=55, color=color, alpha=0.7)
-        axes.scatter([], [], s=55, color=color, label=network)
+        traces = [row["trace"] for row in own]
+        axes.scatter(traces, shares, s=55, color=color, alpha=0.7, label=network)
+    starts = grouped(rows, "network", "start")
     for start, (name, place) in LABELS.items():
-        x = statistics.median(row["trace"] for row in groups[start])
-        y = 100 * statistics.median(row["accuracy"] for row in groups[start])
+        x = statistics.median(row["trace"] for row in starts[start])
+        y = 100 * statistics.median(row["accuracy"] for row in starts[start])
         axes.annotate(name, (x, y), place, textcoords="offset points", ha="center")
     for low, high in itertools.pairwise(EDGES):
         own = [row["accuracy"] >= SOLVED for row in rows if low <= row["trace"] < high]
@@ -226,17 +202,16 @@ def start_figure(rows):
 
 def show(rows, out_dir):
     """Save the tables that have rows, and the figure if all starts are there."""
-    save_table(out_dir / "start_left.csv", size_left())
-    for experiment, name in ("rates", "start_rates"), ("many rates", "rates"):
-        if table := rates_table(rows, experiment):
-            save_table(out_dir / f"{name}.csv", table)
-    if table := start_table(rows):
-        save_table(out_dir / "start.csv", table)
-    if len(table) == len(CHOSEN):
-        drawn = [row for row in rows if row["experiment"] == "chosen"]
-        save_figure(out_dir / "start.png", start_figure(drawn), drawn)
+    save_table(out_dir / "start_left.csv", left_table())
+    for names, file in (CHOOSING, "start_rates.csv"), (MANY_RATES, "rates.csv"):
+        if some := [row for row in rows if row["experiment"] in names]:
+            save_table(out_dir / file, rates_table(some, "start", "best"))
+    reported = [row for row in rows if row["experiment"] in REPORTED]
+    if reported:
+        save_table(out_dir / "start.csv", start_table(reported))
+    if {row["experiment"] for row in reported} == {*REPORTED}:
+        save_figure(out_dir / "start.png", start_figure(reported), reported)
 
 
 if __name__ == "__main__":
-    seeds = {"rates": range(3), "chosen": range(300, 305), "many rates": range(300, 303)}
-    study("start", __doc__, SETTINGS, seeds, measure, show)
+    study("start", __doc__, CHOOSING | REPORTED | MANY_RATES, COLUMNS, measure, show)

@@ -1,81 +1,61 @@
-"""Tests of studies/cells.py and gates.py: streams, constant gates, gates held still."""
+"""Tests of studies/gates.py: streams, constant gates, what is trained and what is asked."""
 
 import itertools
 
 import pytest
 import torch
 
+from dataset import PalindromeDataset
 from networks import make_network
-from studies import gates
-from studies.cells import BAR, TRAININGS, Streams, Training, train_lstm
-from studies.gates import changes_of, gates_of, hold, read
-from studies.runner import RESULTS, read_rows
+from studies.gates import BAR, PALINDROMES, STREAMS, Streams, measure, train_lstm
+from train import accuracy, train
+
+TINY = {"T": 6, "size": 300, "portion_train": 0.7, "one_hot": False, "hidden_dim": 16, "bf": 2.0}
+TINY |= {"steps": 3, "rate": 0.02, "decay": False, "batch_size": 7, "max_norm": 0.1}
+TINY |= {"long": 9, "asked": 50, "asked_seed": 3}
 
 
 def test_streams_have_bars_where_they_may_and_ask_for_the_first_digit_after_the_last():
     streams = Streams(20, 3000, 5)
-    columns = streams.symbols.tolist(), streams.since_bar.tolist(), streams.targets.tolist()
-    for symbols, since_bar, target in zip(*columns, strict=True):
+    for symbols, target in zip(streams.symbols.tolist(), streams.targets.tolist(), strict=True):
         bars = [n for n, symbol in enumerate(symbols) if symbol == BAR]
         assert bars[0] == 0
         assert all(b - a > 1 for a, b in itertools.pairwise([*bars, 20]))
         assert target == symbols[bars[-1] + 1]
-        assert since_bar == [n - max(bar for bar in bars if bar <= n) for n in range(20)]
     assert 0.08 < (streams.symbols[:, 2:-1] == BAR).double().mean() < 0.1
-    assert not torch.equal(streams.symbols, Streams(20, 3000, 6).symbols)
     inputs, targets = streams[:2]
     assert torch.equal(inputs.argmax(dim=2), streams.symbols[:2])
     assert torch.equal(targets, streams.targets[:2])
 
 
+@pytest.mark.parametrize("base", [PALINDROMES, STREAMS], ids=["palindromes", "streams"])
+def test_a_row_is_of_the_lstm_that_its_settings_and_its_seed_say(base):
+    data, unseen = PalindromeDataset(5, 300, False, 7).split(0.7)
+    long = PalindromeDataset(8, 50, False, 3)
+    if base is STREAMS:
+        data, unseen, long = Streams(6, 300, 7), Streams(6, 50, 3), Streams(9, 50, 3)
+    plain = make_network("lstm", 7, 11 if base is STREAMS else 1, 16, bf=2.0)
+    train(plain, [data], 3, 0.02, decay=False, batch_size=7, max_norm=0.1, seed=7)
+    model, asked = train_lstm(base | TINY, 7)
+    torch.testing.assert_close(model.state_dict(), plain.state_dict())
+    torch.testing.assert_close(asked[:], unseen[:])
+    shares = {6: accuracy(model, unseen), 9: accuracy(model, long)}
+    rows = [{"length": length, "share": share} for length, share in shares.items()]
+    assert measure(base | TINY, 7) == rows
+
+
 @pytest.mark.parametrize("constant", ["", "i", "f", "o", "ifo"])
 def test_a_constant_gate_stays_where_it_started_and_the_rest_learns(constant):
-    training = Training("streams", constant, bf=1, steps=5, g_reads_h=constant != "ifo")
-    model, _ = train_lstm(training, 7)
-    for gate, values in gates_of(model, Streams(20, 50, 0)).items():
-        start = torch.tensor(1.0 if gate == "f" else 0.0).sigmoid()
-        moves = (values - start).abs().amax(dim=(0, 1)) > 1e-5
-        assert moves.eq(gate not in constant).all(), gate
-    assert (model.W[:128, :11] != make_network("lstm", 7, 11).W[:128, :11]).all()
-    assert model.W[:128, 11:].any() == (constant != "ifo")
+    changes = {"constant": constant, "g_reads_h": constant != "ifo"}
+    model, _ = train_lstm(STREAMS | TINY | changes, 7)
+    fresh = make_network("lstm", 7, 11, 16, bf=2.0)
+    gates = zip("gifo", model.W.chunk(4), model.b.chunk(4), fresh.b.chunk(4), strict=True)
+    for gate, W, b, start in gates:
+        assert W.any() == (gate not in constant), gate
+        assert b.ne(start).all() == b.ne(start).any() == (gate not in constant), gate
+    assert model.W[:16, 11:].any() == (constant != "ifo")
 
 
-def wild_lstm():
-    model = make_network("lstm", 3, 11, hidden_dim=16).requires_grad_(False)
-    for parameter in model.parameters():
-        torch.nn.init.normal_(parameter)
-    return model
-
-
-def test_held_gates_have_their_values_and_the_rest_is_the_lstm():
-    model, streams = wild_lstm(), Streams(20, 30, 0)
-    x, _ = streams[:]
-    torch.testing.assert_close(read(model, streams, hold({})), model(x)[0])
-    for n, gate in enumerate("ifo", start=1):
-        values, then = torch.rand(16), wild_lstm()
-        then.W[16 * n : 16 * n + 16] = 0  # a network in which the gate is constant
-        then.b[16 * n : 16 * n + 16] = values.logit()
-        held = read(model, streams, hold({gate: values}))
-        torch.testing.assert_close(held, then(x)[0], rtol=1e-3, atol=1e-3)
-
-
-def test_gates_are_held_at_means_over_other_streams_than_those_asked():
-    model, asked, others = wild_lstm(), Streams(20, 2000, 2), Streams(20, 2000, 1)
-    changes = changes_of(model, TRAININGS["streams"], asked)
-    for gate, values in gates_of(model, others).items():
-        mean = values.mean(dim=(0, 1))
-        by_step = torch.stack([values[others.since_bar == n].mean(dim=0) for n in range(20)])
-        for name, expected in (
-            (f"{gate} at its mean", mean),
-            ("all three at their means", mean),
-            ("all, by steps since the bar", by_step[asked.since_bar[:, 5]]),
-            ("all, by another stream's bars", by_step[asked.since_bar.roll(1, 0)[:, 5]]),
-        ):
-            torch.testing.assert_close(changes[name](5, {})[gate], expected)
-
-
-def test_rows_have_the_form_of_the_committed_ones(monkeypatch):
-    monkeypatch.setattr(gates, "train_lstm", lambda training, seed: (wild_lstm(), None))
-    rows = gates.measure(("streams", 300))
-    known = read_rows(RESULTS / "gates_rows.jsonl", gates.SETTINGS)["streams", 300]
-    assert [row | {"share": 0} for row in rows] == [row | {"share": 0} for row in known]
+def test_an_lstm_with_constant_gates_learns_five_digits():
+    five = PALINDROMES | {"T": 5, "long": 5, "steps": 100, "constant": "ifo"}
+    assert measure(five, 0) == 2 * [{"length": 5, "share": 1.0}]

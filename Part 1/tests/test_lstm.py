@@ -55,8 +55,20 @@ def test_values_and_gradients_agree_with_torch(network, shape):
     torch.testing.assert_close(model(x)[0], from_zero, rtol=0, atol=1e-10)
 
 
-def test_an_lstm_starts_with_bf_1_and_an_unknown_network_is_refused():
-    _, _, bf, _ = make_network("lstm", 0).b.chunk(4)
-    assert bf.eq(1).all()
-    with pytest.raises(KeyError):
+def test_an_lstm_forgets_slowly_unless_bf_is_given():
+    bg, bi, bf, bo = make_network("lstm", 0, hidden_dim=1000).b.detach().chunk(4)
+    u = bf.exp().double()
+    quartiles = u.quantile(torch.tensor([0.25, 0.5, 0.75]).double()).tolist()
+    assert 1 <= u.min() <= u.max() <= 100.001
+    assert quartiles == pytest.approx([25.75, 50.5, 75.25], abs=5)
+    assert not torch.cat([bg, bi, bo]).any()
+    for value in -2.0, 0.0:
+        _, _, bf, _ = make_network("lstm", 0, bf=value).b.chunk(4)
+        assert bf.eq(value).all()
+
+
+def test_an_unknown_network_or_start_is_refused():
+    with pytest.raises(ValueError, match="must be one of lstm, rnn, got 'gru'"):
         make_network("gru", 0)
+    with pytest.raises(ValueError, match="got 'zeros'"):
+        make_network("rnn", 0, start="zeros")

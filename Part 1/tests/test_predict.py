@@ -27,8 +27,6 @@ def test_a_palindrome_is_completed_and_where_none_begins_that_is_said(say):
     assert say("12345432") == ["123454321"]
     assert say("123455432") == ["1234554321"]
     assert say("7007") == ["70077", NOT_BEGUN.format(7)]
-    of_5000 = "3" + 1666 * "901" + "7"
-    assert say(of_5000) == [f"{of_5000}3", NOT_BEGUN.format(3)]
 
 
 def test_an_answer_that_makes_no_palindrome_is_called_wrong(say, tmp_path):
@@ -60,9 +58,10 @@ def test_wrong_input_ends_in_a_line_that_names_it(say, capsys, tmp_path):
         with pytest.raises(SystemExit, match=r"^2$"):
             say("--", digits)
         assert f"error: argument digits: {digits!r} " in capsys.readouterr().err.splitlines()[-1]
-    path = tmp_path / "it.pth"
+    path, not_finite = tmp_path / "it.pth", tmp_path / "nan.pth"
     save_state(path, make_network("lstm", 0, input_dim=3).state_dict())
-    for file in tmp_path / "missing", Path(__file__), path:
+    save_state(not_finite, make_network("lstm", 0, bf=torch.nan).state_dict())
+    for file in tmp_path / "missing", Path(__file__), path, not_finite:
         with pytest.raises(SystemExit) as stop:
             say("1234", "--weights", file)
         (line,) = stop.value.code.splitlines()

@@ -2,6 +2,9 @@
 
 import csv
 import re
+import shutil
+import subprocess
+import sys
 
 import pytest
 from PIL import Image
@@ -9,34 +12,24 @@ from PIL import Image
 from conftest import HERE
 from studies import runner
 
-N_FILES = {"cells": 2, "gates": 2, "lengths": 3, "memory": 2, "settings": 2, "start": 5}
+N_FILES = {"gates": 2, "lengths": 3, "memory": 2, "settings": 2, "start": 5}
 
 
-@pytest.fixture(params=N_FILES)
-def study(request, call, monkeypatch):
-    """Return a study's name, its settings and the report's jobs; from here on, no job can run."""
+@pytest.mark.parametrize("name", N_FILES)
+def test_committed_rows_are_of_todays_jobs_and_give_the_tables_and_figures(
+    name, call, monkeypatch, tmp_path
+):
     found = []
-
-    def look(name, doc, settings, seeds, measure, show):
-        jobs = [(experiment, seed) for experiment, own in seeds.items() for seed in own]
-        found.extend([name, settings, jobs])
-
     with monkeypatch.context() as patch:
-        patch.setattr(runner, "study", look)
-        call(f"studies.{request.param}")
-    monkeypatch.setattr(runner, "run_jobs", lambda function, jobs, n: [])  # too few for any job
-    return found
-
-
-def test_committed_rows_are_those_of_the_reports_jobs_with_todays_settings(study):
-    name, settings, jobs = study
+        patch.setattr(runner, "study", lambda *arguments: found.extend(arguments))
+        call(f"studies.{name}")
+    _, _, experiments, columns, _, _ = found
     path = runner.RESULTS / f"{name}_rows.jsonl"
-    assert [*runner.read_rows(path, settings)] == jobs
+    jobs = [(experiment, seed) for experiment, (_, own) in experiments.items() for seed in own]
+    assert sorted(runner.read_rows(path, experiments, columns)) == sorted(jobs)
     assert len(path.read_text(encoding="utf-8").splitlines()) == len(jobs)
 
-
-def test_tables_and_figures_come_out_of_the_committed_rows(study, call, tmp_path):
-    name, settings, _ = study
+    monkeypatch.setattr(runner, "run_jobs", lambda function, jobs, n: [])  # nothing is measured
     call(f"studies.{name}", "--out_dir", tmp_path)
     files = [*tmp_path.iterdir()]
     assert len(files) == N_FILES[name]
@@ -47,8 +40,29 @@ def test_tables_and_figures_come_out_of_the_committed_rows(study, call, tmp_path
             now, shown = Image.open(made), Image.open(HERE.parent / "pics" / made.name)
             assert now.text["Rows"] == shown.text["Rows"], f"{made.name} shows other rows"
             assert now.size == shown.size, f"{made.name} was drawn by other code"
-    for experiment in settings:  # one alone can be shown, too
+    for experiment in [*experiments][::20]:  # one alone can be shown, too
         call(f"studies.{name}", "--only", experiment, "--seeds", 1, "--out_dir", tmp_path)
+
+
+def test_rows_do_not_count_once_a_default_or_a_constant_is_another(tmp_path):
+    part = shutil.copytree(HERE, tmp_path / "part", ignore=shutil.ignore_patterns("run", "tests"))
+    for file, old, new in (
+        ("train.py", 'default=128, help="hidden', 'default=64, help="hidden'),
+        ("studies/lengths.py", '"steps": 1000', '"steps": 999'),
+    ):
+        text = (part / file).read_text(encoding="utf-8")
+        assert text.count(old) == 1
+        (part / file).write_text(text.replace(old, new), encoding="utf-8")
+    code = """from studies import lengths, runner, settings
+both = lengths.CHOOSING | lengths.REPORTED
+for name, known in ("settings", settings.EXPERIMENTS), ("lengths", both):
+    columns = getattr(globals()[name], "COLUMNS")
+    print(runner.read_rows(runner.RESULTS / f"{name}_rows.jsonl", known, columns))"""
+    words = [sys.executable, "-c", code]
+    done = subprocess.run(words, cwd=part, capture_output=True, text=True, check=True)
+    assert done.stdout == "{}\n{}\n"
+    assert done.stderr.count("num_hidden was 128, is 64") == 180
+    assert done.stderr.count("steps was 1000, is 999") == 234
 
 
 @pytest.mark.parametrize("folder", [HERE.parent, HERE / "studies"], ids=["report", "studies"])

@@ -1,19 +1,22 @@
 """Tests of train.py and studies/settings.py: flags, seeds, the loop, the data, the curves."""
 
-import itertools
+import re
+import statistics
 
 import numpy as np
 import pytest
 import torch
 
+import networks
 import train
-from common import load
+from common import BLUE, ORANGE, load
+from conftest import drawn
 from dataset import PalindromeDataset
 from networks import from_weights, make_network
 from studies import settings
 from studies.runner import RESULTS, read_rows
-from studies.settings import SETTINGS
 
+COMMITTED = read_rows(RESULTS / "settings_rows.jsonl", settings.EXPERIMENTS, settings.COLUMNS)
 THREE_STEPS = ["--train_steps", "3", "--data_size", "300", "--input_length", "7"]
 
 
@@ -23,7 +26,7 @@ def weights_of(model):
 
 def trained(name, *flags, seed=0):
     args = train.parse_args([*THREE_STEPS, *flags])
-    return train.train_and_test(name, args.input_length[0] + 1, seed, args)
+    return train.train_and_test(name, args.input_length[0] + 1, seed, train.settings_of(args))
 
 
 @pytest.mark.parametrize(
@@ -31,11 +34,11 @@ def trained(name, *flags, seed=0):
     [
         *("--input_length 8", "--input_dim 1", "--num_hidden 64", "--data_size 299"),
         *("--portion_train 0.7", "--train_steps 4", "--batch_size 127", "--learning_rate 0.003"),
-        *("--no-decay", "--max_norm 0.1", "--max_lag 50", "--bf 0", "--rnn_start identity"),
+        *("--no-decay", "--max_norm 0.1", "--bf 0", "--rnn_start identity"),
     ],
 )
 def test_each_flag_changes_the_weights(flags):
-    of_one = {"--max_lag 50": "lstm", "--bf 0": "lstm", "--rnn_start identity": "rnn"}
+    of_one = {"--bf 0": "lstm", "--rnn_start identity": "rnn"}
     for name in "lstm", "rnn":
         (one, _), (other, _) = trained(name), trained(name, *flags.split())
         changed = not torch.equal(weights_of(one), weights_of(other))
@@ -47,32 +50,41 @@ def test_the_preset_is_the_flags_that_it_names_and_a_given_flag_wins():
     named = ["--input_dim", "1", "--bf", "0", "--learning_rate", "0.001", "--no-decay"]
     assert vars(parse(preset)) == vars(parse(named)) | {"preset": "assignment"}
     given = ["--input_dim", "10", "--bf", "2", "--learning_rate", "0.002", "--decay"]
-    for words in preset + given, given + preset:  # some of the given ones are the defaults
-        assert vars(parse(words)) == vars(parse(given)) | {"preset": "assignment"}
-    flags = [*THREE_STEPS, "--max_lag", "50", "--learning_rate", "0.002"]
-    forgets_slowly = train.fresh_network("lstm", 0, parse([*preset, *flags]))
-    expected = make_network("lstm", 0, input_dim=1, max_lag=50)
-    assert torch.equal(weights_of(forgets_slowly), weights_of(expected))
-
-
-def test_the_seed_decides_weights_palindromes_and_batches():
-    model, _ = trained("lstm", seed=4)
-    other = make_network("lstm", 4, max_lag=100)
-    train_set, _ = PalindromeDataset(7, 300, one_hot=True, seed=4).split(0.8)
-    train.train(other, [train_set], 3, 0.002, seed=4)
-    assert torch.equal(weights_of(model), weights_of(other))
+    assert vars(parse(preset + given)) == vars(parse(given)) | {"preset": "assignment"}
 
 
 def test_the_script_writes_each_curve_and_the_weights_of_the_first_seed(call, tmp_path):
     flags = [*THREE_STEPS, "--input_length", 4, 7, "--eval_every", 2, "--seed", 4, "--seeds", 2]
     call("train", *flags, "--jobs", 2, "--out_dir", tmp_path)
     files = {"accuracy.png", *(f"{stem}_t{T}.pth" for stem in ("lstm", "rnn") for T in (5, 8))}
-    assert {path.name for path in tmp_path.iterdir()} == files | {"t5.csv", "t8.csv"}
+    files |= {"settings.txt", "t5.csv", "t8.csv"}
+    assert {path.name for path in tmp_path.iterdir()} == files
     _, curve = trained("rnn", "--eval_every", "2", seed=5)
     lines = [f"rnn,5,{row['step']},{row['accuracy']},{row['loss']}" for row in curve]
     assert (tmp_path / "t8.csv").read_text().splitlines()[-4:] == lines
     model, _ = trained("rnn", seed=4)
     assert torch.equal(weights_of(model), weights_of(load(tmp_path / "rnn_t8.pth", from_weights)))
+
+
+def test_finished_trainings_are_kept_and_other_settings_refused(call, tmp_path, monkeypatch):
+    flags = [*THREE_STEPS, "--model", "rnn", "--seeds", 3, "--jobs", 1, "--out_dir", tmp_path]
+
+    def stop_at_the_last(name, seed, *sizes):
+        if seed == 302:
+            raise KeyboardInterrupt
+        return make_network(name, seed, *sizes)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(networks, "make_network", stop_at_the_last)
+        with pytest.raises(KeyboardInterrupt):
+            call("train", *flags)
+    kept = (tmp_path / "t8.csv").read_text()
+    assert (kept.count("rnn,300"), kept.count("rnn,301")) == (4, 4)
+    assert (tmp_path / "rnn_t8.pth").exists()
+    holds = f"--out_dir {tmp_path}: holds a run with bf=None seeds=3 (now bf=1.0 seeds=2); take"
+    with pytest.raises(SystemExit, match=f"^{re.escape(holds)} another folder$"):
+        call("train", *flags, "--bf", 1, "--seeds", 2)
+    assert (tmp_path / "t8.csv").read_text() == kept
 
 
 @pytest.mark.parametrize("decay", [True, False])
@@ -92,46 +104,43 @@ def test_the_loop_trains_as_a_textbook_does(decay):
 
 
 def test_training_solves_five_digits():
-    args = train.parse_args(["--train_steps", "100"])
+    hundred_steps = train.settings_of(train.parse_args(["--train_steps", "100"]))
     for name in "lstm", "rnn":
-        _, curve = train.train_and_test(name, 5, 0, args)
+        _, curve = train.train_and_test(name, 5, 0, hundred_steps)
         assert (curve[-1]["step"], curve[-1]["accuracy"]) == (100, 1.0)
         assert curve[0]["loss"] > 2.2 > 0.1 > curve[-1]["loss"]
 
 
-def test_the_curve_is_of_the_first_1000_unseen_and_its_last_point_of_all():
-    palindromes = PalindromeDataset(7, 100_000, one_hot=True)
+def test_the_curve_is_of_the_first_unseen_palindromes_and_its_last_point_of_all():
+    args = train.parse_args([*THREE_STEPS, "--eval_every", "2"])
+    tiny = train.settings_of(args) | {"curve_size": 20, "early": 1}
+    model, curve = train.train_and_test("lstm", 8, 0, tiny)
+    palindromes = PalindromeDataset(7, 300, one_hot=True)
     train_set, test_set = palindromes.split(0.8)
     assert torch.equal(torch.cat([train_set.digits, test_set.digits]), palindromes.digits)
-
-    def right(model, first):
-        inputs, targets = test_set[:first]
-        share = (model(inputs)[0].argmax(dim=1) == targets).double().mean().item()
-        return pytest.approx(share, abs=0.0015)
-
-    fresh = make_network("lstm", 0, max_lag=100)
-    model, curve = trained("lstm", "--eval_every", "2", "--data_size", "100000")
+    inputs, targets = test_set[:]
+    right = make_network("lstm", 0)(inputs[:20])[0].argmax(dim=1) == targets[:20]
     assert [row["step"] for row in curve] == [0, 1, 2, 3]
-    assert curve[0]["accuracy"] == right(fresh, 1000)
-    assert curve[0]["accuracy"] != right(fresh, 2000)
-    assert curve[-1]["accuracy"] == right(model, 2000)
-    assert train.accuracy(model, test_set, batch_size=1999) == right(model, 2000)
+    assert curve[0]["accuracy"] == right.sum().item() / 20
+    right = model(inputs)[0].argmax(dim=1) == targets
+    assert curve[-1]["accuracy"] == right.sum().item() / 60
+    assert train.accuracy(model, test_set, batch_size=59) == right.sum().item() / 60
 
 
-@pytest.mark.parametrize("experiment", SETTINGS)
-def test_committed_curves_have_the_steps_of_the_flags_and_begin_as_today(experiment, monkeypatch):
-    args = train.parse_args(" ".join(SETTINGS[experiment]).split())
-    steps = sorted({*range(21), *range(0, args.train_steps + 1, args.eval_every)})
-    points = [*itertools.product([n + 1 for n in args.input_length], args.model, steps)]
-    committed = read_rows(RESULTS / "settings_rows.jsonl", SETTINGS)
-    for rows in (rows for (name, _), rows in committed.items() if name == experiment):
-        assert [(row["T"], row["network"], row["step"]) for row in rows] == points
-
-    def measure_once(model, train_sets, steps, rate, *, watch, **others):
-        watch(0, 2.3)
-
-    monkeypatch.setattr(train, "train", measure_once)
-    for seed in 300, 301, 302:
-        first_points = committed[experiment, seed][:: len(steps)]
-        for now, known in zip(settings.measure((experiment, seed)), first_points, strict=True):
-            assert known == now | {"accuracy": pytest.approx(now["accuracy"], abs=0.005)}
+def test_the_figure_shows_each_network_in_its_colour_and_the_median_bold():
+    curves = {5: [], 20: []}
+    for seed in range(300, 305):
+        for row in COMMITTED["defaults", seed]:
+            curves[row["T"]].append({"seed": seed} | row)
+    for axes, (T, rows) in zip(train.training_figure(curves).axes, curves.items(), strict=True):
+        assert f"T = {T}: 5 seeds" in axes.get_title()
+        lines = drawn(axes)
+        for name, colour in ("lstm", BLUE), ("rnn", ORANGE):
+            own, steps = {}, [*range(21), *range(30, 61 if T == 5 else 501, 10)]
+            for row in rows:
+                if row["network"] == name and row["step"] in steps:
+                    own.setdefault(row["seed"], []).append(100 * row["accuracy"])
+            medians = [statistics.median(shares) for shares in zip(*own.values(), strict=True)]
+            assert lines.pop(name.upper()) == (colour, steps, pytest.approx(medians))
+            thin = [ys for c, xs, ys in lines.values() if (c, xs) == (colour, steps)]
+            assert thin == [pytest.approx(shares) for shares in own.values()]

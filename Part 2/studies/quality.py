@@ -1,11 +1,14 @@
 """How good are the samples, beside real images and uniform noise? And how did the training go?
 
-    python -m studies.quality                            all of it, some minutes of a core
-    python -m studies.quality --only moments losses      the figures alone, in seconds
+    python -m studies.quality                             all of it, some minutes of a core
+    python -m studies.quality --only moments losses       the figures alone, in seconds
+    python -m studies.quality --generator FILE            the table of another generator
+    python -m studies.quality --only moments --grids DIR  grids of another training
 
 evaluation.csv has what the judge sees in five draws of 10,000 images, mean and range. A perfect
 generator would hardly come nearer than held-out images: 10,000 of the training images, compared
-with the other 50,000.
+with the other 50,000. Precision, recall and coverage are of 5,000 images beside 5,000 training
+images.
 """
 
 import csv
@@ -19,20 +22,27 @@ from PIL import Image
 from torchvision.utils import make_grid
 from tqdm import trange
 
-from common import HERE, begin, make_parser, number, save_figure, save_table
-from judge import load_judge
-from latent import COMMITTED, draw_samples, in_batches, load_generator
+from common import BLUE, HERE, ORANGE, begin, make_parser, number, save_figure, save_table
+from latent import COMMITTED, draw_samples, load_generator
 from metrics import Comparison, compare_with_mnist, nearest
 from mnist import load_mnist
-from studies.runner import RESULTS
+from studies import collapse, settings
+from studies.loops import COLUMNS
+from studies.runner import RESULTS, read_rows
 from train import draw_losses
 
-N_DRAWS, N_SAMPLES = 5, 10_000  # images in a draw
+N_DRAWS, N_SAMPLES, N_VARIETY = 5, 10_000, 5_000  # images in a draw; those of which have variety
+# Of an epoch on one core of an Intel Xeon with AVX-512, rounded.
+SECONDS = {"ours": 42, "both at once": 42, "template": 17}
 NOISE_SEED = 5000  # of the first draw; no setting was tuned on these noises
-COLUMNS = {  # {title: (measure, what it is multiplied with, decimals)}
+MEASURES = {  # {title: (measure, what it is multiplied with, decimals)}
     "Fréchet distance": ("frechet_distance", 1, 2),
     "clear, %": ("confident", 100, 1),
     "commonest digit, %": ("commonest_digit", 100, 1),
+    "specks, %": ("specks", 100, 1),
+    "precision, %": ("precision", 100, 1),
+    "recall, %": ("recall", 100, 1),
+    "coverage, %": ("coverage", 100, 1),
     "nearest training image": ("nearest", 1, 2),
 }
 
@@ -40,7 +50,7 @@ COLUMNS = {  # {title: (measure, what it is multiplied with, decimals)}
 def format_row(name, draws):
     """Return a row of the table: mean and, of several draws [{measure: number}], range of each."""
     row = {"images": name}
-    for title, (measure, factor, decimals) in COLUMNS.items():
+    for title, (measure, factor, decimals) in MEASURES.items():
         values = [factor * draw[measure] for draw in draws]
         row[title] = f"{sum(values) / len(values):.{decimals}f}"
         if len(values) > 1:
@@ -49,9 +59,10 @@ def format_row(name, draws):
 
 
 def measure(comparison, images):
-    """Return {measure: number} of images (N, 1, 28, 28)."""
+    """Return {measure: number} of images (N, 1, 28, 28), in random order."""
     distances = nearest(images[:1000], comparison.training_images)
-    return comparison.quality(images) | {"nearest": distances.median().item()}
+    numbers = comparison.quality(images) | comparison.variety(images[:N_VARIETY])
+    return numbers | {"nearest": distances.median().item()}
 
 
 def evaluate(args):
@@ -65,44 +76,39 @@ def evaluate(args):
         held_out.append(measure(others, mixed[:N_SAMPLES]))
         samples.append(measure(comparison, draw_samples(generator, N_SAMPLES, seed)))
     noise = torch.rand(N_SAMPLES, 1, 28, 28, generator=rng.manual_seed(args.seed)) * 2 - 1
+    real = load_mnist(False)[0]
+    real = real[torch.randperm(len(real), generator=rng)]  # the first 5,000 are the easier ones
     name = "ours" if args.generator.resolve() == COMMITTED else args.generator
     table = [format_row("held-out training images", held_out)]
-    table.append(format_row("real test images", [measure(comparison, load_mnist(False)[0])]))
+    table.append(format_row("real test images", [measure(comparison, real)]))
     table.append(format_row(name, samples))
     table.append(format_row("uniform noise", [measure(comparison, noise)]))
     save_table(args.out_dir / "evaluation.csv", table)
 
 
-def count_digits(args):
-    """Save digits.csv: the share of each digit among the training images and among samples."""
-    samples = draw_samples(load_generator(args.generator), N_SAMPLES, args.seed)
-    read = in_batches(load_judge(), samples).argmax(1)
-    table = []
-    for name, digits in ("training images", load_mnist()[1]), ("samples", read):
-        shares = 100 * digits.bincount(minlength=10) / len(digits)
-        table.append({"images": name} | {f"{d}, %": f"{x:.1f}" for d, x in enumerate(shares)})
-    save_table(args.out_dir / "digits.csv", table)
-
-
 def read_grids(folder):
-    """Return {title: grid (H, W) in 0..1}: a training's first images, its middle and last ones."""
-    paths = sorted(folder.glob("[0-9]*.png"), key=lambda path: int(path.stem))
-    if not paths:
-        sys.exit(f"{folder}: holds no sample grids of train.py")
-    picks = paths[0], paths[(len(paths) - 1) // 2], paths[-1]
-    return {
-        f"{moment}: batch {int(path.stem):,}": np.asarray(Image.open(path).convert("L")) / 255
-        for moment, path in zip(("start", "half-way", "end"), picks, strict=True)
-    }
+    """Return {title: grid (H, W) in 0..1}: a training's first two grids, its middle, its end."""
+    batches = sorted(int(path.stem) for path in folder.glob("[0-9]*.png") if path.stem.isdigit())
+    if not batches:
+        sys.exit(f"--grids {folder}: holds no sample grids of train.py")
+    early = batches[min(1, len(batches) - 1)]
+    half = min(batches, key=lambda batch: abs(batch - batches[-1] / 2))
+    moments = {early: "early", half: "half-way", batches[0]: "start", batches[-1]: "end"}
+    grids = {}
+    for batch, moment in sorted(moments.items()):
+        image = Image.open(folder / f"{batch}.png").convert("L")
+        grids[f"{moment}: batch {batch:,}"] = np.asarray(image) / 255
+    return grids
 
 
 def draw_moments(args):
-    """Save moments.png: samples of a training at three moments, and real images."""
+    """Save moments.png: samples of a training at some moments, and real images."""
     grids = read_grids(args.grids)
     real = make_grid(load_mnist()[0][:25], 5, pad_value=-1)[0]
     grids["real images"] = (real.numpy() + 1) / 2
-    figure = Figure(figsize=(13, 3.9), layout="constrained")
-    for axes, (title, grid) in zip(figure.subplots(1, 4), grids.items(), strict=True):
+    figure = Figure(figsize=(3.25 * len(grids), 3.9), layout="constrained")
+    panels = figure.subplots(1, len(grids))
+    for axes, (title, grid) in zip(panels, grids.items(), strict=True):
         axes.imshow(grid, cmap="gray", vmin=0, vmax=1)
         axes.set_title(title, fontsize=16)
         axes.axis("off")
@@ -111,32 +117,67 @@ def draw_moments(args):
     save_figure(args.out_dir / "moments.png", figure, rows)
 
 
+def read_numbers(name):
+    """Return the rows of a committed csv file of numbers."""
+    with open(RESULTS / f"{name}.csv", encoding="utf-8", newline="") as file:
+        return [{key: float(text) for key, text in row.items()} for row in csv.DictReader(file)]
+
+
+def rivals():
+    """Return {(experiment, seed): rows} of the trainings that ours is drawn beside."""
+    found = {}
+    for study, name in (settings, "both at once"), (collapse, "template"):
+        path = RESULTS / f"{study.__name__.removeprefix('studies.')}_rows.jsonl"
+        jobs = read_rows(path, study.EXPERIMENTS, COLUMNS)
+        found |= {job: rows for job, rows in jobs.items() if job[0] == name}
+    return found
+
+
+def losses_figure(losses, quality, others):
+    """Return a Figure: our losses, and our distance over the minutes of a core beside others'."""
+    figure = Figure(figsize=(8.5, 7.2), layout="constrained")
+    above, below = figure.subplots(2)
+    draw_losses(above, losses)
+    for (name, seed), rows in (others | {("ours", 0): quality}).items():
+        minutes = [row["epoch"] * SECONDS[name] / 60 for row in rows]
+        distances = [row["frechet_distance"] for row in rows]
+        color, width = {"ours": ("k", 3), "both at once": (BLUE, 1), "template": (ORANGE, 1)}[name]
+        label = f"{name}, seed {seed}"
+        below.plot(minutes, distances, color=color, lw=width, label=label)
+    below.set(xscale="log", yscale="log", ylabel="distance to MNIST (0 is best)")
+    below.set_xlabel("minutes of training on one core")
+    for axis in below.xaxis, below.yaxis:
+        axis.set_major_formatter("{x:g}")
+    below.legend(fontsize=10)
+    return figure
+
+
 def draw_training(args):
     """Save losses.png, of the training of the committed generator."""
-    tables = []
-    for name in "losses", "quality":
-        lines = csv.DictReader((RESULTS / f"{name}.csv").read_text().splitlines())
-        tables.append([{key: float(text) for key, text in line.items()} for line in lines])
-    figure = draw_losses(*tables)
-    figure.suptitle("The losses change little while the distance falls from 400 to 2", fontsize=15)
-    save_figure(args.out_dir / "losses.png", figure, tables)
+    tables = read_numbers("losses"), read_numbers("quality"), rivals()
+    save_figure(args.out_dir / "losses.png", losses_figure(*tables), [*map(str, tables)])
 
 
 def main():
     """Draw, and measure."""
     parser = make_parser(__doc__, HERE / "studies" / "run" / "quality")
-    parts = {"moments": draw_moments, "losses": draw_training, "digits": count_digits}
-    parts["evaluation"] = evaluate  # what is slow comes last
-    parser.add_argument("--only", choices=parts, nargs="+", default=[*parts], help="what to make")
-    parser.add_argument("--generator", type=Path, default=COMMITTED, help="weights file")
+    figures = {"moments": draw_moments, "losses": draw_training}
+    parts = figures | {"evaluation": evaluate}  # what is slow comes last
+    text = "what to make; without, all, or the table alone with another generator"
+    parser.add_argument("--only", choices=parts, nargs="+", default=[], help=text)
+    text = "weights file; the figures are of the committed one's training"
+    parser.add_argument("--generator", type=Path, default=COMMITTED, help=text)
     text = "folder of grids <batch>.png, the images of train.py"
     parser.add_argument("--grids", type=Path, default=RESULTS / "grids", help=text)
     parser.add_argument("--seed", type=number(int, 0, 2**31), default=NOISE_SEED, help="of noise")
     args = parser.parse_args()
+    if args.generator.resolve() != COMMITTED:
+        if figures.keys() & {*args.only}:
+            parser.error(f"argument --only: {args.generator} has evaluation alone")
+        args.only = args.only or [name for name in parts if name not in figures]
     begin(args)
-    for name, part in parts.items():
-        if name in args.only:
-            part(args)
+    for name in args.only or parts:
+        parts[name](args)
     print(f"what was made is in {args.out_dir}")
 
 

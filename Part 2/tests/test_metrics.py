@@ -1,14 +1,16 @@
 """Tests of the data, the judge and the measures, against cases whose values are known."""
 
+import gzip
 from types import SimpleNamespace
 
 import pytest
 import torch
 
 import metrics
+import mnist
 from judge import load_judge
 from latent import in_batches
-from metrics import Comparison, frechet_distance
+from metrics import Comparison, frechet_distance, variety
 from mnist import load_mnist
 
 
@@ -16,11 +18,24 @@ def test_mnist_is_whole_and_the_judge_reads_it():
     images, labels = load_mnist(train=False)
     assert images.shape == (10_000, 1, 28, 28)
     assert (images.min(), images.max()) == (-1, 1)
-    assert labels.bincount().tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
-    assert load_mnist()[1][:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
     judge = load_judge()
     assert not judge.training, "BatchNorm would use the batch's statistics"
     assert (in_batches(judge, images[:2000]).argmax(1) == labels[:2000]).double().mean() > 0.99
+
+
+def test_a_missing_file_and_one_of_the_right_size_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(mnist, "RAW", tmp_path)
+    with pytest.raises(SystemExit, match=r"train-images\S+gz: cannot be read .*git checkout.*\Z"):
+        load_mnist()
+    zeros = gzip.compress(bytes(16 + 10_000 * 28 * 28))  # Fashion-MNIST has this size, too
+    (tmp_path / "t10k-images-idx3-ubyte.gz").write_bytes(zeros)
+    with pytest.raises(SystemExit, match=r"t10k-images\S+gz: is not MNIST's own .*original.*\Z"):
+        load_mnist(train=False)
+
+
+def test_samples_are_compared_with_the_training_images(monkeypatch):
+    monkeypatch.setattr(metrics, "Comparison", lambda judge, images: images)
+    assert torch.equal(metrics.compare_with_mnist.__wrapped__(), load_mnist()[0])
 
 
 def test_frechet_distance_against_the_closed_form():
@@ -36,6 +51,34 @@ def test_frechet_distance_against_the_closed_form():
     assert frechet_distance(x, y) == pytest.approx(expected, abs=1e-6)
 
 
+def test_precision_recall_and_coverage_of_points_on_a_line():
+    real = torch.tensor([[0.0, 1, 2, 3, 4, 5, 100, 101, 102, 103, 104, 105]]).T
+    samples = torch.tensor([[-2.9, -3.1, 7.9, 8.1, 50, 60]]).T
+    # The balls of 3 round 0 and 5 have a radius of 3: only -2.9 and 7.9 lie in some ball. The
+    # balls of 5 round 0, 1, 4 and 5 reach one of these samples, those round 2 and 3 do not.
+    found = variety(samples, real)
+    assert found["precision"] == pytest.approx(2 / 6)
+    assert found["coverage"] == pytest.approx(4 / 12)
+    assert variety(real, samples)["recall"] == found["precision"], "the other way round"
+    known, points = SimpleNamespace(body=lambda x: x), torch.arange(200.0)[:, None]
+    found = Comparison(known, points).variety(points[:100])
+    assert found["coverage"] < 0.7, "beside the first images, not beside random ones"
+
+
+def test_a_speck_is_a_lone_bright_pixel():
+    cases = {  # {the pixels above -0.5: whether there is a speck}
+        ((2, 2), (2, 4)): True,
+        ((2, 2), (3, 3)): False,  # neighbours
+        ((0, 0), (0, 4), (4, 0), (4, 4)): True,  # corners
+        ((0, 1), (0, 2), (4, 3)): True,  # a stroke, and one at the border
+    }
+    for pixels, expected in cases.items():
+        image = torch.full((1, 1, 5, 5), -0.5)  # not above a quarter of white
+        for row, column in pixels:
+            image[0, 0, row, column] = -0.49
+        assert metrics.has_speck(image).tolist() == [expected]
+
+
 def test_scores_of_known_predictions():
     probabilities = torch.tensor([[0.89, 0.11], [0.91, 0.09]])
     assert metrics.is_clear(probabilities.log()).tolist() == [False, True]
@@ -44,7 +87,8 @@ def test_scores_of_known_predictions():
     references = torch.cat([images[:1], images[:1] + 9])
     distances = metrics.nearest(images[[1, 0]], references)
     torch.testing.assert_close(distances, torch.tensor([1.0, 0.0]))
-    known = SimpleNamespace(body=lambda x: x, head=lambda x: 100 * x)
-    images = torch.eye(10)[[1, 1, 1, 2, 3]] * torch.tensor([[1], [1], [1], [1], [0.01]])
-    quality = Comparison(known, torch.eye(10)).quality(images)
-    assert (quality["confident"], quality["commonest_digit"]) == (0.8, 0.6)
+    known = SimpleNamespace(body=lambda x: x.flatten(1), head=lambda x: 100 * x)
+    images = torch.eye(10)[[1, 1, 1, 2, 3]] * torch.tensor([[1], [1], [1], [1], [0.01]]) - 0.6
+    quality = Comparison(known, torch.eye(10)).quality(images[:, None, None])  # (5, 1, 1, 10)
+    del quality["frechet_distance"]
+    assert quality == {"confident": 0.8, "commonest_digit": 0.6, "specks": 0.8}

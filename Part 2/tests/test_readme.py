@@ -6,6 +6,7 @@ from urllib.parse import unquote
 
 import pytest
 
+import train
 from conftest import HERE
 
 TOP = HERE.parent
@@ -48,3 +49,22 @@ def test_every_table_of_part_2_consists_of_cells_of_its_csv(page):
         lines = [[cell.strip() for cell in line[1:-1].split("|")] for line in table.splitlines()]
         for line in lines[2:]:
             assert line in [[row[column] for column in lines[0]] for row in rows], (name, line)
+
+
+def test_the_settings_in_the_report_are_the_defaults_and_the_preset():
+    ours, template = train.parse_args([]), train.parse_args(["--preset=template"])
+    names = {
+        "momentum": (["b1"], ["b1"]),
+        "learning rates": (["lr", "half", "halving"], ["lr_d"]),
+        "real images": (["batch_size", "fakes"], ["batch_size", "fakes"]),
+        "R1": (["r1", "r1_every", "r1_every"], ["r1"]),
+        "decay": (["ema"], ["ema"]),
+        "epochs": (["n_epochs"], ["n_epochs"]),
+    }
+    ours.half = ours.lr_d / 2
+    for start, (own, other) in names.items():
+        (line,) = re.findall(rf"^\| {start}[^|]* \|(.*)\|(.*)\|$", TEXTS[PAGES[0]], re.MULTILINE)
+        for cell, args, flags in zip(line, (ours, template), (own, other), strict=True):
+            assert [float(n) for n in re.findall(r"[\d.]+\d|\d", cell)] == [
+                getattr(args, flag) for flag in flags
+            ], (start, cell)

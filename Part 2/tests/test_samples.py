@@ -1,22 +1,21 @@
 """Tests of the scripts that draw or measure samples, and of the committed tables and figures."""
 
 import csv
+import math
 import sys
-from argparse import Namespace
-from pathlib import Path
 from statistics import fmean
 
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 from PIL import Image
-from torch import nn
 
 import common
 import interpolate
 import latent
-import metrics
-from conftest import HERE
+from common import ORANGE
+from conftest import drawn
 from gan import Discriminator, Generator
 from judge import load_judge
 from latent import COMMITTED, draw_samples
@@ -25,58 +24,31 @@ from mnist import load_mnist
 from studies import map as study_map
 from studies import quality
 from studies.runner import RESULTS
+from train import LOSSES, training_figure
 
-PICS = HERE.parent / "pics"
-
-
-@pytest.fixture
-def figures(monkeypatch):
-    """Return {file name: Figure}, which the scripts that are called will fill."""
-    figures, save = {}, common.save_figure
-
-    def keep(path, figure, rows):
-        figures[path.name] = figure
-        save(path, figure, rows)
-        made, shown = (Image.open(at / path.name).text for at in (path.parent, PICS))
-        assert made["Rows"] == shown["Rows"], "the committed figure shows other rows"
-
-    monkeypatch.setattr(common, "save_figure", keep)
-    return figures
+OURS = common.load(COMMITTED, Generator.from_state_dict)
+FEW = {train: [part[:300] for part in load_mnist(train)] for train in (True, False)}
 
 
 def rows_of(path):
-    """Return the rows of a csv file, with numbers in the place of texts that are some."""
-
-    def value(text):
-        try:
-            return float(text)
-        except ValueError:
-            return text
-
-    lines = csv.DictReader(path.read_text(encoding="utf-8").splitlines())
-    return [{name: value(text) for name, text in line.items()} for line in lines]
+    return [*csv.DictReader(path.read_text(encoding="utf-8").splitlines())]
 
 
-def test_samples_are_those_of_the_seed_three_times_as_big(call, tmp_path, capsys):
-    generator = common.load(COMMITTED, Generator.from_state_dict)
+def test_samples_are_those_of_the_seed_three_times_as_big(call, tmp_path):
     for seed in 0, 1:
         flags = "--n", 2, "--seed", seed, "--generator", COMMITTED
         call("sample", *flags, "--out_dir", tmp_path)
         pixels = np.array(Image.open(tmp_path / "samples.png"))[2:86, 2:86, 0]
-        image = (draw_samples(generator, 2, seed)[0, 0] + 1) / 2 * 255
+        rng = torch.Generator().manual_seed(seed)
+        image = (OURS(torch.randn(2, 100, generator=rng))[0, 0].detach() + 1) / 2 * 255
         assert np.abs(pixels - np.kron(image.numpy(), np.ones((3, 3)))).max() <= 1
-    with pytest.raises(SystemExit):
-        call("sample", "--n", 0)
-    assert "argument --n: 0 is not from 1 to 10000" in capsys.readouterr().err
 
 
 def test_your_own_generator_is_shown_as_soon_as_there_is_one(tmp_path, monkeypatch, capsys):
     own = tmp_path / "mnist_generator.pth"
     monkeypatch.setattr(latent, "OWN", own)
     assert latent.load_generator().latent_dim == 100
-    told = capsys.readouterr().out
-    assert f"{COMMITTED} (the committed one)" in told
-    assert f'--generator "{own}" shows your own' in told
+    assert f'--generator "{own}" shows your own' in capsys.readouterr().out
     torch.save(Generator(7).state_dict(), own)
     assert latent.load_generator().latent_dim == 7
     assert f'--generator "{COMMITTED}" shows the committed one' in capsys.readouterr().out
@@ -93,11 +65,13 @@ class Exploit:
 
 def test_broken_weights_are_refused_and_run_no_code(call, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    bad = tmp_path / "bad.pth"
+    bad, diverged = tmp_path / "bad.pth", Generator().state_dict()
+    diverged["layers.0.weight"][3, 3] = torch.nan
     for write in (
         lambda: bad.write_bytes(COMMITTED.read_bytes()[:99999]),
         lambda: torch.save(Exploit(), bad),
         lambda: torch.save(Discriminator().state_dict(), bad),
+        lambda: torch.save(diverged, bad),
         lambda: bad.unlink(),
     ):
         write()
@@ -107,42 +81,47 @@ def test_broken_weights_are_refused_and_run_no_code(call, tmp_path, monkeypatch)
 
 
 def test_an_end_is_the_first_sample_of_which_the_judge_is_sure():
-    class Ramp(nn.Linear):  # the image is z itself
-        latent_dim = 1
+    def generator(z):
+        return z.view(-1, 1, 1, 1)
 
-        def forward(self, z):
-            return z.view(-1, 1, 1, 1)
-
-    def judge(images):  # is sure of a 0 where z > 0.46, of a 1 where z < -0.46
+    def judge(images):  # is sure of a 0 where z > 0.4596, of a 1 where z < -0.4596
         return torch.cat([5 * images.flatten(1), -5 * images.flatten(1)], 1)
 
-    ends = interpolate.first_sure([0, 1], Ramp(1, 1), judge, 3)
-    z = latent.latent_points(interpolate.N_SAMPLES, 1, 3).flatten().tolist()
-    assert ends[0].item() == next(value for value in z if value > 0.4596)
-    assert ends[1].item() == next(value for value in z if value < -0.4596)
-    ends = interpolate.first_sure([1], Ramp(1, 1), lambda images: judge(images.abs()), 3)
-    assert ends[1].abs() == min(abs(value) for value in z), "the surest, where none is sure"
+    generator.latent_dim = 1
+    z = latent.latent_points(1000, 1, 3).flatten()
+    ends = interpolate.first_sure([0, 1], generator, judge, 3)
+    assert (ends[0], ends[1]) == (z[z > 0.4596][0], z[z < -0.4596][0])
+    ends = interpolate.first_sure([1], generator, lambda images: judge(images.abs()), 3)
+    assert ends[1].abs() == z.abs().min(), "the surest, where none is sure"
 
 
-def test_even_steps_change_the_image_equally_on_the_same_line():
-    def cube(z):  # it changes fastest at the ends of the line from -1 to 1
-        return z.pow(3)
+def test_a_row_of_the_interpolation_table_of_known_images():
+    line = torch.tensor([3.0, 0.0]), torch.tensor([0.0, 4.0])
+    images = torch.tensor([0.0, 3.0, 4.0]).view(3, 1, 1, 1)
+    logits = torch.eye(10)[[2, 2, 7]] * torch.tensor([[9], [1], [9]])  # the second is unclear
+    row = [*interpolate.table_row(line, images, logits).values()]
+    assert row == ["2 2 7", 2, "75", "3.0 and 4.0", "2.5"]
 
-    start, end = torch.tensor([-1.0]), torch.tensor([1.0])
-    shares = interpolate.even_shares(cube, start, end, 9)
-    images = cube(torch.lerp(start, end, shares[:, None])).flatten()
-    torch.testing.assert_close(images, torch.linspace(-1, 1, 9), atol=1e-4, rtol=0)
-    assert (shares[0], shares[-1]) == (0, 1)
+
+def test_a_generator_that_draws_one_image_is_shown_but_not_mapped(call, tmp_path):
+    constant, path = Generator(), tmp_path / "constant.pth"
+    torch.nn.init.zeros_(constant.layers[-2].weight)
+    torch.save(constant.state_dict(), path)
+    call("interpolate", "--digits", 2, 3, "--generator", path, "--out_dir", tmp_path)
+    for row in rows_of(tmp_path / "interpolation.csv"):
+        assert row["largest step, % of all"] == "0"
+    with pytest.raises(SystemExit, match=r"constant.pth: among its samples .*\Z"):
+        call("studies.map", "--generator", path, "--out_dir", tmp_path)
 
 
 def test_interpolation_csv_and_png_are_made_by_interpolate(call, tmp_path, figures):
     call("interpolate", "--generator", COMMITTED, "--out_dir", tmp_path)
     table = rows_of(tmp_path / "interpolation.csv")
     assert table == rows_of(RESULTS / "interpolation.csv")
-    panels = figures["interpolation.png"].axes
-    for row, axes in zip(table, panels, strict=True):
-        digits = [int(label.get_text()) for label in axes.get_xticklabels()]
-        assert digits == [int(digit) for digit in row["digits read"].split()]
+    for row, axes in zip(table, figures["interpolation.png"].axes, strict=True):
+        drawn(axes)
+        digits = [label.get_text() for label in axes.get_xticklabels()]
+        assert " ".join(digits) == row["digits read"]
         assert (digits[0], digits[-1]) == (row["from"], row["to"])
         strip = torch.tensor(np.array(axes.images[0].get_array()))
         images = strip.unflatten(1, (9, 28)).transpose(0, 1).flatten(1)
@@ -150,71 +129,83 @@ def test_interpolation_csv_and_png_are_made_by_interpolate(call, tmp_path, figur
         assert distances.min() > 0.05, "two of the nine images are the same"
         blend = (images[0] + images[-1]) / 2
         assert (images[4] - blend).abs().max() > 0.1, "pixels are blended, not latent points"
-    assert {row["from"] for row in table} | {row["to"] for row in table} == {*range(10)}
-    largest = [row["largest step, % of all"] for row in table]
-    assert max(largest[1::2]) < min(largest[::2]), "even steps are not even"
+    assert {int(row[end]) for row in table for end in ("from", "to")} == {*range(10)}
 
 
-def test_the_table_of_quality_is_what_the_judge_sees_in_five_draws(tmp_path, monkeypatch):
-    images, test_images = load_mnist()[0][:500], load_mnist(False)[0][:300]
-    comparison, path = Comparison(load_judge(), images), tmp_path / "x.pth"
-    monkeypatch.setattr(quality, "N_SAMPLES", 200)
-    monkeypatch.setattr(quality, "compare_with_mnist", lambda: comparison)
-    monkeypatch.setattr(quality, "load_mnist", lambda train: (test_images,))
-    monkeypatch.chdir(HERE)
+def test_the_table_of_quality_is_what_the_judge_sees(tmp_path, monkeypatch):
+    comparison, path = Comparison(load_judge(), FEW[True][0]), tmp_path / "x.pth"
     path.write_bytes(COMMITTED.read_bytes())
-    tables = []
-    for file, seed in (Path("mnist_generator.pth"), 7), (path, 8):
-        quality.evaluate(Namespace(generator=file, seed=seed, out_dir=tmp_path))
-        tables.append(rows_of(tmp_path / "evaluation.csv"))
-    (held_out, real, ours, noise), others = tables
-    assert [row["images"] for row in (ours, others[2])] == ["ours", str(path)]
-    assert not any(row in others for row in (held_out, noise)), "the seed is lost"
+    monkeypatch.setattr(quality, "N_SAMPLES", 100)
+    monkeypatch.setattr(quality, "N_VARIETY", 60)
+    monkeypatch.setattr(quality, "compare_with_mnist", lambda: comparison)
+    monkeypatch.setattr(quality, "load_mnist", lambda train=True: FEW[train])
+    tables = {}
+    for seed, name in (7, COMMITTED), (8, path):
+        out_dir = tmp_path / str(seed)
+        flags = f"--generator={name}", f"--seed={seed}", f"--out_dir={out_dir}"
+        only = ["--only", "evaluation"] if name == COMMITTED else []
+        monkeypatch.setattr(sys, "argv", ["quality", *flags, *only])
+        quality.main()
+        assert {made.name for made in out_dir.iterdir()} == {"evaluation.csv"}
+        tables[seed] = rows_of(out_dir / "evaluation.csv")
+    (held_out, real, samples, noise), other = tables[7], tables[8]
+    assert (samples["images"], other[2]["images"]) == ("ours", str(path))
+    assert not any(row in other for row in (held_out, noise)), "the seed is lost"
     assert float(held_out["nearest training image"].split()[0]) > 1, "compared with themselves"
-    generator = common.load(path, Generator.from_state_dict)
-    draws = [comparison.quality(draw_samples(generator, 200, 7 + n)) for n in range(5)]
-    values = [draw["frechet_distance"] for draw in draws]
-    expected = f"{fmean(values):.2f} ({min(values):.2f} to {max(values):.2f})"
-    assert ours["Fréchet distance"] == expected
-    assert f"{real['clear, %']:.1f}" == f"{100 * comparison.quality(test_images)['confident']:.1f}"
+    draws = [draw_samples(OURS, 100, seed) for seed in range(7, 12)]
+    numbers = [comparison.quality(draw) | comparison.variety(draw[:60]) for draw in draws]
+    for name in "specks", "precision", "recall", "coverage":
+        values = [100 * draw[name] for draw in numbers]
+        expected = f"{fmean(values):.1f} ({min(values):.1f} to {max(values):.1f})"
+        assert samples[f"{name}, %"] == expected
+    distance = comparison.quality(FEW[False][0])["frechet_distance"]
+    assert float(real["Fréchet distance"]) == pytest.approx(distance, abs=0.006)
 
 
-def test_moments_and_losses_show_committed_files(call, tmp_path, figures, monkeypatch):
-    monkeypatch.setattr(metrics, "compare_with_mnist", pytest.fail)
-    with pytest.raises(SystemExit, match="nogrids: holds no sample grids"):  # and not later
+def test_moments_show_the_committed_grids(call, tmp_path, figures, capsys):
+    with pytest.raises(SystemExit, match="nogrids: holds no sample grids"):
         call("studies.quality", "--grids", "nogrids", "--out_dir", tmp_path)
-    call("studies.quality", "--only", "losses", "moments", "--out_dir", tmp_path)
-    panels = {axes.get_title(): axes.images[0].get_array() for axes in figures["moments.png"].axes}
-    for moment, batch in ("start", 0), ("half-way", 93_800), ("end", 187_600):
-        pixels = np.array(Image.open(RESULTS / "grids" / f"{batch}.png").convert("L"))
-        assert (panels[f"{moment}: batch {batch:,}"] == pixels / 255).all()
-    lines = {line.get_label(): [*line.get_ydata()] for line in figures["losses.png"].axes[0].lines}
-    losses = rows_of(RESULTS / "losses.csv")
-    for label, column in ("discriminator", "d_loss"), ("generator", "g_loss"):
-        assert lines[label] == [row[column] for row in losses]
+    with pytest.raises(SystemExit):
+        call("studies.quality", "--only", "moments", "--generator", tmp_path / "x.pth")
+    assert "x.pth has evaluation alone" in capsys.readouterr().err
+    call("studies.quality", "--only", "moments", "losses", "--out_dir", tmp_path)
+    grids = quality.read_grids(RESULTS / "grids")
+    for (title, grid), axes in zip(grids.items(), figures["moments.png"].axes[:-1], strict=True):
+        drawn(axes)
+        assert axes.get_title() == title
+        assert (axes.images[0].get_array() == grid).all()
 
 
-def test_steepness_directions_and_sides_of_known_functions():
-    matrix = torch.diag(torch.tensor([3.0, 1.0, 1.0]))  # changes fastest along the first axis
+def test_each_curve_of_the_losses_is_that_of_its_column_and_training():
+    losses = [{"epoch": n, **{name: n + k / 9 for k, name in enumerate(LOSSES)}} for n in (0, 1)]
+    others = {("template", 2): [{"epoch": 30, "frechet_distance": 50.0}]}
+    quality_rows = [{"epoch": 60, "frechet_distance": 5.0}]
+    above, below = quality.losses_figure(losses, quality_rows, others).axes
+    above.set_ylim(0, 2)
+    labels = "discriminator's loss", "generator's loss", "D(x), real images", "D(G(z)), fakes"
+    for label, column in zip(labels, LOSSES, strict=True):
+        _, *points = drawn(above)[label]
+        assert points == [[0, 1], [row[column] for row in losses]]
+    assert drawn(above)["loss of a guess"][2] == [math.log(4)] * 2
+    found = drawn(below)
+    assert found["ours, seed 0"] == ("#000000", [quality.SECONDS["ours"]], [5])
+    assert found["template, seed 2"] == (ORANGE, [quality.SECONDS["template"] / 2], [50])
+    assert drawn(training_figure(losses, quality_rows).axes[1])["distance"][1:] == ([60], [5])
+
+
+def test_moments_are_the_start_an_early_grid_half_way_and_the_end(tmp_path):
+    for n in 0, 500, 938, 1000, 1500, 1876:
+        Image.new("L", (2, 2), n // 10).save(tmp_path / f"{n}.png")
+    grids = quality.read_grids(tmp_path)
+    shown = {title: round(255 * grid[0, 0]) for title, grid in grids.items()}
+    titles = "start: batch 0", "early: batch 500", "half-way: batch 938", "end: batch 1,876"
+    assert [*shown.items()] == [*zip(titles, (0, 50, 93, 187), strict=True)]
+
+
+def test_steepness_and_tenths_of_known_samples():
     z, rng = torch.randn(50, 3), torch.Generator().manual_seed(0)
-    directions, speeds = study_map.fastest_directions(lambda z: z @ matrix, z, rng, n_steps=50)
-    torch.testing.assert_close(directions.abs(), torch.tensor([[1.0, 0, 0]]).expand(50, 3))
-    torch.testing.assert_close(speeds, torch.full((50,), 3.0))
     steep = study_map.steepness(lambda z: 6 * z, z, rng)  # 6 in [-1, 1] are 3 in 0..1
     torch.testing.assert_close(steep, torch.full((50,), 3.0), atol=1e-3, rtol=0)
-
-    def read(z):  # a 0 left of -1, a 1 right of 1, unsure between
-        return 100 * torch.cat([z < -1, z > 1], 1).float()
-
-    z = torch.tensor([[0.0], [-0.8], [0.8], [3.0], [1.1]])
-    offsets = torch.tensor([[2.0], [1.0], [1.0], [1.0], [3.0]])
-    found = study_map.lies_between(read, z, offsets)
-    assert found.tolist() == [True, False, False, False, True]
-
-
-def test_tenths_and_equals_of_known_samples():
-    steep, unclear = torch.tensor([1.0, 5.2, 9.0, 5.0, 1.4]), torch.arange(5) > 2
-    assert study_map.equally_fast(steep, unclear).tolist() == [1, 0]
     steep, unclear = torch.arange(200.0).flip(0), torch.arange(200) >= 190
     real = torch.tensor([True, False, False, False])
     table = [[*row.values()] for row in study_map.steepness_table(steep, unclear, real)]
@@ -224,24 +215,32 @@ def test_tenths_and_equals_of_known_samples():
 
 def test_a_small_map_is_of_samples_in_the_plane_of_their_ends(tmp_path, monkeypatch):
     figures = []
-    monkeypatch.setattr(study_map, "N_SAMPLES", 500)
+    monkeypatch.setattr(study_map, "N_SAMPLES", 300)
+    monkeypatch.setattr(study_map, "XS", study_map.XS[::10])  # -0.2, -0.1, ...
+    monkeypatch.setattr(study_map, "YS", study_map.YS[::10])  # -0.3, -0.2, ...
+    monkeypatch.setattr(study_map, "load_mnist", lambda train: FEW[train])
     monkeypatch.setattr(study_map, "save_figure", lambda *arguments: figures.append(arguments))
     monkeypatch.setattr(sys, "argv", ["map", "--out_dir", str(tmp_path)])
     study_map.main()
     ((_, figure, rows),) = figures
-    sides, table = (rows_of(tmp_path / f"{name}.csv") for name in ("sides", "steepness"))
-    assert sides + table == rows
-    assert table[-1]["unclear, %"] == pytest.approx(1.1, abs=0.05)  # real test images
-    _, unclear, clear, _ = ([row[name] for row in sides] for name in sides[0])
-    assert all(a > b for a, b in zip(unclear, clear, strict=True))
-    plane, _ = figure.axes[0].images
+    table = rows_of(tmp_path / "steepness.csv")
+    assert table == [{name: str(value) for name, value in row.items()} for row in rows]
+    unclear = 100 - 100 * Comparison(load_judge(), FEW[True][0]).quality(FEW[False][0])["confident"]
+    assert rows[-1]["unclear, %"] == pytest.approx(unclear, abs=0.06)
+    above, below = figure.axes
+    _, *bars = drawn(below)["_container0"]
+    assert bars == [[*range(1, 11)], [row["unclear, %"] for row in rows[:10]]]
+    ((_, xs, ys),) = (line for name, line in drawn(above).items() if "child" in name)
+    assert (xs[0], xs[-1], {*ys}) == (0, 1, {0})
     colors = torch.tensor(study_map.matplotlib.colormaps["tab10"].colors)
-    pixels = torch.tensor(plane.get_array())
-    torch.testing.assert_close(pixels[30, [20, 120]], colors[:2])  # at (0, 0) and (1, 0)
+    plane = torch.tensor(above.images[0].get_array())
+    torch.testing.assert_close(plane[3, [2, 12]], colors[:2])  # at (0, 0) and (1, 0)
 
 
-def test_the_committed_map_is_of_the_committed_tables_and_these_of_one_generator(figures, tmp_path):
-    sides, table = (rows_of(RESULTS / f"{name}.csv") for name in ("sides", "steepness"))
-    common.save_figure(tmp_path / "map.png", study_map.Figure(), sides + table)
-    clear = rows_of(RESULTS / "evaluation.csv")[2]["clear, %"]
-    assert abs(100 - float(clear.split()[0]) - table[10]["unclear, %"]) < 0.5
+def test_the_committed_map_is_of_the_committed_table_and_this_of_one_generator(figures, tmp_path):
+    table = rows_of(RESULTS / "steepness.csv")
+    for row in table:
+        row |= {key: float(text) for key, text in row.items() if text[:1].isdigit()}
+    common.save_figure(tmp_path / "map.png", Figure(), table)
+    clear, _ = rows_of(RESULTS / "evaluation.csv")[2]["clear, %"].split(" ", 1)
+    assert abs(100 - float(clear) - table[10]["unclear, %"]) < 0.5

@@ -1,9 +1,11 @@
 """Tests of the networks, the training loop, its resume, and what it leaves."""
 
+import copy
 import csv
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -17,7 +19,8 @@ from latent import draw_samples, save_grid
 from metrics import Comparison
 from mnist import load_mnist
 
-TINY = ["--n_images=200", "--n_epochs=5", "--save_interval=5", "--n_measured=200"]  # 20 steps
+TINY = ["--n_images=260", "--batch_size=65", "--n_epochs=5", "--save_interval=5"]  # 20 steps
+TINY += ["--n_measured=200"]
 
 
 def contents(folder):
@@ -38,26 +41,28 @@ def test_shapes_ranges_and_losses_that_do_not_overflow():
 
 
 @pytest.mark.parametrize("r1", [0, 3])
-def test_each_network_gets_the_gradients_of_its_own_loss_alone(r1):
+def test_the_discriminator_steps_first_and_each_network_gets_its_own_gradients(r1):
     tiny = ["--batch_size=6", "--latent_dim=8", "--fakes=5", "--r1_every=2", f"--r1={r1}"]
-    training = train.Training(train.parse_args(tiny))
-    generator, discriminator = training.generator, training.discriminator
+    training = train.Training(train.parse_args([*tiny, "--lr_d=0.1"]))
     rng = training.rng.clone_state()
     for weight in 2 * r1, 0:  # every 2nd step, so twice
         real = torch.rand(6, 1, 28, 28)
-        fake = generator(torch.randn(5, 8, generator=rng))  # new in each step
-        g_loss = generator_loss(discriminator(fake))
-        expected_g = torch.autograd.grad(g_loss, list(generator.parameters()), retain_graph=True)
-        d_loss = discriminator_loss(discriminator(real), discriminator(fake))
-        real.requires_grad_()
-        (slope,) = torch.autograd.grad(discriminator(real).sum(), real, create_graph=True)
-        penalty = weight * slope.square().sum() / 6 / 2  # 6 images
-        expected_d = torch.autograd.grad(d_loss + penalty, list(discriminator.parameters()))
-        outputs = [torch.sigmoid(discriminator(images)).mean() for images in (real, fake)]
+        generator, old = copy.deepcopy(training.generator), copy.deepcopy(training.discriminator)
         told = training.train_step(real)
+        fake = generator(torch.randn(5, 8, generator=rng))  # new in each step
+        d_loss = discriminator_loss(old(real), old(fake))
+        outputs = [torch.sigmoid(old(images)).mean() for images in (real, fake)]
+        real.requires_grad_()
+        (slope,) = torch.autograd.grad(old(real).sum(), real, create_graph=True)
+        penalty = weight * slope.square().sum() / 6 / 2  # 6 images
+        g_loss = generator_loss(training.discriminator(fake))  # the one that has moved
         torch.testing.assert_close(told, torch.stack([d_loss, g_loss, *outputs]).detach())
-        for network, expected in (generator, expected_g), (discriminator, expected_d):
-            torch.testing.assert_close([p.grad for p in network.parameters()], [*expected])
+        for network, loss, weights in (
+            (training.discriminator, d_loss + penalty, old.parameters()),
+            (training.generator, g_loss, generator.parameters()),
+        ):
+            expected = torch.autograd.grad(loss, [*weights], retain_graph=True)
+            torch.testing.assert_close([w.grad for w in network.parameters()], [*expected])
 
 
 def test_rates_betas_and_the_seed_arrive():
@@ -75,10 +80,22 @@ def test_rates_betas_and_the_seed_arrive():
         assert adam.param_groups[0]["betas"] == (0.3, 0.4)
 
 
+def test_both_rates_fall_to_one_half_and_depend_on_the_epoch_alone():
+    for halving, shares in ("20", [1, 0.75, 0.5, 0.5]), ("0", [1, 1, 1, 1]):
+        flags = ["--lr=0.01", "--lr_d=0.02", "--halving", halving]
+        training = train.Training(train.parse_args(flags))
+        for epoch, share in zip([1, 11, 21, 99], shares, strict=True):
+            training.set_rates(epoch)
+            adams = training.optimizer_g, training.optimizer_d
+            rates = [adam.param_groups[0]["lr"] for adam in adams]
+            assert rates == pytest.approx([0.01 * share, 0.02 * share])
+
+
 def test_the_preset_is_that_of_the_template_and_flags_win():
-    flags = ["--fakes=64", "--lr=0.0002", "--lr_d=0.0002", "--b1=0.9", "--r1=0", "--ema=0"]
+    flags = ["--fakes=64", "--lr=0.0002", "--lr_d=0.0002", "--halving=0", "--b1=0.9"]
     preset = train.parse_args(["--preset=template"])
-    assert vars(preset) == vars(train.parse_args(flags)) | {"preset": "template"}
+    flags = train.parse_args([*flags, "--r1=0", "--ema=0"])
+    assert vars(preset) == vars(flags) | {"preset": "template"}
     assert train.parse_args(["--preset=template", "--lr=0.1"]).lr == 0.1
 
 
@@ -122,15 +139,22 @@ def straight_run(tmp_path_factory):
 
 def test_numbers_and_grids_are_those_of_the_saved_generator(straight_run, tmp_path):
     generator = load(straight_run / "mnist_generator.pth", Generator.from_state_dict)
-    comparison = Comparison(load_judge(), load_mnist()[0][:200])
+    comparison = Comparison(load_judge(), load_mnist()[0][:260])
     quality = comparison.quality(draw_samples(generator, 200, train.MEASURE_SEED))
     *rows, last = csv.DictReader((straight_run / "quality.csv").read_text().splitlines())
     assert {name: float(last[name]) for name in quality} == pytest.approx(quality)
     assert [row["epoch"] for row in rows] == ["1", "2", "3", "4"]
     save_grid(tmp_path / "last.png", draw_samples(generator, 25, seed=0))
-    grids = [(straight_run / "images" / f"{n}.png").read_bytes() for n in (0, 5, 10, 15, 20)]
-    assert grids[-1] == (tmp_path / "last.png").read_bytes()
-    assert len({*grids}) == 5 == Image.open(straight_run / "training.gif").n_frames
+    grids = [straight_run / "images" / f"{n}.png" for n in (0, 5, 10, 15, 20)]
+    assert grids[-1].read_bytes() == (tmp_path / "last.png").read_bytes()
+    gif = Image.open(straight_run / "training.gif")
+    assert len({grid.read_bytes() for grid in grids}) == 5 == gif.n_frames
+    for n, grid in enumerate(grids):
+        gif.seek(n)
+        frame, shown = (np.array(image.convert("L")) for image in (gif, Image.open(grid)))
+        assert (frame[28::2, ::2] == shown).all()
+    rates = load(straight_run / "checkpoint.pt", dict)["optimizer_d"]["param_groups"][0]
+    assert rates["lr"] == pytest.approx(4e-4 * 0.9), "4 of the 20 epochs of halving are over"
 
 
 def test_killed_moved_and_resumed_gives_the_bits_of_a_straight_run(straight_run, tmp_path, capsys):
