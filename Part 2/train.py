@@ -1,11 +1,12 @@
 """Train the GAN on MNIST: 25 samples every 500 batches and half-way, and mnist_generator.pth.
 
-    python train.py                                     the full run, 200 epochs
+    python train.py                                     the full run, 100 epochs
     python train.py --n_epochs 1 --out_dir run/look     a first look
     python train.py --resume                            continue after a crash, bit for bit
 
-Two hours of two CPU cores end at a Frechet distance of 1.6 to 2; real test images have 0.95. The
-generator and a checkpoint are saved after each epoch.
+After 20 epochs, a quarter of an hour on one core of an Intel Xeon, the Frechet distance is 3; after
+100 it is 1.6, where real test images have 0.95. The generator and a checkpoint are saved after each
+epoch.
 """
 
 import copy
@@ -41,7 +42,7 @@ def parse_args(argv=None):
     parser = make_parser(__doc__)
     count, two_or_more = number(int, 1), number(int, 2, 60_000)  # BatchNorm needs two fakes
     rate, decay, weight = number(float, 0, 1), number(float, 0, 0.999999), number(float, 0, 1000)
-    parser.add_argument("--n_epochs", type=count, default=200, help="passes over MNIST")
+    parser.add_argument("--n_epochs", type=count, default=100, help="passes over MNIST")
     text = "training images used, the first of MNIST's"
     parser.add_argument("--n_images", type=two_or_more, default=60_000, help=text)
     parser.add_argument("--batch_size", type=count, default=64, help="real images in a step")
@@ -232,8 +233,8 @@ def draw_losses(axes, losses):
     ):
         axes.plot(epochs, [row[column] for row in losses], style, label=label)
     axes.axhline(math.log(4), color="C0", lw=1, ls=":", label="loss of a guess")
-    axes.set(ylim=(0, 1.6), xlabel="epoch")
-    axes.legend(loc="center right", fontsize=10)
+    axes.set(ylim=(0, 2), xlabel="epoch")
+    axes.legend(loc="upper center", ncols=3, fontsize=11)
 
 
 def training_figure(losses, quality):

@@ -137,7 +137,7 @@ def delay_figure(rows):
     axes.set_xlabel("delay in steps, without momentum (1: the template's own order)", loc="left")
     axes.yaxis.set_major_formatter("{x:g}")
     axes.set_title("The later the discriminator answers, the worse the samples", fontsize=16)
-    axes.legend(loc="upper left")
+    axes.legend(loc="lower right")
     return figure
 
 

@@ -19,8 +19,8 @@ def at_once(flags="", n_epochs=10):
     return settings_for("both at once", f"--lr 0.0008 --halving 0 --n_epochs {n_epochs} {flags}")
 
 
-def ours(flags="", n_epochs=10):
-    """Return the settings of a training in our order, with other flags."""
+def d_first(flags="", n_epochs=10):
+    """Return the settings of a training in our order at constant rates, with other flags."""
     return settings_for("ours", f"--halving 0 --n_epochs {n_epochs} {flags}")
 
 
@@ -38,9 +38,9 @@ EXPERIMENTS = {
     ),
     "64 fakes, 200 epochs": (at_once("--fakes 64", 200), ONE),
     "64 fakes, no R1, 200 epochs": (at_once("--fakes 64 --r1 0", 200), ONE),
-    "discriminator first, generator's rate 0.0008": (ours("--lr 0.0008", 40), ONE),
-    "discriminator first, generator's rate 0.0002": (ours("--lr 0.0002"), ALL_SEEDS),
-    "discriminator first, generator's rate 0.0002, 200 epochs": (ours("--lr 0.0002", 200), ONE),
+    "discriminator first, generator's rate 0.0008": (d_first("--lr 0.0008", 40), ONE),
+    "discriminator first, generator's rate 0.0002": (d_first("--lr 0.0002"), ALL_SEEDS),
+    "discriminator first, generator's rate 0.0002, 200 epochs": (d_first("--lr 0.0002", 200), ONE),
 }
 EPOCHS = 10, 40, 200  # of the table
 

@@ -188,8 +188,8 @@ def test_each_curve_of_the_losses_is_that_of_its_column_and_training():
         assert points == [[0, 1], [row[column] for row in losses]]
     assert drawn(above)["loss of a guess"][2] == [math.log(4)] * 2
     found = drawn(below)
-    assert found["ours, seed 0"] == ("#000000", [quality.SECONDS["ours"]], [5])
-    assert found["template, seed 2"] == (ORANGE, [quality.SECONDS["template"] / 2], [50])
+    assert found["ours"] == ("#000000", [quality.SECONDS["ours"]], [5])
+    assert found["_template, seed 2"] == (ORANGE, [quality.SECONDS["template"] / 2], [50])
     assert drawn(training_figure(losses, quality_rows).axes[1])["distance"][1:] == ([60], [5])
 
 
