@@ -25,6 +25,7 @@ def d_first(flags="", n_epochs=10):
 
 
 EXPERIMENTS = {
+    "ours": (settings_for("ours", "--n_epochs 10"), ALL_SEEDS),
     "both at once": (at_once(n_epochs=200), ALL_SEEDS),
     "both at once, 64 fakes": (at_once("--fakes 64"), ALL_SEEDS),
     "both at once, generator's rate 0.0002": (at_once("--lr 0.0002"), ALL_SEEDS),

@@ -94,7 +94,7 @@ def test_both_rates_fall_to_one_half_and_depend_on_the_epoch_alone():
 def test_the_preset_is_that_of_the_template_and_flags_win():
     flags = ["--fakes=64", "--lr=0.0002", "--lr_d=0.0002", "--halving=0", "--b1=0.9"]
     preset = train.parse_args(["--preset=template"])
-    flags = train.parse_args([*flags, "--r1=0", "--ema=0"])
+    flags = train.parse_args([*flags, "--r1=0", "--ema=0", "--n_epochs=200"])
     assert vars(preset) == vars(flags) | {"preset": "template"}
     assert train.parse_args(["--preset=template", "--lr=0.1"]).lr == 0.1
 
