@@ -9,6 +9,7 @@ import sys
 import pytest
 from PIL import Image
 
+import train
 from conftest import HERE
 from studies import runner
 
@@ -77,3 +78,18 @@ def test_every_table_of_results_has_cells_of_its_csv(folder):
         known = [[row[column] for column in cells[0]] for row in rows]
         for line in cells[2:]:
             assert line in known, (name, line)
+
+
+def test_the_settings_in_the_report_are_the_defaults_and_the_preset():
+    text = (HERE.parent / "README.md").read_text(encoding="utf-8")
+    ours, course = train.parse_args([]), train.parse_args(["--preset", "assignment"])
+    for start, flag in ("numbers", "input_dim"), ("learning rate", "learning_rate"):
+        ((own, other),) = re.findall(rf"^\| {start}[^|]*\|([^|]*)\|([^|]*)\|$", text, re.MULTILINE)
+        found = [float(re.search(r"[\d.]+", cell).group()) for cell in (own, other)]
+        assert found == [getattr(ours, flag), getattr(course, flag)]
+    for start, flag in ("training steps", "train_steps"), ("palindromes in", "batch_size"):
+        assert (
+            f"| {getattr(ours, flag)} |"
+            in re.search(rf"^\| {start}.*$", text, re.MULTILINE).group()
+        )
+    assert (ours.bf, course.bf, ours.decay, course.decay) == (None, 0, True, False)
