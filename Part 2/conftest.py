@@ -3,6 +3,7 @@
 import os
 
 os.environ["CUDA_VISIBLE_DEVICES"] = ""  # before torch is imported: the tests run on the CPU
+os.environ["OMP_NUM_THREADS"] = "1"  # the same bits in this process and in those that it starts
 
 import runpy
 import sys
