@@ -88,6 +88,5 @@ def test_the_settings_in_the_report_are_the_defaults_and_the_preset():
         (cells,) = re.findall(rf"^\| {start}[^|]*\|([^|]*)\|([^|]*)\|$", part_1, re.MULTILINE)
         found = [float(re.search(r"[\d.]+", cell).group()) for cell in cells]
         assert found == [getattr(ours, flag), getattr(course, flag)]
-    for start, value in ("training steps", ours.train_steps), ("palindromes in", ours.batch_size):
-        assert re.search(rf"^\| {start}[^|]*\| {value} \|", part_1, re.MULTILINE)
+    assert f"| training steps | {ours.train_steps} |" in part_1
     assert (ours.bf, course.bf, ours.decay, course.decay) == (None, 0, True, False)
