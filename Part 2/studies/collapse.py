@@ -55,12 +55,6 @@ SETTINGS = {
     "template, samples": template(shown=10),
 }
 EXPERIMENTS = {name: (settings, SEEDS) for name, settings in SETTINGS.items()}
-PAIRS = {  # {discriminator: its trainings without and with momentum in the generator}
-    "one batch": ("delay 1", "generator's momentum"),
-    "mean of nine batches": ("mean of nine", "generator's momentum, mean of nine"),
-    "nine steps later": ("delay 10", "generator's momentum, delay 10"),
-    "momentum": ("momentum", "template"),
-}
 DOSES = {f"delay {steps}": steps for steps in (0, 1, 2, 3, 5, 10)}
 OTHERS = {"momentum": 12.8, "late generator": 16, "generator's momentum": 19}
 DRAWN = DOSES | OTHERS  # {experiment: its place on the x axis of delay.png}
@@ -100,18 +94,6 @@ def collapse_table(rows):
         line["last distance"] = range_of([own[-1]["frechet_distance"] for own in seeds])
         shares = [100 * own[-1]["commonest_digit"] for own in seeds]
         lines.append(line | {"last share of the commonest digit, %": range_of(shares)})
-    return lines
-
-
-def momentum_table(rows):
-    """Return a row for each of PAIRS: what is done to D, without and with momentum in G."""
-    known, lines = {line["training"]: line for line in collapse_table(rows)}, []
-    for name, pair in PAIRS.items():
-        line = {"discriminator": name}
-        for prefix, training in zip(("", "generator's momentum: "), pair, strict=True):
-            for column in "distance, epochs 6 to 10", "collapsed at epoch 10":
-                line[prefix + column] = known[training][column]
-        lines.append(line)
     return lines
 
 
@@ -165,8 +147,6 @@ def show(rows, out_dir):
     known = {row["experiment"] for row in rows}
     if known - {"template, samples"}:
         save_table(out_dir / "collapse.csv", collapse_table(rows))
-    if {name for pair in PAIRS.values() for name in pair} <= known:
-        save_table(out_dir / "momentum.csv", momentum_table(rows))
     if {*DRAWN} <= known:
         drawn = [row for row in rows if row["experiment"] in DRAWN]
         save_figure(out_dir / "delay.png", delay_figure(drawn), drawn)

@@ -18,7 +18,7 @@ from mnist import load_mnist
 from train import BATCHNORM_SEED, MEASURE_SEED, Training, parse_args, settings_of
 
 COLUMNS = "epoch", "frechet_distance", "confident", "commonest_digit", "samples"  # of a row
-N_SAMPLES = 25  # images that a row shows, if any
+N_SHOWN = 25  # images that a row shows, if any
 CHANGES = {  # what the template's loop can change, with the template's own values
     "b1_d": 0.9,  # Adam's beta1 of the discriminator; b1 is the generator's
     "units": 512,  # the discriminator is 784-units-units/2-1
@@ -158,21 +158,17 @@ def new_training(settings, seed):
 def measure(settings, seed):
     """Make a training; return a row of COLUMNS for the first ten epochs and for every fifth."""
     training, rows = new_training(settings, seed), []
-    images = load_mnist()[0][: settings["n_images"]]
+    mnist = load_mnist()[0][: settings["n_images"]]
     for epoch in range(1, settings["n_epochs"] + 1):
         training.set_rates(epoch)
-        for real in training.batches(images):
+        for real in training.batches(mnist):
             training.train_step(real)
         if epoch <= 10 or epoch % 5 == 0:
             generator = training.final_generator()
             samples = draw_samples(generator, settings["n_measured"], settings["measure_seed"])
             row = {"epoch": epoch, "samples": ""} | compare_with_mnist().quality(samples)
             if epoch == settings["shown"]:
-                row["samples"] = pixels(draw_samples(generator, N_SAMPLES, seed=0))
+                images = draw_samples(generator, N_SHOWN, seed=0).flatten(1)
+                row["samples"] = (127.5 * (images + 1)).round().int().tolist()  # 0 to 255
             rows.append(row)
     return rows
-
-
-def pixels(images):
-    """Return images (N, 1, 28, 28) in [-1, 1] as N lists of 784 numbers from 0 to 255."""
-    return (127.5 * (images.flatten(1) + 1)).round().int().tolist()

@@ -1,9 +1,8 @@
 """How good are the samples, beside real images and uniform noise? And how did the training go?
 
-    python -m studies.quality                             all of it, some minutes of a core
-    python -m studies.quality --only moments losses       the figures alone, in seconds
-    python -m studies.quality --generator FILE            the table of another generator
-    python -m studies.quality --only moments --grids DIR  grids of another training
+    python -m studies.quality                          all of it, some minutes of a core
+    python -m studies.quality --only moments losses    the figures alone, in seconds
+    python -m studies.quality --generator FILE         the table of another generator
 
 evaluation.csv has what the judge sees in five draws of 10,000 images, mean and range. A perfect
 generator would hardly come nearer than held-out images: 10,000 of the training images, compared
@@ -12,7 +11,6 @@ images.
 """
 
 import csv
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -89,8 +87,6 @@ def evaluate(args):
 def read_grids(folder):
     """Return {title: grid (H, W) in 0..1}: a training's first two grids, its middle, its end."""
     batches = sorted(int(path.stem) for path in folder.glob("[0-9]*.png") if path.stem.isdigit())
-    if not batches:
-        sys.exit(f"--grids {folder}: holds no sample grids of train.py")
     early = batches[min(1, len(batches) - 1)]
     half = min(batches, key=lambda batch: abs(batch - batches[-1] / 2))
     moments = {early: "early", half: "half-way", batches[0]: "start", batches[-1]: "end"}
@@ -103,7 +99,7 @@ def read_grids(folder):
 
 def draw_moments(args):
     """Save moments.png: samples of a training at some moments, and real images."""
-    grids = read_grids(args.grids)
+    grids = read_grids(RESULTS / "grids")
     real = make_grid(load_mnist()[0][:25], 5, pad_value=-1)[0]
     grids["real images"] = (real.numpy() + 1) / 2
     figure = Figure(figsize=(3.25 * len(grids), 3.9), layout="constrained")
@@ -168,8 +164,6 @@ def main():
     parser.add_argument("--only", choices=parts, nargs="+", default=[], help=text)
     text = "weights file; the figures are of the committed one's training"
     parser.add_argument("--generator", type=Path, default=COMMITTED, help=text)
-    text = "folder of grids <batch>.png, the images of train.py"
-    parser.add_argument("--grids", type=Path, default=RESULTS / "grids", help=text)
     parser.add_argument("--seed", type=number(int, 0, 2**31), default=NOISE_SEED, help="of noise")
     args = parser.parse_args()
     if args.generator.resolve() != COMMITTED:

@@ -14,7 +14,7 @@ from common import BLUE, ORANGE
 from conftest import HERE, drawn
 from gan import discriminator_loss, generator_loss
 from studies import circles, collapse, loops, runner, settings
-from studies.collapse import EXPERIMENTS, SETTINGS
+from studies.collapse import EXPERIMENTS
 from studies.runner import RESULTS
 
 
@@ -32,18 +32,6 @@ def test_the_table_shows_what_the_rows_say():
     (line,) = collapse.collapse_table(rows)
     expected = ["delay 10", 2, "12 to 140", "1 to 10", "1 of 2", 10, "20 to 300", "25"]
     assert [*line.values()] == expected
-
-
-def test_a_row_of_the_momentum_table_differs_in_the_generators_momentum_alone():
-    for one, other in collapse.PAIRS.values():
-        with_momentum = SETTINGS[one] | {"b1": 0.9, "n_epochs": 0}
-        assert with_momentum == SETTINGS[other] | {"n_epochs": 0}
-    names = [name for pair in collapse.PAIRS.values() for name in pair]
-    rows = [row for n, name in enumerate(names) for row in rows_of(name, 0, [n] * 10, [n / 9] * 10)]
-    lines = collapse.momentum_table(rows)
-    assert [*lines[1].values()] == ["mean of nine batches", "2", "0 of 1", "3", "1 of 1"]
-    column = "generator's momentum: distance, epochs 6 to 10"
-    assert [line[column] for line in lines] == ["1", "3", "5", "7"]
 
 
 def test_the_figure_of_delays_shows_each_seed_at_its_delay_and_distance():
@@ -84,7 +72,7 @@ def test_the_figure_of_the_template_shows_its_samples_and_where_its_training_end
 
 
 STUDIES = {  # {study: (its experiments, its tables and figures)}
-    "collapse": (EXPERIMENTS, ["collapse.csv", "momentum.csv", "delay.png", "template.png"]),
+    "collapse": (EXPERIMENTS, ["collapse.csv", "delay.png", "template.png"]),
     "settings": (settings.EXPERIMENTS, ["settings.csv"]),
 }
 
