@@ -84,22 +84,19 @@ def evaluate(args):
     save_table(args.out_dir / "evaluation.csv", table)
 
 
-def read_grids(folder):
-    """Return {title: grid (H, W) in 0..1}: a training's first two grids, its middle, its end."""
-    batches = sorted(int(path.stem) for path in folder.glob("[0-9]*.png") if path.stem.isdigit())
-    early = batches[min(1, len(batches) - 1)]
-    half = min(batches, key=lambda batch: abs(batch - batches[-1] / 2))
-    moments = {early: "early", half: "half-way", batches[0]: "start", batches[-1]: "end"}
+def read_grids():
+    """Return {title: grid (H, W) in 0..1}: the four committed grids, in the order of training."""
+    paths = sorted((RESULTS / "grids").glob("*.png"), key=lambda path: int(path.stem))
     grids = {}
-    for batch, moment in sorted(moments.items()):
-        image = Image.open(folder / f"{batch}.png").convert("L")
-        grids[f"{moment}: batch {batch:,}"] = np.asarray(image) / 255
+    for moment, path in zip(("start", "early", "half-way", "end"), paths, strict=True):
+        image = Image.open(path).convert("L")
+        grids[f"{moment}: batch {int(path.stem):,}"] = np.asarray(image) / 255
     return grids
 
 
 def draw_moments(args):
     """Save moments.png: samples of a training at some moments, and real images."""
-    grids = read_grids(RESULTS / "grids")
+    grids = read_grids()
     real = make_grid(load_mnist()[0][:25], 5, pad_value=-1)[0]
     grids["real images"] = (real.numpy() + 1) / 2
     figure = Figure(figsize=(3.25 * len(grids), 3.9), layout="constrained")
