@@ -10,14 +10,14 @@ from conftest import drawn
 from dataset import PalindromeDataset
 from networks import make_network
 from rnn import VanillaRNN
-from studies import lengths, settings, start
+from studies import lengths, plateaus, settings, start
 from studies.runner import RESULTS, read_rows
 from train import train
 
 EXPERIMENTS = {
     settings: settings.EXPERIMENTS,
     lengths: lengths.CHOOSING | lengths.REPORTED,
-    start: start.CHOOSING | start.REPORTED | start.MANY_RATES,
+    start: start.AT_FOUR | start.MANY_RATES,
 }
 TINY = {"steps": 20, "size": 2000, "hidden_dim": 8, "rates": [0.01, 0.03]}
 TINY |= {"train_steps": 20, "data_size": 2000, "num_hidden": 8, "learning_rate": 0.01}  # train.py's
@@ -30,11 +30,11 @@ def committed(study):
     return read_rows(path, EXPERIMENTS[study], study.COLUMNS)
 
 
-def reported(study):
-    """Return the rows that its figure shows."""
+def rows_of(study, experiments):
+    """Return the committed rows of these experiments, as the study's show gets them."""
     rows = []
     for (experiment, seed), own in committed(study).items():
-        if experiment in study.REPORTED:
+        if experiment in experiments:
             rows += [{"experiment": experiment, "seed": seed} | row for row in own]
     return rows
 
@@ -45,7 +45,7 @@ def reported(study):
         (settings, "bf", 20, "lstm", {"bf": 1}),
         (lengths, "rates, RNN, orthogonal, T = 10", 10, "rnn", {"start": "orthogonal"}),
         (lengths, "LSTM, T = 5", 5, "lstm", {}),
-        (start, "LSTM, bf = -2", 20, "lstm", {"bf": -2}),
+        (start, "LSTM, forgets (bf = -1)", 20, "lstm", {"bf": -1}),
     ],
 )
 def test_a_row_is_of_what_it_names_and_of_unseen_palindromes(
@@ -72,31 +72,39 @@ def test_the_trace_of_a_network_that_shrinks_its_state_is_known(shrink):
     model.Whh.copy_(shrink * torch.eye(16))
     digits = torch.randint(10, (5, 7))
     assert start.trace(model, digits) == pytest.approx(shrink**6, rel=1e-3)
-    left = start.change_left(model, torch.Generator().manual_seed(0), 3)
-    assert left.tolist() == pytest.approx(3 * [shrink**18], rel=1e-3)
     model.Whh[:2] = 0  # 0 and 1 are forgotten at once, so these two are told apart least
     assert start.trace(model, digits) < 1e-20 < start.trace(model, digits[:, -1:])
 
 
-def test_the_committed_traces_are_those_of_today():
+def test_the_committed_rows_are_of_the_traces_and_rates_of_today():
     known = committed(start)
-    for experiment, (own, _) in start.REPORTED.items():
-        (now,) = start.measure(own | {"steps": 1, "size": 100}, 300)
-        (then,) = known[experiment, 300]
-        trace = pytest.approx(now["trace"], rel=0.01)
-        assert then == now | {"trace": trace, "accuracy": then["accuracy"]}
+    for experiment, (own, _) in start.AT_FOUR.items():
+        (now,) = start.measure(own | {"steps": 1, "size": 100, "rates": [0.0003]}, 0)
+        assert own["rates"] == [0.0003, 0.0006, 0.001, 0.002]
+        for rate, then in zip(own["rates"], known[experiment, 0], strict=True):
+            trace = pytest.approx(now["trace"], rel=0.01)
+            assert then == now | {"trace": trace, "rate": rate, "accuracy": then["accuracy"]}
 
 
 def test_each_reported_rate_is_the_best_of_those_tried_with_the_seeds_0_to_2():
-    for study in lengths, start:
-        known = committed(study)
-        for name, (own, _) in study.REPORTED.items():
-            rows = [row for seed in range(3) for row in known[f"rates, {name}", seed]]
-            assert own["rates"] == [lengths.best_rate(rows)], name
+    known = committed(lengths)
+    for name, (own, _) in lengths.REPORTED.items():
+        rows = [row for seed in range(3) for row in known[f"rates, {name}", seed]]
+        assert own["rates"] == [lengths.best_rate(rows)], name
+
+
+def test_a_start_counts_each_seed_at_its_best_rate_wherever_that_is():
+    rows = []
+    for seed, *shares in (0, 0.9, 1.0, 0.1), (1, 0.999, 0.2, 0.3), (2, 0.4, 0.6, 0.5):
+        row = {"network": "RNN", "start": "a", "seed": seed, "trace": 10.0**-seed}
+        rows += [row | {"accuracy": share} for share in shares]
+    (line,) = start.start_table(rows)
+    assert [*line.values()] == ["RNN", "a", "0.1", "60.00", "99.90", "2 of 3", "2 of 9"]
 
 
 def test_the_figure_of_lengths_shows_each_network_and_their_median_in_their_colour():
-    rows, (axes,) = reported(lengths), lengths.lengths_figure(reported(lengths)).axes
+    rows = rows_of(lengths, lengths.REPORTED)
+    (axes,) = lengths.lengths_figure(rows).axes
     shown = drawn(axes)
     for network, colour in ("LSTM", BLUE), ("RNN", ORANGE), ("RNN, orthogonal", GREEN):
         shares = {T: [] for T in (5, 10, 15, 20, 30, 40)}
@@ -112,16 +120,51 @@ def test_the_figure_of_lengths_shows_each_network_and_their_median_in_their_colo
 
 
 def test_the_figure_of_traces_shows_each_network_and_counts_the_solved():
-    rows, (axes,) = reported(start), start.start_figure(reported(start)).axes
+    rows = start.at_best_rate(rows_of(start, start.AT_FOUR))
+    (axes,) = start.start_figure(rows).axes
     shown, texts = drawn(axes), {text.get_text(): text for text in axes.texts}
+    assert len(rows) == 63
     for network, colour in ("LSTM", BLUE), ("RNN", ORANGE), ("LSTM, constant gates", GREEN):
         points = [(r["trace"], 100 * r["accuracy"]) for r in rows if r["network"] == network]
         assert shown[network] == (colour, *map(list, zip(*points, strict=True)))
-    for low, high in (0, 0.001), (0.001, 0.1), (0.1, 10):
+    for low, high in (0, 1e-6), (1e-6, 0.001), (0.001, 10):
         own = [row["accuracy"] >= 0.999 for row in rows if low <= row["trace"] < high]
         x, _ = texts[f"{sum(own)} of {len(own)}\nsolved"].get_position()
         assert low < x < high
-    for name, experiment in ("the usual RNN", "RNN, uniform"), ("LSTM, bf = 0", "LSTM, bf = 0"):
-        own = [row for row in rows if row["experiment"] == experiment]
+    for name, label in ("RNN, the usual", "the usual RNN"), ("LSTM, forgets (bf = -1)", "forgets"):
+        own = [row for row in rows if row["experiment"] == name]
         x, y = (statistics.median(row[value] for row in own) for value in ("trace", "accuracy"))
-        assert texts[name].xy == pytest.approx((x, 100 * y))
+        assert texts[label].xy == pytest.approx((x, 100 * y))
+
+
+def test_the_answers_of_an_rnn_are_those_to_unseen_palindromes_and_of_a_layer_fitted_to_others():
+    (own, _), n = plateaus.EXPERIMENTS["defaults"], 19
+    (row,) = plateaus.measure(own | TINY, 4)
+    train_set, test_set = PalindromeDataset(n, 2000, True, 4).split(0.8)
+    model = make_network("rnn", 4, hidden_dim=8)
+    train(model, [train_set], 20, 0.01, decay=False, batch_size=50, max_norm=0.5, seed=4)
+    (known, first), (unseen, right) = train_set[:], test_set[:]
+    logits, ends = model.requires_grad_(False)(unseen)
+    answers = [[0] * 10 for _ in range(10)]
+    for digit, answer in zip(right.tolist(), logits.argmax(dim=1).tolist(), strict=True):
+        answers[digit][answer] += 1
+    assert row["answers"] == answers
+    states, wanted = model(known)[1].double(), torch.eye(10).double()[first]
+    layer = torch.linalg.pinv(states - states.mean(dim=0)) @ (wanted - wanted.mean(dim=0))
+    new = (ends.double() - states.mean(dim=0)) @ layer + wanted.mean(dim=0)
+    assert row["reread"] == pytest.approx((new.argmax(dim=1) == right).double().mean().item())
+
+
+def test_digits_between_join_groups_and_the_table_tells_all_that_end_alike():
+    two = torch.zeros(10, 10)
+    two[:5, 0] = two[5:, 7] = 100
+    chain = two.clone()
+    chain[2:5, 0], chain[2:5, 7] = torch.tensor([[85, 70, 49], [15, 30, 51]])  # to 0, to 7
+    chain[9] *= 2  # asked more often
+    assert sorted(plateaus.groups(chain)) == [[0, 1, 2, 3], [4], [5, 6, 7, 8, 9]]
+    shown = (100 * torch.eye(10), 0.99), (chain, 0.15), (two, 0.2), (two, 0.25)
+    rows = [{"answers": answers.tolist(), "reread": reread} for answers, reread in shown]
+    resting, solved = plateaus.plateaus_table(rows)
+    cells = ["20 %", 3, "18.2 to 20.0", "15.0 to 25.0", "0.7 to 1.0", "2 to 3", 2]
+    assert [*resting.values()] == cells
+    assert [*solved.values()][:5] == ["solved", 1, "100.0", "99.0", "3.3"]
