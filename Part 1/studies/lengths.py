@@ -1,10 +1,10 @@
-"""To which length does each network keep the first digit? T = 5 to 40, each at its best rate.
+"""To which length does each network keep the first digit? T = 5 to 40, each at its own rate.
 
     python -m studies.lengths                                       the report's, in seconds
     python -m studies.lengths --only "RNN, T = 40" --seed 400       ten other seeds of one point
 
-A rate is chosen with the seeds 0 to 2, for each network and length alike, and the accuracy is that
-of the seeds 300 to 309. All train for 1,000 steps.
+A rate is chosen for each network and length, by the same rule, on seeds below 20. The accuracy is
+that of the seeds 300 to 309. All train for 1,000 steps.
 """
 
 import statistics
@@ -32,18 +32,18 @@ STARTS = {
     "RNN": {"network": "rnn", "start": "uniform"},
     "RNN, orthogonal": {"network": "rnn", "start": "orthogonal"},
 }
-SCAN = [3e-4, 6e-4, 1e-3, 2e-3, 4e-3]  # rates tried
-LOWER, HIGHER = 1.5e-4, 8e-3  # tried, too, if the best of SCAN is its first or its last
-CHOSEN = {  # {label: {T: the rate that best_rate finds in the rows of the seeds 0 to 2}}
-    "LSTM": {5: 1.5e-4, 10: 6e-4, 15: 1e-3, 20: 4e-3, 30: 4e-3, 40: 4e-3},
-    "RNN": {5: 1.5e-4, 10: 6e-4, 15: 2e-3, 20: 6e-4, 30: 2e-3, 40: 4e-3},
-    "RNN, orthogonal": {5: 1.5e-4, 10: 1.5e-4, 15: 1.5e-4, 20: 1.5e-4, 30: 3e-4, 40: 3e-4},
+RATES = [1.5e-4, 3e-4, 6e-4, 1e-3, 2e-3, 4e-3]  # tried
+CHOOSE = {"LSTM": range(3), "RNN": range(10), "RNN, orthogonal": range(3)}  # {label: the seeds}
+CHOSEN = {  # {label: {T: the rate that best_rate finds in the rows of these seeds}}
+    "LSTM": {5: 6e-4, 10: 1e-3, 20: 1e-3, 40: 2e-3},
+    "RNN": {5: 6e-4, 10: 6e-4, 20: 6e-4, 40: 4e-3},
+    "RNN, orthogonal": {5: 6e-4, 10: 6e-4, 20: 3e-4, 40: 3e-4},
 }
 COLUMNS = ("network", "T", "rate", "accuracy")
-LINES = {  # {label: colour, width and opacity of its line; where its dots stand beside T}
-    "RNN, orthogonal": (GREEN, 9, 0.4, 0.5),
-    "RNN": (ORANGE, 2.5, 1, 0),
-    "LSTM": (BLUE, 2.5, 1, -0.5),  # on top
+LINES = {  # {label: colour, width and opacity of its line; what T is multiplied with for its dots}
+    "RNN, orthogonal": (GREEN, 9, 0.4, 1.03),
+    "RNN": (ORANGE, 2.5, 1, 1),
+    "LSTM": (BLUE, 2.5, 1, 0.97),  # on top
 }
 
 
@@ -52,14 +52,9 @@ def experiments():
     choosing, reported = {}, {}
     for label, chosen in CHOSEN.items():
         for T, rate in chosen.items():
-            tried = [*SCAN]
-            if rate <= SCAN[0]:
-                tried.append(LOWER)
-            if rate >= SCAN[-1]:
-                tried.append(HIGHER)
             settings = TRAINING | STARTS[label] | {"label": label, "T": T, "steps": 1000}
             name = f"{label}, T = {T}"
-            choosing[f"rates, {name}"] = settings | {"rates": tried}, range(3)
+            choosing[f"rates, {name}"] = settings | {"rates": RATES}, CHOOSE[label]
             reported[name] = settings | {"rates": [rate]}, range(300, 310)
     return choosing, reported
 
@@ -110,17 +105,20 @@ def measure(settings, seed):
 
 
 def best_rate(rows):
-    """Return the rate whose worst seed is best; of equal ones the best mean, then the lowest."""
+    """Return the middle one of the rates whose mean accuracy is within 0.1 % of the best mean.
 
-    def merit(rate):
-        shares = [row["accuracy"] for row in rows if row["rate"] == rate]
-        return min(shares), statistics.mean(shares), -rate
-
-    return max({row["rate"] for row in rows}, key=merit)
+    Of two middle ones it is the lower.
+    """
+    means = {
+        rate: statistics.mean(row["accuracy"] for row in own)
+        for (rate,), own in grouped(rows, "rate").items()
+    }
+    best = sorted(rate for rate, mean in means.items() if mean >= max(means.values()) - 0.001)
+    return statistics.median_low(best)
 
 
 def rates_table(rows, what, best):
-    """Return a row for each network and length or start: its worst accuracy at each rate, in %.
+    """Return a row for each network and length or start: its mean accuracy at each rate, in %.
 
     what is the column of the rows that the table has beside the network, best is the name of the
     last column, the rate of best_rate.
@@ -130,8 +128,8 @@ def rates_table(rows, what, best):
     for (network, value), some in grouped(rows, "network", what).items():
         line = {"network": network, what: value}
         for rate in rates:
-            shares = [100 * row["accuracy"] for row in some if row["rate"] == rate]
-            line[f"{rate:g}"] = f"{min(shares):.1f}" if shares else ""
+            mean = statistics.mean(row["accuracy"] for row in some if row["rate"] == rate)
+            line[f"{rate:g}"] = f"{100 * mean:.1f}"
         lines.append(line | {best: f"{best_rate(some):g}"})
     return lines
 
@@ -156,15 +154,18 @@ def lengths_figure(rows):
             Ts.append(T)
             medians.append(100 * statistics.median(row["accuracy"] for row in some))
         axes.plot(Ts, medians, color=color, lw=width, alpha=alpha, label=network)
-        places = [row["T"] + shift for row in own]  # beside each other, so that all are seen
+        places = [row["T"] * shift for row in own]  # beside each other, so that all are seen
         axes.plot(places, [100 * row["accuracy"] for row in own], "o", color=color, alpha=0.5)
     axes.axhline(10, color=GREY, ls="--", zorder=1)
     axes.text(5, 11, "chance", color=GREY, va="bottom")
-    axes.set(ylim=(0, 103), xticks=sorted({row["T"] for row in rows}))
-    text = "digits of the palindrome, T (a dot is a network, a line the median)"
+    Ts = sorted({row["T"] for row in rows})
+    axes.set(ylim=(0, 103), xscale="log")
+    axes.set_xticks(Ts, Ts)
+    axes.minorticks_off()
+    text = "digits of the palindrome, T (a dot is a network, a line the median of ten)"
     axes.set_xlabel(text, fontsize=14)
-    axes.set_ylabel("right answers after training, %", fontsize=14)
-    title = "The LSTM learns up to 40 digits; beyond 10, the plain RNN often fails"
+    axes.set_ylabel("right answers after 1,000 steps, %", fontsize=14)
+    title = "The LSTM learns up to 40 digits, the plain RNN hardly more than 10"
     axes.set_title(title, fontsize=15)
     axes.legend(loc="center left", bbox_to_anchor=(0, 0.4), reverse=True)
     return figure

@@ -86,10 +86,14 @@ def test_the_committed_rows_are_of_the_traces_and_rates_of_today():
             assert then == now | {"trace": trace, "rate": rate, "accuracy": then["accuracy"]}
 
 
-def test_each_reported_rate_is_the_best_of_those_tried_with_the_seeds_0_to_2():
+def test_each_reported_rate_is_the_middle_one_of_those_whose_mean_is_best():
+    means = {6: 0.998, 5: 0.9995, 4: 0.9992, 3: 1.0, 2: 0.9991, 1: 0.5}
+    rows = [{"rate": n, "accuracy": mean + x} for n, mean in means.items() for x in (-0.1, 0.1)]
+    assert lengths.best_rate(rows) == 3, "2, 3, 4 and 5 are best"
     known = committed(lengths)
     for name, (own, _) in lengths.REPORTED.items():
-        rows = [row for seed in range(3) for row in known[f"rates, {name}", seed]]
+        seeds = lengths.CHOOSE[own["label"]]
+        rows = [row for seed in seeds for row in known[f"rates, {name}", seed]]
         assert own["rates"] == [lengths.best_rate(rows)], name
 
 
@@ -107,7 +111,7 @@ def test_the_figure_of_lengths_shows_each_network_and_their_median_in_their_colo
     (axes,) = lengths.lengths_figure(rows).axes
     shown = drawn(axes)
     for network, colour in ("LSTM", BLUE), ("RNN", ORANGE), ("RNN, orthogonal", GREEN):
-        shares = {T: [] for T in (5, 10, 15, 20, 30, 40)}
+        shares = {T: [] for T in (5, 10, 20, 40)}
         for row in rows:
             if row["network"] == network:
                 shares[row["T"]].append(100 * row["accuracy"])
@@ -115,7 +119,7 @@ def test_the_figure_of_lengths_shows_each_network_and_their_median_in_their_colo
         assert shown.pop(network) == (colour, [*shares], pytest.approx(medians))
         ((xs, ys),) = ((xs, ys) for c, xs, ys in shown.values() if c == colour)
         places = [T for T, own in shares.items() for _ in own]
-        assert xs == pytest.approx(places, abs=1)
+        assert xs == pytest.approx(places, rel=0.04)
         assert ys == pytest.approx([share for own in shares.values() for share in own])
 
 
