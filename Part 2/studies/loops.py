@@ -1,5 +1,6 @@
 """Other trainings than ours, each a few changes of train.Training, and how they are measured."""
 
+import copy
 from argparse import Namespace
 
 import torch
@@ -23,10 +24,13 @@ CHANGES = {  # what the template's loop can change, with the template's own valu
     "b1_d": 0.9,  # Adam's beta1 of the discriminator; b1 is the generator's
     "units": 512,  # the discriminator is 784-units-units/2-1
     "d_first": False,  # whether the discriminator steps before the generator, on the same fakes
-    "late": 0,  # steps after which a gradient of the discriminator is applied
+    "old_fakes": 0,  # steps before which the fakes were drawn that the discriminator sees
+    "half_old": False,  # whether only half of its fakes are so old
+    "old_weights": 0,  # steps before which it had the weights at which its gradient is taken
+    "late": 0,  # steps after which a gradient of it is applied: old fakes and old weights
     "late_g": 0,  # the same of the generator
+    "old_d": 0,  # the generator steps through the discriminator of so many steps ago
     "mean": 1,  # batches over which the discriminator's gradient is a mean, where b1_d is 0
-    "d_steps": 1,  # steps of the discriminator for each of the generator's
 }
 
 
@@ -62,7 +66,10 @@ class Template(Training):
     def __init__(self, args):
         super().__init__(args)
         self.optimizer_d.param_groups[0]["betas"] = args.b1_d, args.b2
-        self.waiting_g, self.waiting_d = [], []  # gradients that are late, the oldest first
+        # The last ones of each, the oldest first:
+        self.waiting_g, self.waiting_d = [], []  # gradients that are late
+        self.drawn = []  # batches of fakes
+        self.past = []  # discriminators before their step
 
     def make_networks(self):
         """Return the generator and the discriminator, fresh."""
@@ -76,31 +83,39 @@ class Template(Training):
     def train_step(self, real):
         """Update both networks on real (B, 1, 28, 28) in [-1, 1]."""
         args, fake = self.args, self.draw_fakes(len(real))
+        new, n_old = fake.detach(), len(fake) // 2 if args.half_old else len(fake)
+        self.drawn = [*self.drawn, new][-1 - args.old_fakes :]
+        n_past = max(args.old_weights, args.old_d)
+        self.past = [*self.past, copy.deepcopy(self.discriminator)][-1 - n_past :]
         # At first, Adam's second moments, by which the mean is divided, are of too few gradients.
         smooth = args.mean > 1 and self.step >= 10
         others = self.further_images(args.mean - 1) if smooth else None  # as old as fake
         if not args.d_first:
             self.generator_step(fake)
-        self.discriminator_step(real, fake.detach(), others)
+        self.discriminator_step(real, torch.cat([self.drawn[0][:n_old], new[n_old:]]), others)
         if args.d_first:
             self.generator_step(fake)
-        for _ in range(args.d_steps - 1):
-            self.discriminator_step(*self.further_images(1))
         self.step += 1
+
+    def discriminator_before(self, n_steps):
+        """Return the discriminator of so many steps ago, or at first that before all steps."""
+        return self.past[max(0, len(self.past) - 1 - n_steps)] if n_steps else self.discriminator
 
     def generator_step(self, fake):
         """Step the generator along the gradient at these fakes, or that of late_g steps ago."""
-        g_loss = generator_loss(self.discriminator(fake))
+        g_loss = generator_loss(self.discriminator_before(self.args.old_d)(fake))
         self.optimizer_g.zero_grad()
         g_loss.backward(inputs=list(self.generator.parameters()))
         step_late(self.optimizer_g, self.waiting_g, self.args.late_g)
 
     def discriminator_gradient(self, real, fake):
         """Compute the gradient of half the discriminator's loss; return it, a tensor a weight."""
-        d_loss = discriminator_loss(self.discriminator(real), self.discriminator(fake))
-        self.optimizer_d.zero_grad()
-        (d_loss / 2).backward()
-        return [weight.grad for weight in self.discriminator.parameters()]
+        discriminator = self.discriminator_before(self.args.old_weights)
+        d_loss = discriminator_loss(discriminator(real), discriminator(fake))
+        gradient = torch.autograd.grad(d_loss / 2, [*discriminator.parameters()])
+        for weight, own in zip(self.discriminator.parameters(), gradient, strict=True):
+            weight.grad = own
+        return [*gradient]
 
     @torch.no_grad()
     def further_images(self, n_batches):
@@ -143,9 +158,11 @@ LOOPS = {"ours": Training, "both at once": BothAtOnce, "template": Template}
 def settings_for(loop, flags="", **changes):
     """Return all settings of a training: its loop, the flags of train.py, and changes of CHANGES.
 
-    Its samples are kept after the epoch `shown`; 0 is none.
+    It is measured from the epoch measured_from on. After the epoch `shown` its samples are kept,
+    and after coverage_at the coverage is measured; 0 is none.
     """
-    settings = {"loop": loop, "shown": 0, "measure_seed": MEASURE_SEED}
+    settings = {"loop": loop, "measured_from": 1, "shown": 0, "coverage_at": 0}
+    settings |= {"n_coverage": 5_000, "measure_seed": MEASURE_SEED}
     settings |= {"batchnorm_seed": BATCHNORM_SEED} | settings_of(parse_args(flags.split()))
     return settings | (CHANGES if loop == "template" else {}) | changes
 
@@ -163,10 +180,14 @@ def measure(settings, seed):
         training.set_rates(epoch)
         for real in training.batches(mnist):
             training.train_step(real)
-        if epoch <= 10 or epoch % 5 == 0:
+        if epoch >= settings["measured_from"] and (epoch <= 10 or epoch % 5 == 0):
             generator = training.final_generator()
             samples = draw_samples(generator, settings["n_measured"], settings["measure_seed"])
-            row = {"epoch": epoch, "samples": ""} | compare_with_mnist().quality(samples)
+            row = {"epoch": epoch, "samples": "", "coverage": ""}
+            row |= compare_with_mnist().quality(samples)
+            if epoch == settings["coverage_at"]:
+                n = settings["n_coverage"]
+                row["coverage"] = compare_with_mnist().variety(samples[:n])["coverage"]
             if epoch == settings["shown"]:
                 images = draw_samples(generator, N_SHOWN, seed=0).flatten(1)
                 row["samples"] = (127.5 * (images + 1)).round().int().tolist()  # 0 to 255

@@ -120,6 +120,41 @@ def test_late_applies_the_gradient_of_some_steps_ago(name, late):
     assert torch.equal(weights_of(network), moved), "not the first step's gradient"
 
 
+@pytest.mark.parametrize("half", [False, True])
+def test_old_fakes_are_those_of_some_steps_ago_for_all_or_half_of_the_batch(monkeypatch, half):
+    training, drawn, seen = new_training(old_fakes=2, half_old=half), [], []
+    draw, gradient = training.draw_fakes, training.discriminator_gradient
+    monkeypatch.setattr(training, "draw_fakes", lambda n: drawn.append(draw(n)) or drawn[-1])
+
+    def look(real, fake):
+        seen.append(fake)
+        return gradient(real, fake)
+
+    monkeypatch.setattr(training, "discriminator_gradient", look)
+    for real in IMAGES[:320].split(64):
+        training.train_step(real)
+    for step, old in enumerate([0, 0, 0, 1, 2]):
+        n = 32 if half else 64
+        assert torch.equal(seen[step], torch.cat([drawn[old][:n], drawn[step][n:]]))
+
+
+@pytest.mark.parametrize("change", ["old_weights", "old_d"])
+def test_a_gradient_is_taken_at_the_discriminator_of_some_steps_ago(change):
+    training, past = new_training(**{change: 2}), []
+    for step, real in enumerate(IMAGES[:256].split(64)):
+        generator, rng = copy.deepcopy(training.generator), training.rng.clone_state()
+        past.append(copy.deepcopy(training.discriminator))
+        training.train_step(real)
+        now, old = past[-1], past[max(0, step - 2)]
+        of_d, of_g = (old, now) if change == "old_weights" else (now, old)
+        fake = generator(torch.randn(64, 100, generator=rng))
+        d_loss = discriminator_loss(of_d(real), of_d(fake.detach())) / 2
+        d_gradient = torch.autograd.grad(d_loss, [*of_d.parameters()])
+        g_gradient = torch.autograd.grad(generator_loss(of_g(fake)), [*generator.parameters()])
+        weights = [*training.discriminator.parameters(), *training.generator.parameters()]
+        torch.testing.assert_close([w.grad for w in weights], [*d_gradient, *g_gradient])
+
+
 def test_the_mean_is_of_nine_batches_at_the_same_weights_and_generator():
     mean, plain = new_training(mean=9), new_training()
     for real in IMAGES.split(64):
@@ -132,6 +167,7 @@ def test_the_mean_is_of_nine_batches_at_the_same_weights_and_generator():
     plain.rng = rng
     fake = plain.draw_fakes(64)
     others, other_fakes = plain.further_images(8)
+    assert len({image.sum().item() for image in other_fakes}) == 512, "a batch twice"
     pairs = [(real, fake.detach()), *zip(others.split(64), other_fakes.split(64), strict=True)]
     gradients = [plain.discriminator_gradient(*pair) for pair in pairs]
     seconds = [plain.optimizer_d.state[w]["exp_avg_sq"] for w in plain.discriminator.parameters()]
@@ -144,30 +180,11 @@ def test_the_mean_is_of_nine_batches_at_the_same_weights_and_generator():
     torch.testing.assert_close(moved, torch.cat(expected), atol=2e-6, rtol=1e-2)
 
 
-def test_further_steps_see_other_images_and_fakes_of_today(monkeypatch):
-    training, seen = new_training(d_steps=3), []
-    gradient = loops.Template.discriminator_gradient
-
-    def look(self, real, fake):
-        seen.append((real, fake))
-        return gradient(self, real, fake)
-
-    monkeypatch.setattr(loops.Template, "discriminator_gradient", look)
-    training.train_step(IMAGES[:64])
-    training.train_step(IMAGES[64:128])
-    assert len(seen) == 6, "three steps of the discriminator for each of the generator's"
-    for some in zip(*seen, strict=True):  # all real images, all fakes
-        assert len({images.sum().item() for images in some}) == 6
-    assert not any(fake.requires_grad for _, fake in seen)
-    real, fake = training.further_images(2)
-    assert real.shape == fake.shape == (128, 1, 28, 28)
-    assert len({image.sum().item() for image in fake}) == 128, "one batch of fakes, twice"
-
-
-def test_the_first_ten_epochs_and_every_fifth_have_a_row(monkeypatch):
+@pytest.mark.parametrize(("first", "epochs"), [(1, [*range(1, 11), 15]), (10, [10, 15])])
+def test_the_first_ten_epochs_and_every_fifth_have_a_row(monkeypatch, first, epochs):
     monkeypatch.setattr(loops, "compare_with_mnist", lambda: SimpleNamespace(quality=lambda _: {}))
-    rows = loops.measure(calm("--n_epochs 16 --n_images 2 --n_measured 200"), 0)
-    assert [row["epoch"] for row in rows] == [*range(1, 11), 15]
+    own = calm("--n_epochs 16 --n_images 2 --n_measured 200", measured_from=first)
+    assert [row["epoch"] for row in loops.measure(own, 0)] == epochs
 
 
 @pytest.mark.parametrize("loop", ["ours", "template"])
@@ -175,15 +192,16 @@ def test_a_row_is_that_of_the_training_with_its_settings_and_its_seed(loop, monk
     comparison = Comparison(load_judge(), IMAGES[:300])
     monkeypatch.setattr(loops, "compare_with_mnist", lambda: comparison)
     flags = "--n_images 200 --n_epochs 2 --n_measured 200 --halving 2 --lr 0.001"
-    own = loops.settings_for(loop, flags) | {"shown": 2, "measure_seed": 9}
+    own = loops.settings_for(loop, flags, shown=2, coverage_at=2, n_coverage=50, measure_seed=9)
     rows = loops.measure(own, 1)
     training = loops.LOOPS[loop](Namespace(**own, seed=1, device="cpu"))
     for epoch, row in enumerate(rows, start=1):
         training.set_rates(epoch)
         for real in training.batches(IMAGES[:200]):
             training.train_step(real)
-        quality = comparison.quality(draw_samples(training.final_generator(), 200, 9))
-        assert row == row | quality | {"epoch": epoch}
+        samples = draw_samples(training.final_generator(), 200, 9)
+        coverage = comparison.variety(samples[:50])["coverage"] if epoch == 2 else ""
+        assert row == row | comparison.quality(samples) | {"epoch": epoch, "coverage": coverage}
     assert rows[0]["samples"] == ""
     shown = torch.tensor(rows[1]["samples"]).view(25, 1, 28, 28) / 127.5 - 1
     expected = draw_samples(training.final_generator(), 25, 0)

@@ -54,7 +54,7 @@ def test_every_table_of_part_2_consists_of_cells_of_its_csv(page):
 def test_the_settings_in_the_report_are_the_defaults_and_the_preset():
     ours, template = train.parse_args([]), train.parse_args(["--preset=template"])
     names = {
-        "momentum": (["b1"], ["b1"]),
+        r"momentum \(Adam": (["b1"], ["b1"]),
         "learning rates": (["lr", "half", "halving"], ["lr_d"]),
         "real images": (["batch_size", "fakes"], ["batch_size", "fakes"]),
         "R1": (["r1", "r1_every", "r1_every"], ["r1"]),
