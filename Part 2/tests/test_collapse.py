@@ -42,8 +42,8 @@ def test_the_figure_of_delays_shows_each_seed_at_its_delay_and_distance():
             rows += rows_of(name, seed, [100 * n + 10 * seed + 5] * 11, shares)
     (axes,) = collapse.delay_figure(rows).axes
     labels = [label.get_text().replace("\n", " ") for label in axes.get_xticklabels()]
-    others = ["half of its fakes", "its weights", "fakes and weights", "momentum"]
-    assert labels == ["0", "1", "2", "3", "5", "10", *others]
+    others = ["smooth, not late", "half of its fakes", "its weights", "fakes and weights"]
+    assert labels == ["0", "1", "2", "3", "5", "10", *others, "momentum"]
     found = drawn(axes)
     for label, colour, parity in ("collapsed at epoch 10", ORANGE, 1), ("not collapsed", BLUE, 0):
         got_colour, xs, ys = found[label]
