@@ -136,7 +136,7 @@ def start_table(rows):
     lines = []
     for (network, start), some in grouped(rows, "network", "start").items():
         line = {"network": network, "start": start}
-        line["trace"] = f"{statistics.median(row['trace'] for row in some):.1g}"
+        line["trace"] = f"{statistics.median(row['trace'] for row in some):.2g}"
         line |= summary([100 * row["accuracy"] for row in at_best_rate(some)])
         lines.append(line | {"of all trainings": solved([100 * row["accuracy"] for row in some])})
     return sorted(lines, key=lambda line: float(line["trace"]))

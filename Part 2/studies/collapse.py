@@ -125,7 +125,7 @@ def delay_figure(rows):
     axes.set(xlim=(-1, 23.3), yscale="log", ylabel="distance to MNIST (0 is best)")
     text = "how many steps old the discriminator's fakes are (1: the template's order)"
     axes.set_xlabel(text, loc="left", fontsize=12)
-    axes.text(18.4, 60, "ten steps late (momentum: on average)", ha="center", fontsize=12)
+    axes.text(18.4, 60, "nine or ten steps late (momentum: on average)", ha="center", fontsize=12)
     axes.yaxis.set_major_formatter("{x:g}")
     axes.set_title("The older the discriminator's fakes, the worse the samples", fontsize=16)
     axes.legend(loc="center right", bbox_to_anchor=(1, 0.4))
