@@ -41,6 +41,7 @@ SETTINGS = {
     "delay 5": calm(old_fakes=4),
     "delay 10": calm(old_fakes=9),
     "delay 10, half of the fakes": calm(old_fakes=9, half_old=True),
+    "delay 10, a quarter of the rates": calm("--lr 5e-5 --lr_d 5e-5 --n_epochs 40", old_fakes=9),
     "old weights": calm(old_weights=9),
     "both late, 2": calm(late=1),
     "both late, 3": calm(late=2),
@@ -60,7 +61,10 @@ SETTINGS = {
     "template": template("--n_epochs 200"),
     "template, samples": template(shown=10),
 }
-EXPERIMENTS = {name: (settings, SEEDS) for name, settings in SETTINGS.items()}
+EXPERIMENTS = {
+    name: (settings, range(1) if "quarter" in name else SEEDS)
+    for name, settings in SETTINGS.items()
+}
 DOSES = {f"delay {steps}": steps for steps in (0, 1, 2, 3, 5, 10)}
 OTHERS = {"mean of nine": 12.6, "delay 10, half of the fakes": 14.9, "old weights": 17.1}
 OTHERS |= {"both late, 10": 19.4, "momentum": 21.9}
