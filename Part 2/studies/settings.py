@@ -31,6 +31,7 @@ EXPERIMENTS = {
     "ours": (changed(n_epochs=40, measured_from=1), SEEDS),
     "both at once": (changed(loop="both at once"), SEEDS),
     "64 fakes": (changed("--fakes 64"), SEEDS),
+    "discriminator's rate halved": (changed("--lr_d 0.0002"), SEEDS),
     "momentum 0.9": (changed("--b1 0.9"), SEEDS),
     "no R1": (changed("--r1 0"), SEEDS),
     "no averaging": (changed("--ema 0"), SEEDS),
