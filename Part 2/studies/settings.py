@@ -35,7 +35,7 @@ EXPERIMENTS = {
     "momentum 0.9": (changed("--b1 0.9"), SEEDS),
     "no R1": (changed("--r1 0"), SEEDS),
     "no averaging": (changed("--ema 0"), SEEDS),
-    "template": (changed("--preset template --n_epochs 10", loop="template"), SEEDS),
+    "template": (changed("--preset template", loop="template"), SEEDS),
     "both at once, generator's rate 0.0008": (rival(), range(3)),
     "both at once, 64 fakes, 200 epochs": (rival("--fakes 64"), ONE),
     "both at once, 64 fakes, no R1, 200 epochs": (rival("--fakes 64 --r1 0"), ONE),
