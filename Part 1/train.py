@@ -164,7 +164,8 @@ def train_and_test(name, T, seed, settings):
 def training_figure(curves):
     """Return a Figure: accuracy over the steps, a panel for each {T: points of all its curves}.
 
-    Seeds are thin, their median is bold. An axis ends at step 60 if all are solved from there on.
+    Seeds are thin, their median is bold; the title counts those that are solved at the end. An axis
+    ends at step 60 if all are solved from there on.
     """
     figure = Figure(figsize=(1 + 4.8 * len(curves), 4.4), layout="constrained")
     grid = figure.subplots(1, len(curves), sharey=True, squeeze=False)
@@ -172,19 +173,20 @@ def training_figure(curves):
         late = [row["accuracy"] for row in rows if row["step"] >= 60]
         if min(late, default=0) >= SOLVED:
             rows = [row for row in rows if row["step"] <= 60]
-        steps = sorted({row["step"] for row in rows})
+        steps, solved = sorted({row["step"] for row in rows}), []
         for name, color in ("lstm", BLUE), ("rnn", ORANGE):
             points = grouped([row for row in rows if row["network"] == name], "seed").values()
             if points:
                 shares = 100 * np.array([[row["accuracy"] for row in own] for own in points])
                 axes.plot(steps, shares.T, color=color, lw=0.6, alpha=0.45)
                 axes.plot(steps, np.median(shares, axis=0), color=color, lw=2.5, label=name.upper())
+                n_solved = (shares[:, -1] >= 100 * SOLVED).sum()
+                solved.append(f"{n_solved} of {len(shares)} {name.upper()}s")
         axes.axhline(10, color=GREY, ls="--", zorder=1)
         axes.text(0.98 * steps[-1], 11, "chance", color=GREY, ha="right", va="bottom")
-        n_seeds = len({row["seed"] for row in rows})
-        title = f"T = {T}" + (f": {n_seeds} seeds, median bold" if n_seeds > 1 else "")
-        axes.set(xlim=(0, steps[-1]), ylim=(0, 102), xlabel="training step", title=title)
-    grid[0, 0].set_ylabel("accuracy on unseen palindromes (%)")
+        axes.set_title(f"{T} digits solved: {', '.join(solved)}", fontsize=13)
+        axes.set(xlim=(0, steps[-1]), ylim=(0, 102), xlabel="training step")
+    grid[0, 0].set_ylabel("right on unseen palindromes, %")
     grid[0, 0].legend(loc="lower right", bbox_to_anchor=(1, 0.15))
     return figure
 

@@ -226,13 +226,13 @@ def draw_losses(axes, losses):
     """Draw both losses and both means of D over the epochs, from rows of LOSSES."""
     epochs = [row["epoch"] for row in losses]
     for column, label, style in (
-        ("d_loss", "discriminator's loss", "C0-"),
-        ("g_loss", "generator's loss", "C1-"),
-        ("d_real", "D(x), real images", "C0--"),
-        ("d_fake", "D(G(z)), fakes", "C1--"),
+        ("d_loss", "discriminator's loss", "C2-"),
+        ("g_loss", "generator's loss", "C4-"),
+        ("d_real", "D(x), real images", "C2--"),
+        ("d_fake", "D(G(z)), fakes", "C4--"),
     ):
         axes.plot(epochs, [row[column] for row in losses], style, label=label)
-    axes.axhline(math.log(4), color="C0", lw=1, ls=":", label="loss of a guess")
+    axes.axhline(math.log(4), color="C2", lw=1, ls=":", label="loss of a guess, log 4")
     axes.set(ylim=(0, 2), xlabel="epoch")
     axes.legend(loc="upper center", ncols=3, fontsize=11)
 

@@ -117,20 +117,16 @@ def best_rate(rows):
     return statistics.median_low(best)
 
 
-def rates_table(rows, what, best):
-    """Return a row for each network and length or start: its mean accuracy at each rate, in %.
-
-    what is the column of the rows that the table has beside the network, best is the name of the
-    last column, the rate of best_rate.
-    """
+def rates_table(rows):
+    """Return a row for each network and length: its mean accuracy at each rate, in %."""
     rates = sorted({row["rate"] for row in rows})
     lines = []
-    for (network, value), some in grouped(rows, "network", what).items():
-        line = {"network": network, what: value}
+    for (network, T), some in grouped(rows, "network", "T").items():
+        line = {"network": network, "T": T}
         for rate in rates:
             mean = statistics.mean(row["accuracy"] for row in some if row["rate"] == rate)
             line[f"{rate:g}"] = f"{100 * mean:.1f}"
-        lines.append(line | {best: f"{best_rate(some):g}"})
+        lines.append(line | {"chosen": f"{best_rate(some):g}"})
     return lines
 
 
@@ -176,7 +172,7 @@ def show(rows, out_dir):
     chosen = [row for row in rows if row["experiment"] in CHOOSING]
     reported = [row for row in rows if row["experiment"] in REPORTED]
     if chosen:
-        save_table(out_dir / "lengths_rates.csv", rates_table(chosen, "T", "chosen"))
+        save_table(out_dir / "lengths_rates.csv", rates_table(chosen))
     if reported:
         save_table(out_dir / "lengths.csv", lengths_table(reported))
     if {row["experiment"] for row in reported} == {*REPORTED}:

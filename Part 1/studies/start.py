@@ -18,12 +18,13 @@ from matplotlib.figure import Figure
 from common import BLUE, GREEN, GREY, ORANGE, grouped, save_figure, save_table
 from dataset import encode
 from studies.gates import make_constant
-from studies.lengths import TRAINING, fresh_network, rates_table, train_at_rates
+from studies.lengths import TRAINING, fresh_network, train_at_rates
 from studies.runner import study
 from studies.settings import solved, summary
 from train import SOLVED
 
-SAME = TRAINING | {"T": 20, "sequences": 48}  # sequences: so many give a trace
+SAME = TRAINING | {"T": 20, "rates": [3e-4, 6e-4, 1e-3, 2e-3]}
+SAME |= {"sequences": 48}  # so many give a trace
 UNIFORM = {"network": "rnn", "start": "uniform", "times": 1, "of_rows": 1}  # see fresh
 ORTHOGONAL, IDENTITY = UNIFORM | {"start": "orthogonal"}, UNIFORM | {"start": "identity"}
 OURS = {"network": "lstm", "bf": None, "bi": 0, "constant": ""}  # constant gates, of "ifo"
@@ -51,33 +52,19 @@ STARTS = {  # {(network, start): settings}
     ("RNN", "half orthogonal, times 0.5"): ORTHOGONAL | {"times": 0.5, "of_rows": 0.5},
     ("LSTM", "keeps, lets little in (bf = 2, bi = -2)"): OURS | {"bf": 2, "bi": -2},
 }
-PLAIN_RNN, TURNING_RNN = ("RNN", "the usual"), ("RNN", "orthogonal")
-OUR_LSTM = ("LSTM", "ours (bf = log U(1, 100))")
-RATES = [3e-4, 6e-4, 1e-3, 2e-3]
-MANY = [1e-4, 3e-4, 6e-4, 1e-3, 2e-3, 4e-3, 8e-3, 1.6e-2]
-AT_MANY = PLAIN_RNN, TURNING_RNN, OUR_LSTM, ("LSTM, constant gates", OUR_LSTM[1])
 COLUMNS = ("network", "start", "trace", "rate", "accuracy")
 LABELS = {  # {start: its name in start.png, and where that stands, in points from the median}
     ("LSTM", "forgets at once (bf = -2)"): ("forgets at once", (30, 10)),
     ("LSTM", "forgets (bf = -1)"): ("forgets", (0, 10)),
     ("LSTM", "keeps half (bf = 0)"): ("keeps half", (-45, -4)),
-    PLAIN_RNN: ("the usual RNN", (0, -20)),
-    OUR_LSTM: ("our LSTM", (0, -20)),
+    ("RNN", "the usual"): ("the usual RNN", (0, -20)),
+    ("LSTM", "ours (bf = log U(1, 100))"): ("our LSTM", (0, -20)),
+}
+EXPERIMENTS = {
+    f"{network}, {start}": (SAME | own | {"in_table": [network, start]}, range(3))
+    for (network, start), own in STARTS.items()
 }
 EDGES = (0, 1e-6, 1e-3, 10)  # of traces: how many are solved between two of them
-
-
-def experiments(purpose, starts, rates, seeds):
-    """Return an experiment for each of the starts: it is trained at each of the rates."""
-    found = {}
-    for network, start in starts:
-        settings = SAME | STARTS[network, start] | {"in_table": [network, start], "rates": rates}
-        found[f"{purpose}{network}, {start}"] = settings, seeds
-    return found
-
-
-AT_FOUR = experiments("", STARTS, RATES, range(3))
-MANY_RATES = experiments("many rates, ", AT_MANY, MANY, range(300, 303))
 
 
 def fresh(settings, seed):
@@ -173,15 +160,12 @@ def start_figure(rows):
 
 
 def show(rows, out_dir):
-    """Save the tables that have rows, and the figure if all starts are there."""
-    if many := [row for row in rows if row["experiment"] in MANY_RATES]:
-        save_table(out_dir / "rates.csv", rates_table(many, "start", "best"))
-    if four := [row for row in rows if row["experiment"] in AT_FOUR]:
-        save_table(out_dir / "start.csv", start_table(four))
-    if {row["experiment"] for row in four} == {*AT_FOUR}:
-        shown = at_best_rate(four)
+    """Save the table, and the figure if all starts are there."""
+    save_table(out_dir / "start.csv", start_table(rows))
+    if {row["experiment"] for row in rows} == {*EXPERIMENTS}:
+        shown = at_best_rate(rows)
         save_figure(out_dir / "start.png", start_figure(shown), shown)
 
 
 if __name__ == "__main__":
-    study("start", __doc__, AT_FOUR | MANY_RATES, COLUMNS, measure, show)
+    study("start", __doc__, EXPERIMENTS, COLUMNS, measure, show)

@@ -17,7 +17,7 @@ from train import train
 EXPERIMENTS = {
     settings: settings.EXPERIMENTS,
     lengths: lengths.CHOOSING | lengths.REPORTED,
-    start: start.AT_FOUR | start.MANY_RATES,
+    start: start.EXPERIMENTS,
 }
 TINY = {"steps": 20, "size": 2000, "hidden_dim": 8, "rates": [0.01, 0.03]}
 TINY |= {"train_steps": 20, "data_size": 2000, "num_hidden": 8, "learning_rate": 0.01}  # train.py's
@@ -78,7 +78,7 @@ def test_the_trace_of_a_network_that_shrinks_its_state_is_known(shrink):
 
 def test_the_committed_rows_are_of_the_traces_and_rates_of_today():
     known = committed(start)
-    for experiment, (own, _) in start.AT_FOUR.items():
+    for experiment, (own, _) in start.EXPERIMENTS.items():
         (now,) = start.measure(own | {"steps": 1, "size": 100, "rates": [0.0003]}, 0)
         assert own["rates"] == [0.0003, 0.0006, 0.001, 0.002]
         for rate, then in zip(own["rates"], known[experiment, 0], strict=True):
@@ -124,7 +124,7 @@ def test_the_figure_of_lengths_shows_each_network_and_their_median_in_their_colo
 
 
 def test_the_figure_of_traces_shows_each_network_and_counts_the_solved():
-    rows = start.at_best_rate(rows_of(start, start.AT_FOUR))
+    rows = start.at_best_rate(rows_of(start, start.EXPERIMENTS))
     (axes,) = start.start_figure(rows).axes
     shown, texts = drawn(axes), {text.get_text(): text for text in axes.texts}
     assert len(rows) == 63

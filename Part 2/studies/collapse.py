@@ -66,11 +66,13 @@ EXPERIMENTS = {
     for name, settings in SETTINGS.items()
 }
 DOSES = {f"delay {steps}": steps for steps in (0, 1, 2, 3, 5, 10)}
-OTHERS = {"mean of nine": 12.6, "delay 10, half of the fakes": 14.9, "old weights": 17.1}
-OTHERS |= {"both late, 10": 19.4, "momentum": 21.9}
-DRAWN = DOSES | OTHERS  # {experiment: its place on the x axis of delay.png}
-LABELS = [*DOSES.values(), "smooth,\nnot late", "half of\nits fakes", "its\nweights"]
-LABELS += ["fakes and\nweights", "momentum"]
+OTHERS = {  # {experiment: its name in delay.png}
+    "mean of nine": "nothing: mean\nof 9 batches",
+    "delay 10, half of the fakes": "half of\nits fakes",
+    "old weights": "its\nweights",
+    "both late, 10": "fakes and\nweights",
+    "momentum": "momentum\n(on average)",
+}
 
 
 def range_of(numbers, decimals=0):
@@ -108,31 +110,40 @@ def collapse_table(rows):
     return lines
 
 
-def delay_figure(rows):
-    """Return a Figure: the distance of each seed over the delay, and beside it with OTHERS."""
-    figure = Figure(figsize=(10.5, 4.8), layout="constrained")
-    axes = figure.subplots()
-    means, dots = {}, {True: [], False: []}  # {whether collapsed at epoch 10: [(x, y)]}
-    for (experiment,), some in grouped(rows, "experiment").items():
+def draw_seeds(axes, rows, places):
+    """Draw the distance of each seed at its {experiment: x}; return the mean of each x."""
+    dots = {True: [], False: []}  # {whether collapsed at epoch 10: [(x, y)]}
+    means = []
+    for experiment, x in places.items():
+        some = [row for row in rows if row["experiment"] == experiment]
         distances = early_distances(some)
-        means[experiment] = statistics.mean(distances)
+        means.append(statistics.mean(distances))
         for n, own in enumerate(grouped(some, "seed").values()):
-            place = DRAWN[experiment] + 0.15 * (n - 1)  # beside each other, so that all are seen
-            dots[is_collapsed(own[9])].append((place, distances[n]))
-    axes.plot([*DOSES.values()], [means[name] for name in DOSES], color=GREY, lw=1, label="mean")
+            beside = x + max(places.values()) * 0.015 * (n - 1)  # so that all are seen
+            dots[is_collapsed(own[9])].append((beside, distances[n]))
     for collapsed, face, edge in (True, ORANGE, ORANGE), (False, "white", BLUE):
         label = "collapsed at epoch 10" if collapsed else "not collapsed"
         points = torch.tensor(dots[collapsed]).view(-1, 2).T.tolist()
         axes.plot(*points, "o", ms=10, mfc=face, mec=edge, mew=2, label=label)
-    axes.axvline(11, color=GREY, lw=1, ls=":")
-    axes.set_xticks([*DRAWN.values()], LABELS)
-    axes.set(xlim=(-1, 23.3), yscale="log", ylabel="distance to MNIST (0 is best)")
-    text = "how many steps old the discriminator's fakes are (1: the template's order)"
-    axes.set_xlabel(text, loc="left", fontsize=12)
-    axes.text(18.4, 60, "nine or ten steps late (momentum: on average)", ha="center", fontsize=12)
-    axes.yaxis.set_major_formatter("{x:g}")
-    axes.set_title("The older the discriminator's fakes, the worse the samples", fontsize=16)
-    axes.legend(loc="center right", bbox_to_anchor=(1, 0.4))
+    return means
+
+
+def delay_figure(rows):
+    """Return a Figure: the distance of each seed over the delay, and beside it with OTHERS."""
+    figure = Figure(figsize=(12, 4.9), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    means = draw_seeds(left, rows, DOSES)
+    left.plot([*DOSES.values()], means, color=GREY, lw=1, label="mean")
+    left.set_xticks([*DOSES.values()])
+    left.set_xlabel("how many steps old the discriminator's fakes are")
+    left.set(yscale="log", ylabel="distance to MNIST (0 is best)", title="Only its fakes are late")
+    left.yaxis.set_major_formatter("{x:g}")
+    left.legend(loc="lower right")
+    draw_seeds(right, rows, {name: n for n, name in enumerate(OTHERS)})
+    right.set_xticks(range(len(OTHERS)), OTHERS.values())
+    right.set(xlim=(-0.5, len(OTHERS) - 0.5), title="Nine or ten steps late are ...")
+    title = "The older the fakes that the discriminator sees, the worse the samples"
+    figure.suptitle(title, fontsize=16)
     return figure
 
 
@@ -160,8 +171,8 @@ def show(rows, out_dir):
     known = {row["experiment"] for row in rows}
     if known - {"template, samples"}:
         save_table(out_dir / "collapse.csv", collapse_table(rows))
-    if {*DRAWN} <= known:
-        drawn = [row for row in rows if row["experiment"] in DRAWN]
+    if {*DOSES, *OTHERS} <= known:
+        drawn = [row for row in rows if row["experiment"] in {*DOSES, *OTHERS}]
         save_figure(out_dir / "delay.png", delay_figure(drawn), drawn)
     if {"template", "template, samples"} <= known:
         drawn = [row for row in rows if row["experiment"].startswith("template")]

@@ -176,7 +176,9 @@ def test_moments_show_the_committed_grids(call, tmp_path, figures, capsys):
 
 
 def test_each_curve_of_the_losses_is_that_of_its_column_and_training():
-    losses = [{"epoch": n, **{name: n + k / 9 for k, name in enumerate(LOSSES)}} for n in (0, 1)]
+    losses = [
+        {"epoch": n, **{name: n / 40 + k / 9 for k, name in enumerate(LOSSES)}} for n in (20, 40)
+    ]
     others = {("template", 2): [{"epoch": 30, "frechet_distance": 50.0}]}
     quality_rows = [{"epoch": 60, "frechet_distance": 5.0}]
     above, below = quality.losses_figure(losses, quality_rows, others).axes
@@ -184,8 +186,8 @@ def test_each_curve_of_the_losses_is_that_of_its_column_and_training():
     labels = "discriminator's loss", "generator's loss", "D(x), real images", "D(G(z)), fakes"
     for label, column in zip(labels, LOSSES, strict=True):
         _, *points = drawn(above)[label]
-        assert points == [[0, 1], [row[column] for row in losses]]
-    assert drawn(above)["loss of a guess"][2] == [math.log(4)] * 2
+        assert points == [[20, 40], [row[column] for row in losses]]
+    assert drawn(above)["loss of a guess, log 4"][2] == [math.log(4)] * 2
     found = drawn(below)
     assert found["ours"] == ("#000000", [quality.SECONDS["ours"]], [5])
     assert found["_template, seed 2"] == (ORANGE, [quality.SECONDS["template"] / 2], [50])
