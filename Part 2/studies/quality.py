@@ -95,17 +95,20 @@ def read_grids():
 
 
 def draw_moments(args):
-    """Save moments.png: samples of a training at some moments, and real images."""
+    """Save moments.png: samples of a training at some moments, real images, the template's."""
     grids = read_grids()
     real = make_grid(load_mnist()[0][:25], 5, pad_value=-1)[0]
     grids["real images"] = (real.numpy() + 1) / 2
-    figure = Figure(figsize=(3.25 * len(grids), 3.9), layout="constrained")
-    panels = figure.subplots(1, len(grids))
+    (row,) = committed_rows(collapse, "template, samples")["template, samples", 0][-1:]
+    template = torch.tensor(row["samples"]).view(-1, 1, 28, 28) / 255
+    grids[f"the template after {row['epoch']} epochs"] = make_grid(template, 5)[0].numpy()
+    figure = Figure(figsize=(9.6, 7.2), layout="constrained")
+    panels = figure.subplots(2, len(grids) // 2).flat
     for axes, (title, grid) in zip(panels, grids.items(), strict=True):
         axes.imshow(grid, cmap="gray", vmin=0, vmax=1)
-        axes.set_title(title, fontsize=16)
+        axes.set_title(title, fontsize=14)
         axes.axis("off")
-    figure.suptitle("Our samples, from noise to digits", fontsize=19)
+    figure.suptitle("Our samples, from noise to digits", fontsize=17)
     rows = [(title, grid.tobytes()) for title, grid in grids.items()]
     save_figure(args.out_dir / "moments.png", figure, rows)
 
@@ -116,14 +119,17 @@ def read_numbers(name):
         return [{key: float(text) for key, text in row.items()} for row in csv.DictReader(file)]
 
 
+def committed_rows(study, experiment):
+    """Return {(experiment, seed): rows} of an experiment of a study's module."""
+    path = RESULTS / f"{study.__name__.removeprefix('studies.')}_rows.jsonl"
+    jobs = read_rows(path, study.EXPERIMENTS, study.COLUMNS)
+    return {job: rows for job, rows in jobs.items() if job[0] == experiment}
+
+
 def rivals():
     """Return {(experiment, seed): rows} of the trainings that ours is drawn beside."""
-    found = {}
-    for study, name in (settings, "ours"), (settings, RIVAL), (collapse, "template"):
-        path = RESULTS / f"{study.__name__.removeprefix('studies.')}_rows.jsonl"
-        jobs = read_rows(path, study.EXPERIMENTS, study.COLUMNS)
-        found |= {job: rows for job, rows in jobs.items() if job[0] == name}
-    return found
+    found = committed_rows(settings, "ours") | committed_rows(settings, RIVAL)
+    return found | committed_rows(collapse, "template")
 
 
 def losses_figure(losses, quality, others):

@@ -21,8 +21,8 @@ from judge import load_judge
 from latent import COMMITTED, draw_samples
 from metrics import Comparison
 from mnist import load_mnist
+from studies import collapse, quality
 from studies import map as study_map
-from studies import quality
 from studies.runner import RESULTS
 from train import LOSSES, training_figure
 
@@ -173,6 +173,12 @@ def test_moments_show_the_committed_grids(call, tmp_path, figures, capsys):
         assert axes.get_title() == f"{moment}: batch {batch:,}"
         grid = Image.open(RESULTS / "grids" / f"{batch}.png").convert("L")
         assert (axes.images[0].get_array() == np.asarray(grid) / 255).all()
+    template = figures["moments.png"].axes[-1]
+    assert template.get_title() == "the template after 10 epochs"
+    rows = quality.committed_rows(collapse, "template, samples")["template, samples", 0]
+    pixels = np.array(rows[-1]["samples"]).reshape(25, 28, 28) / 255
+    shown = np.asarray(template.images[0].get_array())[62:90, 32:60]
+    assert shown == pytest.approx(pixels[11])
 
 
 def test_each_curve_of_the_losses_is_that_of_its_column_and_training():
