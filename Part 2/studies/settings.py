@@ -32,6 +32,7 @@ EXPERIMENTS = {
     "both at once": (changed(loop="both at once"), SEEDS),
     "64 fakes": (changed("--fakes 64"), SEEDS),
     "discriminator's rate halved": (changed("--lr_d 0.0002"), SEEDS),
+    "both rates 0.0002": (changed("--lr 0.0002 --lr_d 0.0002 --halving 0"), SEEDS),
     "momentum 0.9": (changed("--b1 0.9"), SEEDS),
     "no R1": (changed("--r1 0"), SEEDS),
     "no averaging": (changed("--ema 0"), SEEDS),
