@@ -92,7 +92,7 @@ def test_each_reported_rate_is_the_middle_one_of_those_whose_mean_is_best():
     assert lengths.best_rate(rows) == 3, "2, 3, 4 and 5 are best"
     known = committed(lengths)
     for name, (own, _) in lengths.REPORTED.items():
-        seeds = lengths.CHOOSE[own["label"]]
+        seeds = range(lengths.CHOOSE[own["label"]])
         rows = [row for seed in seeds for row in known[f"rates, {name}", seed]]
         assert own["rates"] == [lengths.best_rate(rows)], name
 
@@ -106,21 +106,22 @@ def test_a_start_counts_each_seed_at_its_best_rate_wherever_that_is():
     assert [*line.values()] == ["RNN", "a", "0.1", "60.00", "99.90", "2 of 3", "2 of 9"]
 
 
-def test_the_figure_of_lengths_shows_each_network_and_their_median_in_their_colour():
+def test_the_figure_of_lengths_shows_each_network_the_median_and_how_many_are_solved():
     rows = rows_of(lengths, lengths.REPORTED)
-    (axes,) = lengths.lengths_figure(rows).axes
-    shown = drawn(axes)
-    for network, colour in ("LSTM", BLUE), ("RNN", ORANGE), ("RNN, orthogonal", GREEN):
-        shares = {T: [] for T in (5, 10, 20, 40)}
+    panels = ("LSTM", BLUE), ("RNN, orthogonal", GREEN), ("RNN", ORANGE)
+    for axes, (network, colour) in zip(lengths.lengths_figure(rows).axes, panels, strict=True):
+        assert axes.get_title() == network
+        shares = {T: [] for T in (5, 10, 20, 40, 80)}
         for row in rows:
             if row["network"] == network:
                 shares[row["T"]].append(100 * row["accuracy"])
         medians = [statistics.median(own) for own in shares.values()]
-        assert shown.pop(network) == (colour, [*shares], pytest.approx(medians))
-        ((xs, ys),) = ((xs, ys) for c, xs, ys in shown.values() if c == colour)
-        places = [T for T, own in shares.items() for _ in own]
-        assert xs == pytest.approx(places, rel=0.04)
-        assert ys == pytest.approx([share for own in shares.values() for share in own])
+        shown = drawn(axes)
+        assert shown.pop("median") == (colour, [*shares], pytest.approx(medians))
+        dots = [(xs, ys) for c, xs, ys in shown.values() if c == colour]
+        assert dots == [([T] * len(own), pytest.approx(own)) for T, own in shares.items()]
+        counts = [f"{sum(y >= 99.9 for y in own)}/10" for own in shares.values()]
+        assert [text.get_text() for text in axes.texts if "/" in text.get_text()] == counts
 
 
 def test_the_figure_of_traces_shows_each_network_and_counts_the_solved():
