@@ -233,7 +233,7 @@ def draw_losses(axes, losses):
     ):
         axes.plot(epochs, [row[column] for row in losses], style, label=label)
     axes.axhline(math.log(4), color="C2", lw=1, ls=":", label="loss of a guess, log 4")
-    axes.set(ylim=(0, 2), xlabel="epoch")
+    axes.set(ylim=(0, 2), xlabel="epoch", ylabel="loss, and D (0 to 1)")
     axes.legend(loc="upper center", ncols=3, fontsize=11)
 
 

@@ -61,7 +61,7 @@ SEEDS = {"delay 10, a quarter of the rates": range(1)}  # of all others, three
 EXPERIMENTS = {name: (settings, SEEDS.get(name, range(3))) for name, settings in SETTINGS.items()}
 DOSES = {f"delay {steps}": steps for steps in (0, 1, 2, 3, 5, 10)}
 OTHERS = {  # {experiment: its name in delay.png}
-    "mean of nine": "nothing: mean\nof 9 batches",
+    "mean of nine": "not late: mean\nof 9 batches",
     "delay 10, half of the fakes": "half of\nits fakes",
     "old weights": "its\nweights",
     "both late, 10": "fakes and\nweights",
@@ -135,7 +135,7 @@ def delay_figure(rows):
     left.legend(loc="lower right")
     draw_seeds(right, rows, {name: n for n, name in enumerate(OTHERS)})
     right.set_xticks(range(len(OTHERS)), OTHERS.values())
-    right.set(xlim=(-0.5, len(OTHERS) - 0.5), title="Nine or ten steps late are ...")
+    right.set(xlim=(-0.5, len(OTHERS) - 0.5), title="Other things are late, by nine or ten steps")
     title = "The older the fakes that the discriminator sees, the worse the samples"
     figure.suptitle(title, fontsize=16)
     return figure

@@ -108,7 +108,7 @@ def draw_moments(args):
         axes.imshow(grid, cmap="gray", vmin=0, vmax=1)
         axes.set_title(title, fontsize=14)
         axes.axis("off")
-    figure.suptitle("Our samples, from noise to digits", fontsize=17)
+    figure.suptitle("Our samples, from noise to digits; real ones; the template's", fontsize=17)
     rows = [(title, grid.tobytes()) for title, grid in grids.items()]
     save_figure(args.out_dir / "moments.png", figure, rows)
 
