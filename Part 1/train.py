@@ -173,7 +173,8 @@ def training_figure(curves):
         late = [row["accuracy"] for row in rows if row["step"] >= 60]
         if min(late, default=0) >= SOLVED:
             rows = [row for row in rows if row["step"] <= 60]
-        steps, solved = sorted({row["step"] for row in rows}), []
+        steps = sorted({row["step"] for row in rows})
+        solved = []
         for name, color in ("lstm", BLUE), ("rnn", ORANGE):
             points = grouped([row for row in rows if row["network"] == name], "seed").values()
             if points:
