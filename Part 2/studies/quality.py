@@ -29,8 +29,8 @@ from studies.runner import RESULTS, read_rows
 from train import draw_losses
 
 N_DRAWS, N_SAMPLES, N_VARIETY = 5, 10_000, 5_000  # images in a draw; those of which have variety
-# Of an epoch on one core of an Intel Xeon with AVX-512, rounded.
 RIVAL = "both at once, generator's rate 0.0008"
+# Of an epoch on one core of an Intel Xeon with AVX-512, rounded.
 SECONDS = {"ours": 42, RIVAL: 42, "template": 17}
 NOISE_SEED = 5000  # of the first draw; no setting was tuned on these noises
 MEASURES = {  # {title: (measure, what it is multiplied with, decimals)}
@@ -99,7 +99,7 @@ def draw_moments(args):
     grids = read_grids()
     real = make_grid(load_mnist()[0][:25], 5, pad_value=-1)[0]
     grids["real images"] = (real.numpy() + 1) / 2
-    (row,) = committed_rows(collapse, "template, samples")["template, samples", 0][-1:]
+    row = committed_rows(collapse, "template, samples")["template, samples", 0][-1]
     template = torch.tensor(row["samples"]).view(-1, 1, 28, 28) / 255
     grids[f"the template after {row['epoch']} epochs"] = make_grid(template, 5)[0].numpy()
     figure = Figure(figsize=(9.6, 7.2), layout="constrained")
