@@ -61,11 +61,11 @@ SEEDS = {"delay 10, a quarter of the rates": range(1)}  # of all others, three
 EXPERIMENTS = {name: (settings, SEEDS.get(name, range(3))) for name, settings in SETTINGS.items()}
 DOSES = {f"delay {steps}": steps for steps in (0, 1, 2, 3, 5, 10)}
 OTHERS = {  # {experiment: its name in delay.png}
-    "mean of nine": "not late: mean\nof 9 batches",
-    "delay 10, half of the fakes": "half of\nits fakes",
-    "old weights": "its\nweights",
-    "both late, 10": "fakes and\nweights",
-    "momentum": "momentum\n(on average)",
+    "mean of nine": "mean of\n9 batches",
+    "delay 10, half of the fakes": "half of its\nfakes late",
+    "old weights": "its weights\nlate",
+    "both late, 10": "fakes and\nweights late",
+    "momentum": "momentum",
 }
 
 
@@ -135,7 +135,7 @@ def delay_figure(rows):
     left.legend(loc="lower right")
     draw_seeds(right, rows, {name: n for n, name in enumerate(OTHERS)})
     right.set_xticks(range(len(OTHERS)), OTHERS.values())
-    right.set(xlim=(-0.5, len(OTHERS) - 0.5), title="Other things are late, by nine or ten steps")
+    right.set(xlim=(-0.5, len(OTHERS) - 0.5), title="Other changes (late: by 9 or 10 steps)")
     title = "The older the fakes that the discriminator sees, the worse the samples"
     figure.suptitle(title, fontsize=16)
     return figure

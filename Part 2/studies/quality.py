@@ -7,7 +7,7 @@
 evaluation.csv has what the judge sees in five draws of 10,000 images, mean and range. A perfect
 generator would hardly come nearer than held-out images: 10,000 of the training images, compared
 with the other 50,000. Precision, recall and coverage are of 5,000 images beside 5,000 training
-images.
+images. moments.csv has what the judge reads in the grids of our training.
 """
 
 import csv
@@ -21,8 +21,9 @@ from torchvision.utils import make_grid
 from tqdm import trange
 
 from common import BLUE, HERE, ORANGE, begin, make_parser, number, save_figure, save_table
-from latent import COMMITTED, draw_samples, load_generator
-from metrics import Comparison, compare_with_mnist, nearest
+from judge import load_judge
+from latent import COMMITTED, draw_samples, in_batches, load_generator
+from metrics import Comparison, compare_with_mnist, is_clear, nearest
 from mnist import load_mnist
 from studies import collapse, settings
 from studies.runner import RESULTS, read_rows
@@ -32,6 +33,11 @@ N_DRAWS, N_SAMPLES, N_VARIETY = 5, 10_000, 5_000  # images in a draw; those of w
 RIVAL = "both at once, generator's rate 0.0008"
 # Of an epoch on one core of an Intel Xeon with AVX-512, rounded.
 SECONDS = {"ours": 42, RIVAL: 42, "template": 17}
+STYLES = {  # {training: its color, line width and label in losses.png}
+    "ours": ("k", 2, "ours"),
+    RIVAL: (BLUE, 1, "both at once, tuned rates"),
+    "template": (ORANGE, 1, "template"),
+}
 NOISE_SEED = 5000  # of the first draw; no setting was tuned on these noises
 MEASURES = {  # {title: (measure, what it is multiplied with, decimals)}
     "Fréchet distance": ("frechet_distance", 1, 2),
@@ -94,9 +100,26 @@ def read_grids():
     return grids
 
 
+def moments_table(grids):
+    """Return a row for each of {title: grid (H, W) in 0..1}: what the judge reads in its images."""
+    judge, before, table = load_judge(), None, []
+    for title, grid in grids.items():
+        # An image has 28 x 28 pixels; it begins 30 pixels after the one before it.
+        images = torch.tensor(grid)[2:, 2:].unfold(0, 28, 30).unfold(1, 28, 30)
+        logits = in_batches(judge, images.reshape(-1, 1, 28, 28).float() * 2 - 1)
+        digits, clear = logits.argmax(1).tolist(), is_clear(logits).tolist()
+        words = [f"{d}" if sure else f"{d}?" for d, sure in zip(digits, clear, strict=True)]
+        row = {"grid": title, "read, row by row (? is unclear)": " ".join(words)}
+        changed = sum(d != old for d, old in zip(digits, before, strict=True)) if before else ""
+        table.append(row | {"unclear": clear.count(False), "changed since": changed})
+        before = digits
+    return table
+
+
 def draw_moments(args):
-    """Save moments.png: samples of a training at some moments, real images, the template's."""
+    """Save moments.png, samples at some moments, real images, the template's; and moments.csv."""
     grids = read_grids()
+    save_table(args.out_dir / "moments.csv", moments_table(grids))
     real = make_grid(load_mnist()[0][:25], 5, pad_value=-1)[0]
     grids["real images"] = (real.numpy() + 1) / 2
     row = committed_rows(collapse, "template, samples")["template, samples", 0][-1]
@@ -141,8 +164,8 @@ def losses_figure(losses, quality, others):
     for (name, seed), rows in (others | {("ours", 0): quality}).items():
         minutes = [row["epoch"] * SECONDS[name] / 60 for row in rows]
         distances = [row["frechet_distance"] for row in rows]
-        color, width = {"ours": ("k", 2), RIVAL: (BLUE, 1), "template": (ORANGE, 1)}[name]
-        label = name.split(",")[0] if seed == 0 else f"_{name}, seed {seed}"  # once in the legend
+        color, width, text = STYLES[name]
+        label = text if seed == 0 else f"_{name}, seed {seed}"  # once in the legend
         below.plot(minutes, distances, color=color, lw=width, label=label)
     below.set(xscale="log", yscale="log", ylabel="distance to MNIST (0 is best)")
     below.set(xlabel="minutes of training on one core", title="The distance of ours falls soonest")

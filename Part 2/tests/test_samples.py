@@ -167,6 +167,8 @@ def test_moments_show_the_committed_grids(call, tmp_path, figures, capsys):
         call("studies.quality", "--only", "moments", "--generator", tmp_path / "x.pth")
     assert "x.pth has evaluation alone" in capsys.readouterr().err
     call("studies.quality", "--only", "moments", "losses", "--out_dir", tmp_path)
+    table = (tmp_path / "moments.csv").read_bytes()
+    assert table == (RESULTS / "moments.csv").read_bytes()
     moments = {"start": 0, "early": 2000, "half-way": 46_900, "end": 93_800}
     for (moment, batch), axes in zip(moments.items(), figures["moments.png"].axes, strict=False):
         drawn(axes)
