@@ -28,7 +28,7 @@ def rival(flags=""):
 
 
 EXPERIMENTS = {
-    "ours": (changed(n_epochs=40, measured_from=1), SEEDS),
+    "ours": (changed(n_epochs=100, measured_from=1), SEEDS),
     "both at once": (changed(loop="both at once"), SEEDS),
     "64 fakes": (changed("--fakes 64"), SEEDS),
     "discriminator's rate halved": (changed("--lr_d 0.0002"), SEEDS),
@@ -46,8 +46,9 @@ CELLS = {  # {column of the table: (epoch, measure, what it is multiplied with)}
     "clear after 10, %": (10, "confident", 100),
     "coverage after 10, %": (10, "coverage", 100),
     "specks after 10, %": (10, "specks", 100),
-    "distance after 40": (40, "frechet_distance", 1),
-    "clear after 40, %": (40, "confident", 100),
+    "distance after 20": (20, "frechet_distance", 1),
+    "distance after 100": (100, "frechet_distance", 1),
+    "clear after 100, %": (100, "confident", 100),
     "distance after 200": (200, "frechet_distance", 1),
     "clear after 200, %": (200, "confident", 100),
 }
