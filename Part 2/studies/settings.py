@@ -30,7 +30,7 @@ def rival(flags=""):
 EXPERIMENTS = {
     "ours": (changed(n_epochs=100, measured_from=1), SEEDS),
     "both at once": (changed(loop="both at once"), SEEDS),
-    "64 fakes": (changed("--fakes 64"), SEEDS),
+    "64 fakes": (changed("--fakes 64", n_epochs=20), SEEDS),
     "discriminator's rate halved": (changed("--lr_d 0.0002"), SEEDS),
     "both rates 0.0002": (changed("--lr 0.0002 --lr_d 0.0002 --halving 0"), SEEDS),
     "momentum 0.9": (changed("--b1 0.9"), SEEDS),
