@@ -166,7 +166,7 @@ def lengths_figure(rows):
     panels[0].text(3.6, 11, "chance", color=GREY, va="bottom")
     text = "digits of the palindrome (at the top: how many of ten networks solve that length)"
     figure.supxlabel(text, fontsize=14)
-    title = "LSTMs learn 40 digits, orthogonal RNNs nearly so, plain RNNs hardly more than 10"
+    title = "The LSTM learns 40 digits with every seed, the plain RNN hardly more than 10"
     figure.suptitle(title, fontsize=16)
     return figure
 
