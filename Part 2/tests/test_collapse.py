@@ -1,19 +1,14 @@
-"""Tests of studies/collapse.py, settings.py and circles.py: rows, tables, and what is drawn."""
+"""Tests of studies/collapse.py and settings.py: rows, tables, and what is drawn."""
 
-import csv
-import math
 import subprocess
 import sys
 from shutil import copytree, ignore_patterns
 
 import pytest
-import torch
 
-import common
 from common import BLUE, ORANGE
 from conftest import HERE, drawn
-from gan import discriminator_loss, generator_loss
-from studies import circles, collapse, loops, runner, settings
+from studies import collapse, loops, runner, settings
 from studies.runner import RESULTS
 
 
@@ -61,19 +56,8 @@ def test_the_figure_of_delays_shows_each_seed_at_its_delay_and_distance():
     assert drawn(left)["mean"][1:] == ([0, 1, 2, 3, 5, 10], [15, 115, 215, 315, 415, 515])
 
 
-def test_the_figure_of_the_template_shows_its_samples_and_where_its_training_ended():
-    samples = [[n] * 784 for n in range(25)]
-    rows = rows_of("template", 4, [500.0] * 9 + [24.4], [1] * 9 + [0.17])
-    rows += rows_of("template", 5, [500.0], [1]) + rows_of("template, samples", 4, [9] * 2, [1, 1])
-    rows[-1]["samples"] = samples
-    (axes,) = collapse.template_figure(rows).axes
-    pixels = axes.images[0].get_array()
-    assert [pixels[16 + 30 * (n // 5), 16 + 30 * (n % 5)] for n in range(25)] == [*range(25)]
-    assert axes.get_xlabel() == "after 10 epochs: distance 24,\n17% show the same digit"
-
-
 STUDIES = {  # {study: (its module, its tables and figures)}
-    "collapse": (collapse, ["collapse.csv", "delay.png", "template.png"]),
+    "collapse": (collapse, ["collapse.csv", "delay.png"]),
     "settings": (settings, ["settings.csv"]),
 }
 
@@ -117,32 +101,3 @@ print(len(runner.read_rows(path, settings.EXPERIMENTS, settings.COLUMNS)))"""
     done = subprocess.run(command, cwd=part, capture_output=True, text=True)
     assert done.stdout == f"{left}\n"
     assert len(done.stderr.splitlines()) == 23 - left, "each row that does not count is named"
-
-
-def test_the_gan_of_two_numbers_follows_its_losses():
-    theta, psi = (torch.tensor(value, requires_grad=True) for value in (0.7, -0.4))
-    path = circles.two_numbers(delay=0, n_steps=5)
-    for step in range(5):  # the discriminator first, then the generator, by autograd
-        theta, psi = (path[step, k].clone().requires_grad_() for k in range(2))
-        d_loss = discriminator_loss(0 * psi, psi * theta)
-        (slope,) = torch.autograd.grad(d_loss, psi)
-        new_psi = (psi - 0.1 * slope).detach()
-        (slope,) = torch.autograd.grad(generator_loss(new_psi * theta), theta)
-        expected = torch.stack([theta - 0.1 * slope, new_psi])
-        torch.testing.assert_close(path[step + 1], expected.detach())
-
-
-def test_the_circles_have_the_radius_of_their_delay(call, tmp_path, monkeypatch):
-    figures = []
-    monkeypatch.setattr(common, "save_figure", lambda path, figure, rows: figures.append(figure))
-    call("studies.circles", "--out_dir", tmp_path)
-    text = (tmp_path / "circles.csv").read_text()
-    assert text == (RESULTS / "circles.csv").read_text()
-    for row in list(csv.DictReader(text.splitlines()))[1:]:  # without a delay, it still shrinks
-        assert float(row["found"]) == pytest.approx(float(row["predicted"]), rel=0.1)
-    radii = {"no delay": 0.27, "one step": math.sqrt(0.2), "ten steps": 1.28, "momentum": 1.3}
-    for axes, (words, radius) in zip(figures[0].axes, radii.items(), strict=True):
-        assert words in axes.get_title()
-        _, xs, ys = drawn(axes)["_child0"]
-        assert (xs[0], ys[0]) == (1, 0), "theta is on the x axis"
-        assert max(map(abs, xs[-500:])) == pytest.approx(radius, rel=0.05)
