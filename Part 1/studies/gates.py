@@ -35,10 +35,9 @@ PALINDROMES = TRAINING | {
 }
 STREAMS = PALINDROMES | {"reads": "streams", "steps": 1000, "rate": 0.005}
 SLOW_STREAMS, ONE_NUMBER = STREAMS | {"rate": 0.002}, PALINDROMES | {"one_hot": False}
-FORTY = PALINDROMES | {"T": 40, "steps": 1000, "rate": 0.001}
 CONSTANT, FORGET = {"constant": "ifo"}, {"bf": -1.0}
 F_IS_1 = {"constant": "f", "bf": 40.0}  # sigm(40) is 1
-FIVE, TEN, TWENTY = range(300, 305), range(300, 310), range(300, 320)
+FIVE, TWENTY = range(300, 305), range(300, 320)
 EXPERIMENTS = {  # {name: (settings, seeds)}
     "palindromes": (PALINDROMES, TWENTY),
     "palindromes, constant gates": (PALINDROMES | CONSTANT, TWENTY),
@@ -48,7 +47,6 @@ EXPERIMENTS = {  # {name: (settings, seeds)}
     "streams, constant gates": (STREAMS | CONSTANT, TWENTY),
     "streams, bf = -1": (STREAMS | FORGET, TWENTY),
     "streams, bf = -1, constant gates": (STREAMS | FORGET | CONSTANT, TWENTY),
-    "T = 40, constant gates": (FORTY | CONSTANT, TEN),
     "constant gates, g without h": (PALINDROMES | CONSTANT | {"g_reads_h": False}, FIVE),
     "streams, i constant": (STREAMS | {"constant": "i"}, FIVE),
     "streams, f = 1": (STREAMS | F_IS_1, FIVE),

@@ -1,4 +1,4 @@
-"""Why do RNNs rest at 20 %? They know one bit of the first digit.
+"""What do RNNs know that rest at 20 %? One bit of the first digit, or less.
 
     python -m studies.plateaus                          the report's, in seconds
     python -m studies.plateaus --seed 400 --seeds 5     five other RNNs, in a minute of a core
@@ -19,7 +19,6 @@ from train import SOLVED, parse_args, settings_of, train_and_test
 
 EXPERIMENTS = {"defaults": (settings_of(parse_args(RNN.split())), FORTY)}
 COLUMNS = ("answers", "reread")
-NEAR = 0.2  # digits are in one group if the shares of their answers differ by less
 ENDS = {"chance": 0.15, "20 %": 0.25, "between": SOLVED, "solved": 2}  # {name: accuracies below}
 
 
@@ -43,19 +42,6 @@ def measure(settings, seed):
     return [{"answers": counts.tolist(), "reread": reread}]
 
 
-def groups(answers):
-    """Return lists of the first digits that are answered alike; answers as in measure, float.
-
-    Two are, if half the sum of |differences| of their shares is below NEAR, and so are two that a
-    chain of such pairs connects.
-    """
-    shares = answers / answers.sum(dim=1, keepdim=True)
-    alike = torch.cdist(shares, shares, p=1) / 2 < NEAR
-    for _ in range(4):  # each doubles the length of the chains, which is at most nine
-        alike = alike.double() @ alike.double() > 0
-    return [row.nonzero().flatten().tolist() for row in alike.unique(dim=0)]
-
-
 def bits(answers):
     """Return how many bits the answer tells of the first digit, their mutual information."""
     both = answers / answers.sum()
@@ -71,16 +57,15 @@ def plateaus_table(rows):
         share = (answers.trace() / answers.sum()).item()
         network = {"ends at": next(end for end, limit in ENDS.items() if share < limit)}
         network |= {"accuracy, %": 100 * share, "read anew, %": 100 * row["reread"]}
-        networks.append(network | {"bits": bits(answers), "groups": len(groups(answers))})
+        networks.append(network | {"bits": bits(answers)})
     lines = []
     networks.sort(key=lambda network: network["accuracy, %"])
     for (end,), some in grouped(networks, "ends at").items():
         line = {"ends at": end, "networks": len(some)}
-        for column, digits in ("accuracy, %", 1), ("read anew, %", 1), ("bits", 1), ("groups", 0):
-            values = [network[column] for network in some]
-            ends = [f"{end(values):.{digits}f}" for end in (min, max)]
+        for column in "accuracy, %", "read anew, %", "bits":
+            ends = [f"{end(network[column] for network in some):.1f}" for end in (min, max)]
             line[column] = " to ".join(dict.fromkeys(ends))
-        lines.append(line | {"two groups": sum(network["groups"] == 2 for network in some)})
+        lines.append(line)
     return lines
 
 
