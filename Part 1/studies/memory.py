@@ -36,14 +36,13 @@ READING = {
     "lasts": 0.98,  # an eigenvalue of this modulus, or a larger one, lasts
     "home": HOME,
     "asked_at": IN_TABLE,
-    "commonest_at": [],
 }
 DRAWN = READING | {"asked_at": SHOWN}
 FOUR_LENGTHS = {"lengths": [10, 20, 30, 40], "size": 20_000, "steps": 2000}
 EVERY_LENGTH = {"lengths": [*range(5, 41)], "size": 5000, "steps": 4000}
 SETTINGS = {
     "RNN, T = 20": RNN_TRAINING | {"decay": False} | DRAWN,
-    "RNN, T = 10, 20, 30, 40": RNN_TRAINING | FOUR_LENGTHS | DRAWN | {"commonest_at": IN_TABLE},
+    "RNN, T = 10, 20, 30, 40": RNN_TRAINING | FOUR_LENGTHS | DRAWN,
     "RNN, T = 5 to 40": RNN_TRAINING | EVERY_LENGTH | READING,
     "LSTM, T = 20": LSTM_TRAINING | {"rate": 2e-3} | DRAWN,
     "RNN, orthogonal": RNN_TRAINING | {"start": "orthogonal", "rate": 3e-4} | READING,
@@ -98,22 +97,10 @@ def move(states, n, on, back):
     return states @ torch.linalg.matrix_power(on if n > 0 else back, abs(n))
 
 
-def read(model, states):
-    """Return the digits (N,) that the network's own output layer reads in states (N, H + 1)."""
-    layer = torch.cat([model.Wph, model.bp.unsqueeze(1)], dim=1).detach().double()
-    return (states @ layer.T).argmax(dim=1)
-
-
 def share_right(model, states, first):
-    """Return the share of states (N, H + 1) whose first digit (N,) is read."""
-    return (read(model, states) == first).double().mean().item()
-
-
-def share_commonest(model, states, first):
-    """Return the share of states in which the digit is read that is read most often for `first`."""
-    answers = read(model, states)
-    most = sum(answers[first == digit].bincount().max() for digit in first.unique())
-    return most.item() / len(first)
+    """Return the share of states (N, H + 1) in which the network reads the first digit (N,)."""
+    layer = torch.cat([model.Wph, model.bp.unsqueeze(1)], dim=1).detach().double()
+    return ((states @ layer.T).argmax(dim=1) == first).double().mean().item()
 
 
 def examine(model, settings):
@@ -123,7 +110,6 @@ def examine(model, settings):
     * "own, all digits": the share of right answers at the length home.
     * "own" and "undone": the share of right answers to sequences that begin with 5 to 9, as they
       are, and led to the length home. These maps have seen sequences that begin with 0 to 4.
-    * "commonest": how often the answer is the one that its first digit, 5 to 9, gets most often.
     * "one too many", the control: as "undone", but led from home + 1 to home - 1.
     """
     rng = torch.Generator().manual_seed(settings["asked_seed"])
@@ -145,8 +131,6 @@ def examine(model, settings):
     states, first = observe(model, high), high[:, 0]
     for T in settings["asked_at"]:
         add(T, "own", share_right(model, states[T], first))
-        if T in settings["commonest_at"]:
-            add(T, "commonest", share_commonest(model, states[T], first))
         add(T, "undone", share_right(model, move(states[T], home - T, on, back), first))
     too_far = move(states[home + 1], -2, on, back)
     add(home + 1, "one too many", share_right(model, too_far, first))
@@ -190,17 +174,12 @@ def line_of(group, answers):
 
 
 def memory_table(rows):
-    """Return the rows of memory.csv. Networks that turn have a second one, with digits undone.
-
-    Where they were counted, there is a third one: how often the commonest answer is given.
-    """
+    """Return the rows of memory.csv. Networks that turn have a second one, with digits undone."""
     lines = []
     for group in grouped(describe(rows), "experiment", "knows", "memory").values():
         lines.append(line_of(group, "own"))
         if group[0]["memory"] == "turns":
             lines.append(line_of(group, "undone"))
-            if ("commonest", HOME) in group[0]["values"]:
-                lines.append(line_of(group, "commonest"))
     return lines
 
 
