@@ -55,7 +55,7 @@ def test_the_settings_in_the_report_are_the_defaults_and_the_preset_with_what_th
     ours, template = train.parse_args([]), train.parse_args(["--preset=template"])
     names = {  # {start of the row: (flags in ours, flags in the template, its training)}
         "order": ([], [], "both at once"),
-        r"momentum \(Adam": (["b1"], ["b1"], "momentum 0.9"),
+        "momentum": (["b1"], ["b1"], "momentum 0.9"),
         "learning rates": (["lr", "half", "halving"], ["lr_d"], "both rates 0.0002"),
         "real images": (["batch_size", "fakes"], ["batch_size", "fakes"], "64 fakes"),
         "R1": (["r1", "r1_every", "r1_every"], ["r1"], "no R1"),
