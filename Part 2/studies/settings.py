@@ -36,6 +36,7 @@ EXPERIMENTS = {
     "both rates 0.0002": (changed("--lr 0.0002 --lr_d 0.0002 --halving 0"), SEEDS),
     "momentum 0.9": (changed("--b1 0.9"), SEEDS),
     "no R1": (changed("--r1 0"), SEEDS),
+    "no R1, 100 epochs": (changed("--r1 0", n_epochs=100), ONE),
     "no averaging": (changed("--ema 0"), SEEDS),
     "template": (changed("--preset template", loop="template"), SEEDS),
     "both at once, generator's rate 0.0008": (rival(), range(3)),
