@@ -54,6 +54,7 @@ def test_every_table_of_part_2_consists_of_cells_of_its_csv(page):
 def test_the_settings_in_the_report_are_the_defaults_and_the_preset_with_what_they_do():
     ours, template = train.parse_args([]), train.parse_args(["--preset=template"])
     names = {  # {start of the row: (flags in ours, flags in the template, its training)}
+        "nothing changed": ([], [], "ours"),
         "order": ([], [], "both at once"),
         "momentum": (["b1"], ["b1"], "momentum 0.9"),
         "learning rates": (["lr", "half", "halving"], ["lr_d"], "both rates 0.0002"),
