@@ -67,8 +67,7 @@ def test_the_settings_in_the_report_are_the_defaults_and_the_preset_with_what_th
     trainings = {}
     with open(HERE / "studies" / "results" / "settings.csv", encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
-            columns = "distance after 10", "coverage after 10, %"
-            trainings[row["training"]] = [row[column] for column in columns]
+            trainings[row["training"]] = [row["distance after 10"], row["coverage after 10, %"]]
     for start, (own, other, training) in names.items():
         (line,) = re.findall(rf"^\| {start}[^|]* \|(.*)\|$", TEXTS[PAGES[0]], re.MULTILINE)
         cells = [cell.strip() for cell in line.split("|")]
