@@ -26,7 +26,6 @@ PALINDROMES = TRAINING | {
     "T": 20,  # digits of a palindrome with its last one, or symbols of a stream
     "one_hot": True,
     "constant": "",  # the gates that never move, letters of "ifo"
-    "g_reads_h": True,
     "bf": None,  # of all cells; None: each has its own, log U(1, 100)
     "rate": 0.002,
     "long": 100,  # the LSTM is also asked about sequences of this length
@@ -47,12 +46,11 @@ EXPERIMENTS = {  # {name: (settings, seeds)}
     "streams, constant gates": (STREAMS | CONSTANT, TWENTY),
     "streams, bf = -1": (STREAMS | FORGET, TWENTY),
     "streams, bf = -1, constant gates": (STREAMS | FORGET | CONSTANT, TWENTY),
-    "constant gates, g without h": (PALINDROMES | CONSTANT | {"g_reads_h": False}, FIVE),
     "streams, i constant": (STREAMS | {"constant": "i"}, FIVE),
     "streams, f = 1": (STREAMS | F_IS_1, FIVE),
     "streams, o constant": (STREAMS | {"constant": "o"}, FIVE),
-    "one number for a digit, rate 0.002": (ONE_NUMBER, FIVE),
-    "one number for a digit, rate 0.002, constant gates": (ONE_NUMBER | CONSTANT, FIVE),
+    "one number for a digit": (ONE_NUMBER, FIVE),
+    "one number for a digit, constant gates": (ONE_NUMBER | CONSTANT, FIVE),
     "streams, rate 0.002": (SLOW_STREAMS, FIVE),
     "streams, rate 0.002, constant gates": (SLOW_STREAMS | CONSTANT, FIVE),
 }
@@ -86,17 +84,14 @@ class Streams:
         return F.one_hot(self.symbols[index], BAR + 1).float(), self.targets[index]
 
 
-def make_constant(model, gates, g_reads_h=True):
+def make_constant(model, gates):
     """Make gates of an LSTM, letters of "ifo", constant in place: no training moves them.
 
-    They no longer read x and h, so each stays sigm of its bias. Without g_reads_h, g reads x alone.
+    They no longer read x and h, so each stays sigm of its bias.
     """
-    H = model.Wph.shape[1]
     free = torch.ones_like(model.W)
     for gate, rows in zip("gifo", free.chunk(4), strict=True):
         rows.mul_(gate not in gates)
-    if not g_reads_h:
-        free[:H, -H:] = 0
     model.W.data *= free
     model.W.register_hook(lambda gradient: gradient * free)
     model.b.register_hook(lambda gradient: gradient * (free[:, 0] > 0))
@@ -118,7 +113,7 @@ def train_lstm(settings, seed):
         train_set, unseen = train_set.split(settings["portion_train"])
     inputs, _ = train_set[:1]  # (1, length, input_dim)
     model = make_network("lstm", seed, inputs.shape[2], settings["hidden_dim"], settings["bf"])
-    make_constant(model, settings["constant"], settings["g_reads_h"])
+    make_constant(model, settings["constant"])
     return train_with(settings, model, [train_set], seed), unseen
 
 

@@ -13,7 +13,7 @@ import train
 from conftest import HERE
 from studies import runner
 
-N_FILES = {"gates": 2, "lengths": 3, "memory": 2, "plateaus": 1, "settings": 2, "start": 2}
+N_FILES = {"gates": 2, "lengths": 3, "memory": 2, "settings": 2, "start": 2}
 
 
 @pytest.mark.parametrize("name", N_FILES)

@@ -10,7 +10,7 @@ from conftest import drawn
 from dataset import PalindromeDataset
 from networks import make_network
 from rnn import VanillaRNN
-from studies import lengths, plateaus, settings, start
+from studies import lengths, settings, start
 from studies.runner import RESULTS, read_rows
 from train import train
 
@@ -140,34 +140,3 @@ def test_the_figure_of_traces_shows_each_network_and_counts_the_solved():
         own = [row for row in rows if row["experiment"] == name]
         x, y = (statistics.median(row[value] for row in own) for value in ("trace", "accuracy"))
         assert texts[label].xy == pytest.approx((x, 100 * y))
-
-
-def test_the_answers_of_an_rnn_are_those_to_unseen_palindromes_and_of_a_layer_fitted_to_others():
-    (own, _), n = plateaus.EXPERIMENTS["defaults"], 19
-    (row,) = plateaus.measure(own | TINY, 4)
-    train_set, test_set = PalindromeDataset(n, 2000, True, 4).split(0.8)
-    model = make_network("rnn", 4, hidden_dim=8)
-    train(model, [train_set], 20, 0.01, decay=False, batch_size=50, max_norm=0.5, seed=4)
-    (known, first), (unseen, right) = train_set[:], test_set[:]
-    logits, ends = model.requires_grad_(False)(unseen)
-    answers = [[0] * 10 for _ in range(10)]
-    for digit, answer in zip(right.tolist(), logits.argmax(dim=1).tolist(), strict=True):
-        answers[digit][answer] += 1
-    assert row["answers"] == answers
-    states, wanted = model(known)[1].double(), torch.eye(10).double()[first]
-    layer = torch.linalg.pinv(states - states.mean(dim=0)) @ (wanted - wanted.mean(dim=0))
-    new = (ends.double() - states.mean(dim=0)) @ layer + wanted.mean(dim=0)
-    assert row["reread"] == pytest.approx((new.argmax(dim=1) == right).double().mean().item())
-
-
-def test_the_table_of_plateaus_tells_all_that_end_alike():
-    two = torch.zeros(10, 10)
-    two[:5, 0] = two[5:, 7] = 100
-    mixed = two.clone()
-    mixed[4, [0, 7]] = 50
-    shown = (100 * torch.eye(10), 0.99), (mixed, 0.15), (two, 0.2), (two, 0.25)
-    rows = [{"answers": answers.tolist(), "reread": reread} for answers, reread in shown]
-    resting, solved = plateaus.plateaus_table(rows)
-    cells = ["20 %", 3, "20.0", "15.0 to 25.0", "0.9 to 1.0"]
-    assert [*resting.values()] == cells
-    assert [*solved.values()] == ["solved", 1, "100.0", "99.0", "3.3"]

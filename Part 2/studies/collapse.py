@@ -39,7 +39,6 @@ SETTINGS = {
     "delay 5": calm(old_fakes=4),
     "delay 10": calm(old_fakes=9),
     "delay 10, half of the fakes": calm(old_fakes=9, half_old=True),
-    "delay 10, a quarter of the rates": calm("--lr 5e-5 --lr_d 5e-5 --n_epochs 40", old_fakes=9),
     "delay 10, discriminator's rate times four": calm("--lr_d 8e-4", old_fakes=9),
     "old weights": calm(old_weights=9),
     "both late, 2": calm(late=1),
@@ -49,7 +48,6 @@ SETTINGS = {
     "momentum": calm("--n_epochs 50", b1_d=0.9),
     "small discriminator": calm(units=32),
     "old discriminator for the generator": calm(old_d=9),
-    "late generator": calm(late_g=9),
     "generator's momentum": template(b1_d=0.0),
     "template": template("--n_epochs 200"),
 }

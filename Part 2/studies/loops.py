@@ -28,7 +28,6 @@ CHANGES = {  # what the template's loop can change, with the template's own valu
     "half_old": False,  # whether only half of its fakes are so old
     "old_weights": 0,  # steps before which it had the weights at which its gradient is taken
     "late": 0,  # steps after which a gradient of it is applied: old fakes and old weights
-    "late_g": 0,  # the same of the generator
     "old_d": 0,  # the generator steps through the discriminator of so many steps ago
     "mean": 1,  # batches over which the discriminator's gradient is a mean, where b1_d is 0
 }
@@ -67,7 +66,7 @@ class Template(Training):
         super().__init__(args)
         self.optimizer_d.param_groups[0]["betas"] = args.b1_d, args.b2
         # The last ones of each, the oldest first:
-        self.waiting_g, self.waiting_d = [], []  # gradients that are late
+        self.waiting = []  # the discriminator's gradients
         self.drawn = []  # batches of fakes
         self.past = []  # discriminators before their step
 
@@ -102,20 +101,17 @@ class Template(Training):
         return self.past[max(0, len(self.past) - 1 - n_steps)] if n_steps else self.discriminator
 
     def generator_step(self, fake):
-        """Step the generator along the gradient at these fakes, or that of late_g steps ago."""
+        """Step the generator along its gradient at these fakes."""
         g_loss = generator_loss(self.discriminator_before(self.args.old_d)(fake))
         self.optimizer_g.zero_grad()
         g_loss.backward(inputs=list(self.generator.parameters()))
-        step_late(self.optimizer_g, self.waiting_g, self.args.late_g)
+        self.optimizer_g.step()
 
     def discriminator_gradient(self, real, fake):
-        """Compute the gradient of half the discriminator's loss; return it, a tensor a weight."""
+        """Return the gradient of half the discriminator's loss, a tensor for each weight."""
         discriminator = self.discriminator_before(self.args.old_weights)
         d_loss = discriminator_loss(discriminator(real), discriminator(fake))
-        gradient = torch.autograd.grad(d_loss / 2, [*discriminator.parameters()])
-        for weight, own in zip(self.discriminator.parameters(), gradient, strict=True):
-            weight.grad = own
-        return [*gradient]
+        return torch.autograd.grad(d_loss / 2, [*discriminator.parameters()])
 
     @torch.no_grad()
     def further_images(self, n_batches):
@@ -128,8 +124,12 @@ class Template(Training):
         """Step along the gradient at these images, that of `late` steps ago, or the mean."""
         if others:
             of_others = self.discriminator_gradient(*others)
-        of_one = self.discriminator_gradient(real, fake)
-        step_late(self.optimizer_d, self.waiting_d, self.args.late)
+        self.waiting.append(self.discriminator_gradient(real, fake))
+        if len(self.waiting) > self.args.late:
+            of_one = self.waiting.pop(0)
+            for weight, gradient in zip(self.discriminator.parameters(), of_one, strict=True):
+                weight.grad = gradient
+            self.optimizer_d.step()
         if not others:
             return
         # Adam has stepped along the gradient of one batch. We go on to where the mean of all would
@@ -140,16 +140,6 @@ class Template(Training):
             state = self.optimizer_d.state[weight]
             moment = state["exp_avg_sq"] / (1 - group["betas"][1] ** state["step"])
             weight.data -= group["lr"] * (mean - one) / (moment.sqrt() + group["eps"])
-
-
-def step_late(adam, waiting, late):
-    """Step Adam along the gradients that its weights had `late` steps ago, if there are any."""
-    weights = adam.param_groups[0]["params"]
-    waiting.append([weight.grad for weight in weights])
-    if len(waiting) > late:
-        for weight, gradient in zip(weights, waiting.pop(0), strict=True):
-            weight.grad = gradient
-        adam.step()
 
 
 LOOPS = {"ours": Training, "both at once": BothAtOnce, "template": Template}
