@@ -3,7 +3,7 @@
     python -m studies.settings                                     the table, in seconds
     python -m studies.settings --only "no R1" --seed 7 --seeds 1   one training, seven minutes
 
-A training of ten epochs takes seven minutes of a core, and all together sixteen hours.
+A training of ten epochs takes seven minutes of a core, and all together fifteen hours.
 """
 
 from common import grouped, save_table
