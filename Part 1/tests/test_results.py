@@ -63,7 +63,7 @@ for name, known in ("settings", settings.EXPERIMENTS), ("lengths", both):
     done = subprocess.run(words, cwd=part, capture_output=True, text=True, check=True)
     assert done.stdout == "{}\n{}\n"
     assert done.stderr.count("num_hidden was 128, is 64") == 180
-    assert done.stderr.count("steps was 1000, is 999") == 315
+    assert done.stderr.count("steps was 1000, is 999") == 325
 
 
 @pytest.mark.parametrize("folder", [HERE.parent, HERE / "studies"], ids=["report", "studies"])
