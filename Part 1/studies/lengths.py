@@ -15,7 +15,7 @@ from common import BLUE, GREEN, GREY, ORANGE, grouped, save_figure, save_table
 from dataset import PalindromeDataset
 from networks import make_network
 from studies.runner import study
-from studies.settings import solved, summary
+from studies.settings import solved
 from train import accuracy, train
 
 TRAINING = {  # the defaults of train.py; other studies have them, too
@@ -134,11 +134,14 @@ def rates_table(rows):
 
 
 def lengths_table(rows):
-    """Return a row for each network and length."""
-    lines = []
-    for (network, T), some in grouped(rows, "network", "T").items():
-        line = {"network": network, "T": T, "rate": f"{some[0]['rate']:g}"}
-        lines.append(line | summary([100 * row["accuracy"] for row in some]))
+    """Return a row for each network: how many solve each length, and in brackets the rate."""
+    lines, no_cells = [], {f"T = {T}": "" for T in sorted({row["T"] for row in rows})}
+    for (network,), some in grouped(rows, "network").items():
+        line = {"network": network} | no_cells
+        for (T,), own in grouped(some, "T").items():
+            shares = [100 * row["accuracy"] for row in own]
+            line[f"T = {T}"] = f"{solved(shares)} ({own[0]['rate']:g})"
+        lines.append(line)
     return lines
 
 

@@ -59,7 +59,7 @@ OTHERS = {  # {experiment: its name in delay.png}
     "delay 10, half of the fakes": "half of its\nfakes late",
     "old weights": "its weights\nlate",
     "both late, 10": "fakes and\nweights late",
-    "momentum": "momentum",
+    "momentum": "its\nmomentum",
 }
 
 
@@ -123,7 +123,8 @@ def delay_figure(rows):
     means = draw_seeds(left, rows, DOSES)
     left.plot([*DOSES.values()], means, color=GREY, lw=1, label="mean")
     left.set_xticks([*DOSES.values()])
-    left.set_xlabel("how many steps old the discriminator's fakes are")
+    text = "how many steps old the discriminator's fakes are\n(one in the template's order)"
+    left.set_xlabel(text)
     left.set(yscale="log", ylabel="distance to MNIST (0 is best)", title="Only its fakes are late")
     left.yaxis.set_major_formatter("{x:g}")
     left.legend(loc="lower right")

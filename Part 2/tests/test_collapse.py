@@ -39,7 +39,7 @@ def test_the_figure_of_delays_shows_each_seed_at_its_delay_and_distance():
     left, right = collapse.delay_figure(rows).axes
     labels = [label.get_text().replace("\n", " ") for label in right.get_xticklabels()]
     others = ["mean of 9 batches", "half of its fakes late", "its weights late"]
-    assert labels == [*others, "fakes and weights late", "momentum"]
+    assert labels == [*others, "fakes and weights late", "its momentum"]
     for axes, first, places in (left, 0, [0, 1, 2, 3, 5, 10]), (right, 6, [*range(5)]):
         found = drawn(axes)
         for label, colour, odd in ("collapsed at epoch 10", ORANGE, 1), ("not collapsed", BLUE, 0):

@@ -59,10 +59,15 @@ def test_the_settings_in_the_report_are_the_defaults_and_the_preset_with_what_th
         "momentum": (["b1"], ["b1"], "momentum 0.9"),
         "learning rates": (["lr", "half", "halving"], ["lr_d"], "both rates 0.0002"),
         "real images": (["batch_size", "fakes"], ["batch_size", "fakes"], "64 fakes"),
-        "R1": (["r1", "r1_every", "r1_every"], ["r1"], "no R1"),
-        "decay": (["ema"], ["ema"], "no averaging"),
+        "R1": (["r1"], ["r1"], "no R1"),
+        "averaging": (["ema"], ["ema"], "no averaging"),
         "all of these": ([], [], "template"),
     }
+    every, rest = ours.r1_every, 1 - ours.ema
+    r1 = f"every {every}th step, D's loss is larger by {every} * {ours.r1} * E"
+    averaging = f"average <- {ours.ema} average + {rest:.4f} weights"
+    assert r1 in TEXTS[PAGES[0]]
+    assert averaging in TEXTS[PAGES[0]]
     ours.half = ours.lr_d / 2
     trainings = {}
     with open(HERE / "studies" / "results" / "settings.csv", encoding="utf-8", newline="") as file:
