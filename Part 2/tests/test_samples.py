@@ -197,7 +197,7 @@ def test_each_curve_of_the_losses_is_that_of_its_column_and_training():
         assert points == [[20, 40], [row[column] for row in losses]]
     assert drawn(above)["loss of a guess, log 4"][2] == [math.log(4)] * 2
     found = drawn(below)
-    assert found["ours"] == ("#000000", [quality.SECONDS["ours"]], [5])
+    assert found["ours"] == ("#000000", [quality.SECONDS[quality.OURS]], [5])
     assert found["_template, seed 2"] == (ORANGE, [quality.SECONDS["template"] / 2], [50])
     assert drawn(training_figure(losses, quality_rows).axes[1])["distance"][1:] == ([60], [5])
 
