@@ -106,8 +106,9 @@ def test_a_start_counts_each_seed_at_its_best_rate_wherever_that_is():
     assert [*line.values()] == ["RNN", "a", "0.1", "60.00", "99.90", "2 of 3", "2 of 9"]
 
 
-def test_the_figure_of_lengths_shows_each_network_the_median_and_how_many_are_solved():
+def test_figure_and_table_of_lengths_show_each_network_and_how_many_solve_a_length():
     rows = rows_of(lengths, lengths.REPORTED)
+    table = {line.pop("network"): [*line.values()] for line in lengths.lengths_table(rows)}
     panels = [("LSTM", BLUE), ("LSTM, 62 units", BLUE), ("RNN, orthogonal", GREEN), ("RNN", ORANGE)]
     for axes, (network, colour) in zip(lengths.lengths_figure(rows).axes, panels, strict=True):
         assert axes.get_title() == network
@@ -122,6 +123,9 @@ def test_the_figure_of_lengths_shows_each_network_the_median_and_how_many_are_so
         assert dots == [([T] * len(own), pytest.approx(own)) for T, own in shares.items()]
         counts = [str(sum(y >= 99.9 for y in own)) for own in shares.values()]
         assert [text.get_text() for text in axes.texts if text.get_text() != "chance"] == counts
+        rates = lengths.CHOSEN[network].values()
+        cells = [f"{n} of 10 ({rate:g})" for n, rate in zip(counts, rates, strict=True)]
+        assert table[network] == cells
 
 
 def test_the_figure_of_traces_shows_each_network_and_counts_the_solved():
