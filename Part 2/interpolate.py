@@ -3,8 +3,9 @@
     python interpolate.py                    five rows: 0 to 1, 2 to 3, 4 to 5, 6 to 7, 8 to 9
     python interpolate.py --digits 3 8       one row
 
-The points of a row lie on a straight line, in equal steps. An end is the first sample, in the order
-of the noise, of which the judge is more than 99 % sure. It takes some seconds.
+The points of a row lie on a straight line, in equal steps. An end is the most typical sample of its
+digit: of those that the judge reads as this digit, the one whose features are nearest to their
+mean. It takes some seconds.
 """
 
 from pathlib import Path
@@ -18,23 +19,26 @@ from latent import in_batches, latent_points, load_generator
 from metrics import is_clear
 
 PAIRS = [(0, 1), (2, 3), (4, 5), (6, 7), (8, 9)]
-N_SAMPLES, SURE = 1_000, 0.99  # an end is one of so many, of which the judge is so sure
+N_SAMPLES = 1_000  # an end is one of so many
 
 
-def first_sure(digits, generator, judge, seed):
-    """Return {digit: z (latent_dim,)}: the first point whose image is surely the digit.
+def typical_points(digits, generator, judge, seed):
+    """Return {digit: z (latent_dim,)}: the point whose image is the most typical of the digit.
 
-    Where there is none, as early in a training, it is the surest one.
+    Where no sample is read as the digit, as early in a training, it is the likeliest one.
     """
     z = latent_points(N_SAMPLES, generator.latent_dim, seed)
-    shares = in_batches(judge, in_batches(generator, z)).softmax(1)
+    features = in_batches(judge.body, in_batches(generator, z))
+    logits = in_batches(judge.head, features)
     ends = {}
     for digit in digits:
-        pick = (shares[:, digit] > SURE).int().argmax()  # the first one
-        if shares[pick, digit] <= SURE:
-            pick = shares[:, digit].argmax()
-            print(f"none of {N_SAMPLES} samples is surely a {digit}; here is the surest")
-        ends[digit] = z[pick]
+        own = logits.argmax(1) == digit
+        if own.any():
+            away = (features - features[own].mean(0)).norm(dim=1)  # from the mean of its own
+            ends[digit] = z[away.where(own, torch.inf).argmin()]
+        else:
+            print(f"none of {N_SAMPLES} samples is read as a {digit}; here is the likeliest")
+            ends[digit] = z[logits.log_softmax(1)[:, digit].argmax()]
     return ends
 
 
@@ -92,7 +96,7 @@ def main():
     begin(args)
     generator, judge = load_generator(args.generator), load_judge()
     pairs = [args.digits] if args.digits else PAIRS
-    ends = first_sure([digit for pair in pairs for digit in pair], generator, judge, args.seed)
+    ends = typical_points([digit for pair in pairs for digit in pair], generator, judge, args.seed)
     rows, table = [], []
     for start, end in pairs:
         line = ends[start], ends[end]

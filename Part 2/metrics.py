@@ -43,29 +43,16 @@ def has_speck(images):
     return ((bright == 1) & (around == 1)).flatten(1).any(1)
 
 
-def radii(x, k):
-    """Return the distance (N,) of each point of x (N, D) to the k-th nearest of the others."""
-    distances = torch.cdist(x, x).fill_diagonal_(math.inf)  # no point is its own neighbour
-    return distances.kthvalue(k, dim=1).values
+def coverage(samples, real, k=5):
+    """Return the share of real images near which lies a sample, from features (N, D) and (M, D).
 
-
-def variety(samples, real):
-    """Return {measure: share} of the features of samples (N, D) and of real images (M, D).
-
-    Round each image lies a ball. Its radius is the distance to the k-th nearest other image of the
-    same set, samples or real ones.
+    Near is within a ball round the real image, whose radius is the distance to the k-th nearest
+    other real image (Naeem et al. 2020, section 3.2).
     """
     samples, real = samples.cpu().double(), real.cpu().double()
-    distances = torch.cdist(samples, real)  # (N, M)
-    # Kynkaanniemi et al. 2019, equations 1 and 2, with k = 3. Precision: the samples that lie in
-    # the ball of some real image. Recall: the real images that lie in the ball of some sample.
-    precision = (distances <= radii(real, 3)).any(1)
-    recall = (distances <= radii(samples, 3)[:, None]).any(0)
-    # Naeem et al. 2020, section 3.2, with k = 5. Coverage: the real images in whose own ball
-    # some sample lies.
-    coverage = (distances <= radii(real, 5)).any(0)
-    masks = {"precision": precision, "recall": recall, "coverage": coverage}
-    return {name: mask.double().mean().item() for name, mask in masks.items()}
+    among_real = torch.cdist(real, real).fill_diagonal_(math.inf)  # no image is its own neighbour
+    radii = among_real.kthvalue(k, dim=1).values
+    return (torch.cdist(real, samples).amin(1) <= radii).double().mean().item()
 
 
 def nearest(images, references):
@@ -96,11 +83,11 @@ class Comparison:
             "specks": has_speck(images).double().mean().item(),
         }
 
-    def variety(self, images):
-        """Return {measure: share} of images, beside as many training images, always the same."""
+    def coverage(self, images):
+        """Return the coverage of as many training images, always the same, by images."""
         rng = torch.Generator().manual_seed(0)
         picks = torch.randperm(len(self.training_features), generator=rng)[: len(images)]
-        return variety(in_batches(self.judge.body, images), self.training_features[picks])
+        return coverage(in_batches(self.judge.body, images), self.training_features[picks])
 
 
 @functools.cache  # its features take half a minute

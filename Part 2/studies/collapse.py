@@ -47,7 +47,6 @@ SETTINGS = {
     "momentum 0.5": calm(b1_d=0.5),
     "momentum": calm("--n_epochs 50", b1_d=0.9),
     "small discriminator": calm(units=32),
-    "old discriminator for the generator": calm(old_d=9),
     "generator's momentum": template(b1_d=0.0),
     "template": template("--n_epochs 200"),
 }

@@ -28,7 +28,6 @@ CHANGES = {  # what the template's loop can change, with the template's own valu
     "half_old": False,  # whether only half of its fakes are so old
     "old_weights": 0,  # steps before which it had the weights at which its gradient is taken
     "late": 0,  # steps after which a gradient of it is applied: old fakes and old weights
-    "old_d": 0,  # the generator steps through the discriminator of so many steps ago
     "mean": 1,  # batches over which the discriminator's gradient is a mean, where b1_d is 0
 }
 
@@ -84,8 +83,7 @@ class Template(Training):
         args, fake = self.args, self.draw_fakes(len(real))
         new, n_old = fake.detach(), len(fake) // 2 if args.half_old else len(fake)
         self.drawn = [*self.drawn, new][-1 - args.old_fakes :]
-        n_past = max(args.old_weights, args.old_d)
-        self.past = [*self.past, copy.deepcopy(self.discriminator)][-1 - n_past :]
+        self.past = [*self.past, copy.deepcopy(self.discriminator)][-1 - args.old_weights :]
         # At first, Adam's second moments, by which the mean is divided, are of too few gradients.
         smooth = args.mean > 1 and self.step >= 10
         others = self.further_images(args.mean - 1) if smooth else None  # as old as fake
@@ -96,20 +94,9 @@ class Template(Training):
             self.generator_step(fake)
         self.step += 1
 
-    def discriminator_before(self, n_steps):
-        """Return the discriminator of so many steps ago, or at first that before all steps."""
-        return self.past[max(0, len(self.past) - 1 - n_steps)] if n_steps else self.discriminator
-
-    def generator_step(self, fake):
-        """Step the generator along its gradient at these fakes."""
-        g_loss = generator_loss(self.discriminator_before(self.args.old_d)(fake))
-        self.optimizer_g.zero_grad()
-        g_loss.backward(inputs=list(self.generator.parameters()))
-        self.optimizer_g.step()
-
     def discriminator_gradient(self, real, fake):
         """Return the gradient of half the discriminator's loss, a tensor for each weight."""
-        discriminator = self.discriminator_before(self.args.old_weights)
+        discriminator = self.past[0] if self.args.old_weights > 0 else self.discriminator
         d_loss = discriminator_loss(discriminator(real), discriminator(fake))
         return torch.autograd.grad(d_loss / 2, [*discriminator.parameters()])
 
@@ -177,7 +164,7 @@ def measure(settings, seed):
             row |= compare_with_mnist().quality(samples)
             if epoch == settings["coverage_at"]:
                 n = settings["n_coverage"]
-                row["coverage"] = compare_with_mnist().variety(samples[:n])["coverage"]
+                row["coverage"] = compare_with_mnist().coverage(samples[:n])
             if epoch == settings["shown"]:
                 images = draw_samples(generator, N_SHOWN, seed=0).flatten(1)
                 row["samples"] = (127.5 * (images + 1)).round().int().tolist()  # 0 to 255

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from matplotlib.figure import Figure
 
 from common import HERE, begin, make_parser, number, save_figure, save_table
-from interpolate import first_sure, line_images
+from interpolate import line_images, typical_points
 from judge import load_judge
 from latent import COMMITTED, in_batches, latent_points, load_generator
 from metrics import is_clear
@@ -123,7 +123,7 @@ def main():
     begin(args)
     generator, judge = load_generator(args.generator), load_judge()
     read = torch.nn.Sequential(generator, judge)  # from z to the judge's logits
-    ends = first_sure(CORNERS, generator, judge, args.seed)
+    ends = typical_points(CORNERS, generator, judge, args.seed)
     found = in_batches(read, torch.stack([*ends.values()])).argmax(1).tolist()
     if found != [*CORNERS]:
         text = "among its samples there is no 0, no 1 or no 8, through which the plane goes"
