@@ -4,8 +4,8 @@
     python -m studies.settings --only orthogonal --seed 400   twenty other seeds of one row
 
 An experiment is a list of flags of train.py. The rows have each point of each curve, accuracy.csv
-is the table. accuracy.png shows the defaults, but RNNs at 20 digits at their best rate. Rates were chosen with seeds below 20; the table
-has seeds from 300 on.
+is the table. accuracy.png shows the defaults, but RNNs at 20 digits at their best rate. Rates were
+chosen with seeds below 20; the table has seeds from 300 on.
 """
 
 import statistics
