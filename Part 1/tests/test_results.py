@@ -84,9 +84,18 @@ def test_the_settings_in_the_report_are_the_defaults_and_the_preset():
     text = (HERE.parent / "README.md").read_text(encoding="utf-8")
     part_1, _ = text.split("## Part II", 1)
     ours, course = train.parse_args([]), train.parse_args(["--preset", "assignment"])
-    for start, flag in ("numbers for", "input_dim"), ("learning rate", "learning_rate"):
-        (cells,) = re.findall(rf"^\| {start}[^|]*\|([^|]*)\|([^|]*)\|$", part_1, re.MULTILINE)
-        found = [float(re.search(r"[\d.]+", cell).group()) for cell in cells]
-        assert found == [getattr(ours, flag), getattr(course, flag)]
+    with open(runner.RESULTS / "accuracy.csv", newline="", encoding="utf-8") as file:
+        solved = {row["settings"]: row["solved (99.9 %)"] for row in csv.DictReader(file)}
+    for start, flag, change in (
+        ("numbers for", "input_dim", "--input_dim 1"),
+        ("forget gates", "bf", "--bf 1"),
+        ("learning rate", "learning_rate", "--no-decay"),
+    ):
+        (line,) = re.findall(rf"^\| {start}[^|]*\|(.*)\|$", part_1, re.MULTILINE)
+        *cells, alone = line.split("|")
+        assert alone.split(" (")[0].strip() == solved[change]
+        if flag != "bf":
+            found = [float(re.search(r"[\d.]+", cell).group()) for cell in cells]
+            assert found == [getattr(ours, flag), getattr(course, flag)]
     assert f"| training steps | {ours.train_steps} |" in part_1
     assert (ours.bf, course.bf, ours.decay, course.decay) == (None, 0, True, False)
