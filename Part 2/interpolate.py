@@ -53,12 +53,15 @@ def table_row(line, images, logits):
 
     line is its two ends (latent_dim,), images are (N, 1, 28, 28), logits the judge's (N, 10).
     """
+    digits = logits.argmax(1).tolist()
     changes = (images[1:] - images[:-1]).flatten(1).norm(dim=1)
-    largest = changes.max() / changes.sum().clamp(min=1e-9)  # 0 where the image never changes
+    largest, at = changes.max(dim=0)
+    share = largest / changes.sum().clamp(min=1e-9)  # 0 where the image never changes
     return {
-        "digits read": " ".join(map(str, logits.argmax(1).tolist())),
+        "digits read": " ".join(map(str, digits)),
         "clear images": is_clear(logits).sum().item(),
-        "largest step, % of all": f"{100 * largest:.0f}",
+        "largest step": f"{digits[at]} to {digits[at + 1]}",
+        "largest step, % of all": f"{100 * share:.0f}",
         "norm of z at the ends": " and ".join(f"{z.norm():.1f}" for z in line),
         "norm of z in the middle": f"{torch.lerp(*line, 0.5).norm():.1f}",
     }

@@ -98,10 +98,10 @@ def test_an_end_is_the_most_typical_sample_of_its_digit():
 
 def test_a_row_of_the_interpolation_table_of_known_images():
     line = torch.tensor([3.0, 0.0]), torch.tensor([0.0, 4.0])
-    images = torch.tensor([0.0, 3.0, 4.0]).view(3, 1, 1, 1)
+    images = torch.tensor([0.0, 1.0, 4.0]).view(3, 1, 1, 1)
     logits = torch.eye(10)[[2, 2, 7]] * torch.tensor([[9], [1], [9]])  # the second is unclear
     row = [*interpolate.table_row(line, images, logits).values()]
-    assert row == ["2 2 7", 2, "75", "3.0 and 4.0", "2.5"]
+    assert row == ["2 2 7", 2, "2 to 7", "75", "3.0 and 4.0", "2.5"]
 
 
 def test_a_generator_that_draws_one_image_is_shown_but_not_mapped(call, tmp_path):
