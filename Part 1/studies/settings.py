@@ -22,8 +22,8 @@ FLAGS = {  # {experiment: (flags of train.py, those that are in the table, seeds
     "rnn, 0.001": (RNN, "--learning_rate 0.001", TWENTY),
     "orthogonal": (RNN, "--rnn_start orthogonal --learning_rate 0.0003", TWENTY),
     "input_dim": (LSTM, "--input_dim 1", TWENTY),
-    "bf": (LSTM, "--bf 1", TWENTY),
-    "decay": (LSTM, "--no-decay", TWENTY),
+    "bf": (LSTM, "--bf 0", TWENTY),
+    "decay": (LSTM, "--no-decay --learning_rate 0.001", TWENTY),
     "assignment": ("", "--preset assignment", TEN),
     "assignment, longer": ("--eval_every 100", "--preset assignment --train_steps 10000", TEN),
 }

@@ -42,7 +42,7 @@ def rows_of(study, experiments):
 @pytest.mark.parametrize(
     ("study", "experiment", "T", "network", "its_start"),
     [
-        (settings, "bf", 20, "lstm", {"bf": 1}),
+        (settings, "bf", 20, "lstm", {"bf": 0}),
         (lengths, "rates, RNN, orthogonal, T = 10", 10, "rnn", {"start": "orthogonal"}),
         (lengths, "LSTM, T = 5", 5, "lstm", {}),
         (start, "LSTM, forgets (bf = -1)", 20, "lstm", {"bf": -1}),
