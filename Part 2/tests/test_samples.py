@@ -85,13 +85,14 @@ def test_an_end_is_the_most_typical_sample_of_its_digit():
     def generator(z):
         return z.view(-1, 1, 1, 1)
 
-    def head(features):  # reads a 0 where z > 0, a 1 where z < 0, and never a 2
-        return torch.cat([features, -features, -9 - features.abs()], 1)
+    def head(features):  # reads a 0 where |z| > 1, a 1 elsewhere, and never a 2
+        size = features.abs()
+        return torch.cat([size - 1, 1 - size, -9 - size], 1)
 
     generator.latent_dim, judge = 1, SimpleNamespace(body=lambda x: x.flatten(1), head=head)
     z = latent.latent_points(1000, 1, 3).flatten()
     ends = interpolate.typical_points([0, 1, 2], generator, judge, 3)
-    for digit, own in (0, z[z > 0]), (1, z[z < 0]):
+    for digit, own in (0, z[z.abs() > 1]), (1, z[z.abs() < 1]):
         assert ends[digit] == own[(own - own.mean()).abs().argmin()]
     assert ends[2].abs() == z.abs().min(), "the likeliest, where none is read as this digit"
 
