@@ -122,7 +122,7 @@ def delay_figure(rows):
     means = draw_seeds(left, rows, DOSES)
     left.plot([*DOSES.values()], means, color=GREY, lw=1, label="mean")
     left.set_xticks([*DOSES.values()])
-    text = "how many steps old the discriminator's fakes are\n(one in the template's order)"
+    text = "how many steps old the discriminator's fakes are\n(in the template's order: one)"
     left.set_xlabel(text)
     left.set(yscale="log", ylabel="distance to MNIST (0 is best)", title="Only its fakes are late")
     left.yaxis.set_major_formatter("{x:g}")
