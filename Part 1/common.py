@@ -20,7 +20,8 @@ from tqdm import tqdm
 HERE = Path(__file__).resolve().parent
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#777777"  # Okabe and Ito
 # Folders of the report's own files, which no script replaces.
-KEPT = HERE, HERE / "studies", HERE / "studies" / "results", HERE.parent, HERE.parent / "pics"
+KEPT = [HERE.parent, HERE.parent / "pics", HERE, HERE / "data", HERE / "tests", HERE / "studies"]
+KEPT += [HERE / "studies" / "results", HERE / "studies" / "results" / "grids"]
 # What torch.load raises for a damaged or foreign file, and a network for foreign weights.
 UNREADABLE = ArithmeticError, AttributeError, EOFError, UnpicklingError, LookupError
 UNREADABLE += RuntimeError, TypeError, ValueError
