@@ -149,3 +149,14 @@ def test_the_figure_shows_each_network_in_its_colour_and_the_median_bold():
             assert lines.pop(name.upper()) == (colour, steps, pytest.approx(medians))
             thin = [ys for c, xs, ys in lines.values() if (c, xs) == (colour, steps)]
             assert thin == [pytest.approx(shares) for shares in own.values()]
+
+
+def test_the_table_tells_the_last_accuracy_from_the_late_minimum_and_the_best_one():
+    rows = []
+    for seed, *curve in (300, 0.2, 1.0, 0.3, 0.999), (301, 0.1, 0.999, 0.9, 0.4):
+        for step, share in zip((0, 70, 80, 100), curve, strict=True):
+            row = {"experiment": "rnn", "seed": seed, "T": 20, "network": "rnn"}
+            rows.append(row | {"step": step, "accuracy": share})
+    (line,) = settings.accuracy_table(rows)
+    expected = ["40.00", "69.95", "1 of 2", "30.0", "2 of 2"]
+    assert [*line.values()][3:] == expected
