@@ -12,16 +12,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
 from PIL import Image
 
-import common
-
 HERE = Path(__file__).resolve().parent
+PICS = HERE.parent / "pics"
 
 
 @pytest.fixture
 def call(monkeypatch):
-    """Return a function that runs a module of this part with flags: `sample` or `studies.map`."""
+    """Return a function that runs a module of this part with flags: `sample`, `studies.runner`."""
 
     def call(name, *flags):
         monkeypatch.setattr(sys, "argv", [name, *map(str, flags)])
@@ -33,41 +33,37 @@ def call(monkeypatch):
 
 @pytest.fixture
 def figures(monkeypatch):
-    """Return {file name: Figure}, which scripts fill; each must show the committed rows."""
-    figures, save = {}, common.save_figure
+    """Return {file name: Figure}, which scripts fill; each must look like the committed one."""
+    figures, save = {}, Figure.savefig
 
-    def keep(path, figure, rows):
+    def keep(figure, path):
         figures[path.name] = figure
-        save(path, figure, rows)
-        now, shown = (Image.open(at / path.name) for at in (path.parent, HERE.parent / "pics"))
-        assert now.text["Rows"] == shown.text["Rows"], "the committed figure shows other rows"
+        save(figure, path)
+        now, committed = (np.array(Image.open(at), float) for at in (path, PICS / path.name))
+        assert now.shape == committed.shape
+        assert np.abs(now - committed).mean() < 4, "grey levels: the committed figure is another"
 
-    monkeypatch.setattr(common, "save_figure", keep)
+    monkeypatch.setattr(Figure, "savefig", keep)
     return figures
 
 
 def drawn(axes):
-    """Return {label: (colour "#0072B2", xs, ys)} of the lines and bars in matplotlib's axes.
+    """Return {label: (colour "#0072B2", xs, ys)} of the lines in matplotlib's axes.
 
-    Without a label, a line is "_child0" or alike, bars are "_container0". A bar's point is the
-    middle of its top. Points and images outside the limits of the axes would not be seen: they
-    fail.
+    Points outside the limits of the axes would not be seen: they fail.
     """
     axes.get_xlim()  # sets the limits of both axes, if they are automatic
     found = {}
     for line in axes.lines:
-        only_markers = line.get_linestyle() == "None"
-        colour = line.get_markeredgecolor() if only_markers else line.get_color()
-        assert line.get_label() not in found, f"two lines are {line.get_label()}"
-        found[line.get_label()] = colour, line.get_xydata(), line.get_transform()
-    for bars in axes.containers:
-        tops = [(bar.get_x() + bar.get_width() / 2, bar.get_y() + bar.get_height()) for bar in bars]
-        found[bars.get_label()] = bars[0].get_facecolor(), np.array(tops), axes.transData
-    for n, image in enumerate(axes.images):
-        corners = np.reshape(image.get_extent(), (2, 2)).T
-        found[f"image {n}"] = "black", corners, axes.transData
-    for label, (colour, points, transform) in found.items():
-        places = axes.transAxes.inverted().transform(transform.transform(points))  # 0 to 1 inside
+        points = line.get_transform().transform(line.get_xydata())
+        places = axes.transAxes.inverted().transform(points)  # 0 to 1 inside
+        label = line.get_label()
         assert ((places > -1e-6) & (places < 1 + 1e-6)).all(), f"{label}: points are not in view"
-        found[label] = to_hex(colour).upper(), *points.T.tolist()
+        assert label not in found, f"two lines are {label}"
+        found[label] = to_hex(line.get_color()).upper(), *line.get_xydata().T.tolist()
     return found
+
+
+def frames(axes):
+    """Return the first pixels (column, row) of the images that matplotlib's axes show framed."""
+    return [tuple(round(place + 0.5) for place in patch.get_xy()) for patch in axes.patches]

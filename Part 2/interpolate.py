@@ -4,8 +4,8 @@
     python interpolate.py --digits 3 8       one row
 
 The points of a row lie on a straight line, in equal steps. An end is the most typical sample of its
-digit: of those that the judge reads as this digit, the one whose features are nearest to their
-mean. It takes some seconds.
+digit: of those that the evaluation classifier reads as this digit, the one whose features are
+nearest to their mean. It takes some seconds.
 """
 
 from pathlib import Path
@@ -13,23 +13,23 @@ from pathlib import Path
 import torch
 from matplotlib.figure import Figure
 
-from common import begin, make_parser, number, save_figure, save_table
-from judge import load_judge
-from latent import in_batches, latent_points, load_generator
-from metrics import is_clear
+from classifier import load_classifier
+from common import begin, make_parser, number, save_table
+from latent import draw_frame, in_batches, latent_points, load_generator
+from metrics import is_confident
 
 PAIRS = [(0, 1), (2, 3), (4, 5), (6, 7), (8, 9)]
 N_SAMPLES = 1_000  # an end is one of so many
 
 
-def typical_points(digits, generator, judge, seed):
+def typical_points(digits, generator, classifier, seed):
     """Return {digit: z (latent_dim,)}: the point whose image is the most typical of the digit.
 
     Where no sample is read as the digit, as early in a training, it is the likeliest one.
     """
     z = latent_points(N_SAMPLES, generator.latent_dim, seed)
-    features = in_batches(judge.body, in_batches(generator, z))
-    logits = in_batches(judge.head, features)
+    features = in_batches(classifier.body, in_batches(generator, z))
+    logits = in_batches(classifier.head, features)
     ends = {}
     for digit in digits:
         own = logits.argmax(1) == digit
@@ -51,7 +51,7 @@ def line_images(generator, start, end, n):
 def table_row(line, images, logits):
     """Return what interpolation.csv says of a row.
 
-    line is its two ends (latent_dim,), images are (N, 1, 28, 28), logits the judge's (N, 10).
+    line is its two ends (latent_dim,), images are (N, 1, 28, 28), logits the classifier's (N, 10).
     """
     digits = logits.argmax(1).tolist()
     changes = (images[1:] - images[:-1]).flatten(1).norm(dim=1)
@@ -59,7 +59,7 @@ def table_row(line, images, logits):
     share = largest / changes.sum().clamp(min=1e-9)  # 0 where the image never changes
     return {
         "digits read": " ".join(map(str, digits)),
-        "clear images": is_clear(logits).sum().item(),
+        "confident images": is_confident(logits).sum().item(),
         "largest step": f"{digits[at]} to {digits[at + 1]}",
         "largest step, % of all": f"{100 * share:.0f}",
         "norm of z at the ends": " and ".join(f"{z.norm():.1f}" for z in line),
@@ -67,24 +67,41 @@ def table_row(line, images, logits):
     }
 
 
-def interpolation_figure(rows, table):
-    """Return a Figure with a row for each of rows, images (N, 1, 28, 28), as table tells them."""
+def interpolation_figure(rows, logits):
+    """Return a Figure of rows, images (N, 1, 28, 28), and of the classifier's logits (N, 10)."""
     n = len(rows[0])
     figure = Figure(figsize=(1.1 * n, 1.4 * len(rows) + 0.8), layout="constrained")
     panels = figure.subplots(len(rows), squeeze=False)[:, 0]
-    for axes, images, line in zip(panels, rows, table, strict=True):
+    for axes, images, of_row in zip(panels, rows, logits, strict=True):
         strip = torch.cat([*images[:, 0]], dim=1)  # (28, 28 N)
         axes.imshow(strip.numpy(), cmap="gray", vmin=-1, vmax=1)
-        axes.set_xticks([28 * k + 13.5 for k in range(n)], line["digits read"].split())
+        axes.set_xticks([28 * k + 13.5 for k in range(n)], of_row.argmax(1).tolist())
         axes.set_yticks([])
         axes.grid(visible=False)
+        for k in (~is_confident(of_row)).nonzero().flatten().tolist():
+            draw_frame(axes, 28 * k, 0)
     figure.suptitle("From one digit to another on a straight line in latent space", fontsize=17)
-    figure.supxlabel("below each image: the digit that the judge reads in it", fontsize=12)
+    text = "below each image: the digit that the classifier reads in it; framed: ambiguous"
+    figure.supxlabel(text, fontsize=12)
     return figure
 
 
+def interpolate(generator, pairs, n_steps, seed, out_dir):
+    """Walk between the two digits of each pair; save interpolation.csv and interpolation.png."""
+    classifier = load_classifier()
+    ends = typical_points([digit for pair in pairs for digit in pair], generator, classifier, seed)
+    rows, logits, table = [], [], []
+    for start, end in pairs:
+        line = ends[start], ends[end]
+        rows.append(line_images(generator, *line, n_steps + 2))
+        logits.append(in_batches(classifier, rows[-1]))
+        table.append({"from": start, "to": end} | table_row(line, rows[-1], logits[-1]))
+    save_table(out_dir / "interpolation.csv", table)
+    interpolation_figure(rows, logits).savefig(out_dir / "interpolation.png")
+
+
 def main():
-    """Find the ends, walk between them, draw the images."""
+    """Read the flags, and walk."""
     parser = make_parser(__doc__)
     text = "draw only one row, between these digits"
     parser.add_argument("--digits", type=int, choices=range(10), nargs=2, help=text)
@@ -97,19 +114,8 @@ def main():
     if args.digits and args.digits[0] == args.digits[1]:
         parser.error("argument --digits: they must be different")
     begin(args)
-    generator, judge = load_generator(args.generator), load_judge()
     pairs = [args.digits] if args.digits else PAIRS
-    ends = typical_points([digit for pair in pairs for digit in pair], generator, judge, args.seed)
-    rows, table = [], []
-    for start, end in pairs:
-        line = ends[start], ends[end]
-        images = line_images(generator, *line, args.steps + 2)
-        rows.append(images)
-        row = {"from": start, "to": end}
-        table.append(row | table_row(line, images, in_batches(judge, images)))
-    save_table(args.out_dir / "interpolation.csv", table)
-    figure = interpolation_figure(rows, table)
-    save_figure(args.out_dir / "interpolation.png", figure, table)
+    interpolate(load_generator(args.generator), pairs, args.steps, args.seed, args.out_dir)
     print(f"interpolation.png and interpolation.csv are in {args.out_dir}")
 
 

@@ -1,11 +1,13 @@
-"""Points of the latent space, the generator that draws samples at them, and grids of samples."""
+"""Points of the latent space, the generator that draws samples at them, and how they are shown."""
 
 import math
 
 import torch
+from matplotlib.patches import Rectangle
+from PIL import Image, ImageDraw, ImageFont
 from torchvision.utils import save_image
 
-from common import HERE, load
+from common import HERE, ORANGE, load
 from gan import Generator
 
 COMMITTED = HERE / "mnist_generator.pth"
@@ -17,12 +19,8 @@ def load_generator(path=None):
 
     Without a path, this is the one that you trained, or the committed one if there is none.
     """
-    if path is None:
-        own = OWN.exists()
-        path, other = (OWN, COMMITTED) if own else (COMMITTED, OWN)
-        print(f"generator: {path} ({'your own' if own else 'the committed one'})")
-        hint = "the committed one" if own else "your own, once train.py has run"
-        print(f'--generator "{other}" shows {hint}')
+    path = path or (OWN if OWN.exists() else COMMITTED)
+    print(f"generator: {path}")
     return load(path, Generator.from_state_dict)
 
 
@@ -47,3 +45,24 @@ def save_grid(path, images):
     """Save images (N, 1, H, W) in [-1, 1] in one PNG, no higher than wide."""
     columns = math.ceil(math.sqrt(len(images)))
     save_image(images, path, nrow=columns, normalize=True, value_range=(-1, 1))
+
+
+def save_gif(path, grids):
+    """Save a GIF of the grids, paths <batch>.png in the order of training, each with its batch."""
+    parts = torch.linspace(0, 1, 60).square()  # of the training; early grids differ most
+    font, frames = ImageFont.load_default(17), []
+    for pick in (parts * (len(grids) - 1)).round().int().unique():
+        grid = Image.open(grids[pick]).convert("L").resize((304, 304), Image.NEAREST)
+        frame = Image.new("L", (304, 332))
+        frame.paste(grid, (0, 28))
+        label = f"batch {int(grids[pick].stem):,}"
+        ImageDraw.Draw(frame).text((152, 14), label, fill=255, font=font, anchor="mm")
+        frames.append(frame)
+    times = [120] * (len(frames) - 1) + [2000]  # ms
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=times, loop=0)
+
+
+def draw_frame(axes, left, top):
+    """Draw a frame round the 28 x 28 pixels of an image that axes show, from its first pixel on."""
+    frame = Rectangle((left - 0.5, top - 0.5), 28, 28, fill=False, edgecolor=ORANGE, lw=1.5)
+    axes.add_patch(frame)

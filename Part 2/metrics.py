@@ -1,4 +1,4 @@
-"""Measures of images: by their pixels, or by the judge's features or logits."""
+"""Measures of images: by their pixels, or by the evaluation classifier's features or logits."""
 
 import functools
 import math
@@ -6,7 +6,7 @@ import math
 import torch
 import torch.nn.functional as F
 
-from judge import load_judge
+from classifier import load_classifier
 from latent import in_batches
 from mnist import load_mnist
 
@@ -28,7 +28,7 @@ def frechet_distance(x, y):
     return max(0.0, distance.item())  # rounding can make it -1e-13
 
 
-def is_clear(logits):
+def is_confident(logits):
     """Return, for logits (N, 10), whether (N,) the likeliest digit has a probability above 0.9."""
     return logits.softmax(1).amax(1) > 0.9
 
@@ -55,30 +55,21 @@ def coverage(samples, real, k=5):
     return (torch.cdist(real, samples).amin(1) <= radii).double().mean().item()
 
 
-def nearest(images, references):
-    """Return the distance (N,) of each of N images, in [-1, 1], to the reference nearest to it.
-
-    It is the root of the summed squares of all pixel differences, with pixels in 0..1.
-    """
-    references = references.flatten(1) / 2  # [-1, 1] has twice the width of [0, 1]
-    return in_batches(lambda x: torch.cdist(x.flatten(1) / 2, references).amin(1), images)
-
-
 class Comparison:
-    """A comparison of generated images with training images, as a judge sees them."""
+    """A comparison of generated images with training images, as a classifier sees them."""
 
-    def __init__(self, judge, training_images):
-        self.judge, self.training_images = judge, training_images
-        self.training_features = in_batches(judge.body, training_images)  # (N, D)
+    def __init__(self, classifier, training_images):
+        self.classifier = classifier
+        self.training_features = in_batches(classifier.body, training_images)  # (N, D)
 
     def quality(self, images):
         """Return {measure: number} of images (N, 1, 28, 28)."""
-        features = in_batches(self.judge.body, images)
-        logits = in_batches(self.judge.head, features)
+        features = in_batches(self.classifier.body, images)
+        logits = in_batches(self.classifier.head, features)
         shares = logits.argmax(1).cpu().bincount(minlength=10).double() / len(logits)
         return {
             "frechet_distance": frechet_distance(features, self.training_features),
-            "confident": is_clear(logits.cpu()).double().mean().item(),
+            "confident": is_confident(logits.cpu()).double().mean().item(),
             "commonest_digit": shares.max().item(),
             "specks": has_speck(images).double().mean().item(),
         }
@@ -87,10 +78,10 @@ class Comparison:
         """Return the coverage of as many training images, always the same, by images."""
         rng = torch.Generator().manual_seed(0)
         picks = torch.randperm(len(self.training_features), generator=rng)[: len(images)]
-        return coverage(in_batches(self.judge.body, images), self.training_features[picks])
+        return coverage(in_batches(self.classifier.body, images), self.training_features[picks])
 
 
 @functools.cache  # its features take half a minute
 def compare_with_mnist():
-    """Return the Comparison of the judge with all 60,000 training images, on the CPU."""
-    return Comparison(load_judge(), load_mnist()[0])
+    """Return the Comparison of the classifier with all 60,000 training images, on the CPU."""
+    return Comparison(load_classifier(), load_mnist()[0])

@@ -15,86 +15,96 @@ import sys
 
 import torch
 from matplotlib.figure import Figure
-from PIL import Image, ImageDraw, ImageFont
-from torch.optim import Adam
+from torch.optim import Adam, AdamW
 from torch.optim.swa_utils import update_bn
 from tqdm import tqdm
 
-from common import HERE, begin, load, make_parser, number, save_csv, save_figure, save_state
+from classifier import load_classifier
+from common import HERE, begin, load, make_parser, number, save_csv, save_state
 from gan import Discriminator, Generator, discriminator_loss, generator_loss, gradient_penalty
-from judge import load_judge
-from latent import draw_samples, latent_points, save_grid
+from latent import draw_samples, latent_points, save_gif, save_grid
 from metrics import Comparison
 from mnist import load_mnist
 
 MEASURE_SEED, BATCHNORM_SEED = 4000, 4001  # of noise; no setting was chosen on these
 FILE = "mnist_generator.pth"
 LOSSES = ["d_loss", "g_loss", "d_real", "d_fake"]  # of a step; d_real: mean of D over real images
-PARTS = "generator", "discriminator", "averaged", "optimizer_g", "optimizer_d"  # of a checkpoint
-VALUES = "step", "losses", "quality"  # of a checkpoint, too
+NETWORKS = "generator", "discriminator", "ema_generator", "optimizer_g", "optimizer_d"
+VALUES = "step", "losses", "quality"
+# The settings of the course's template; the loop is ours.
 TEMPLATE = {"n_epochs": 200, "fakes": 64, "lr": 2e-4, "lr_d": 2e-4, "halving": 0, "b1": 0.9}
 TEMPLATE |= {"r1": 0.0, "ema": 0.0}
-PRESETS = {"template": TEMPLATE}  # the settings of the course's code; the loop is ours
+ADDED = {"weight_decay": 0.0}  # {flag: what it was before there was one}, so that old files count
 
 
 def parse_args(argv=None):
     """Return the settings of the command line, or of a list of flags, or of a checkpoint."""
     parser = make_parser(__doc__)
-    count, two_or_more = number(int, 1), number(int, 2, 60_000)  # BatchNorm needs two fakes
+    from_zero, count = number(int, 0), number(int, 1)
+    two_or_more, many = number(int, 2, 60_000), number(int, 200)  # BatchNorm needs two fakes
     rate, decay, weight = number(float, 0, 1), number(float, 0, 0.999999), number(float, 0, 1000)
     parser.add_argument("--n_epochs", type=count, default=100, help="passes over MNIST")
-    text = "training images used, the first of MNIST's"
-    parser.add_argument("--n_images", type=two_or_more, default=60_000, help=text)
+    parser.add_argument("--n_images", type=two_or_more, default=60_000, help="training images")
     parser.add_argument("--batch_size", type=count, default=64, help="real images in a step")
     parser.add_argument("--fakes", type=two_or_more, default=256, help="generated images in a step")
     parser.add_argument("--latent_dim", type=count, default=100, help="size of the noise")
     parser.add_argument("--lr", type=rate, default=4e-4, help="generator's learning rate")
     parser.add_argument("--lr_d", type=rate, default=4e-4, help="discriminator's learning rate")
     text = "epochs over which both rates fall to one half; 0: they stay"
-    parser.add_argument("--halving", type=number(int, 0), default=20, help=text)
+    parser.add_argument("--halving", type=from_zero, default=20, help=text)
     parser.add_argument("--b1", type=decay, default=0.0, help="Adam's beta1, its momentum")
     parser.add_argument("--b2", type=decay, default=0.999, help="Adam's beta2")
+    parser.add_argument("--weight_decay", type=weight, default=0.0, help="AdamW's, generator's")
     parser.add_argument("--r1", type=weight, default=0.2, help="weight of the gradient penalty")
     parser.add_argument("--r1_every", type=count, default=16, help="steps between penalties")
-    text = "decay of the averaged weights; 0 takes the last weights"
-    parser.add_argument("--ema", type=decay, default=0.9995, help=text)
-    text = "steps between sample grids"
-    parser.add_argument("--save_interval", type=count, default=500, help=text)
-    text = "epochs between measurements; 0 measures nothing"
-    parser.add_argument("--measure_every", type=number(int, 0), default=5, help=text)
-    text = "samples in a measurement"
-    parser.add_argument("--n_measured", type=number(int, 200), default=10_000, help=text)
+    parser.add_argument("--ema", type=decay, default=0.9995, help="decay of the EMA; 0: no EMA")
+    parser.add_argument("--save_interval", type=count, default=500, help="steps between grids")
+    text = "epochs between measurements, after the tenth; 0 measures nothing"
+    parser.add_argument("--measure_every", type=from_zero, default=5, help=text)
+    parser.add_argument("--n_measured", type=many, default=10_000, help="samples in a measurement")
     parser.add_argument("--seed", type=number(int, 0, 2**31), default=0, help="random seed")
     devices = ["cuda", "cpu"] if torch.cuda.is_available() else ["cpu"]
     parser.add_argument("--device", choices=devices, default=devices[0], help="where to train")
-    text = ", ".join(f"{flag}={value}" for flag, value in PRESETS["template"].items())
-    text = f"other defaults; template has {text}; the loop stays ours"
-    parser.add_argument("--preset", choices=PRESETS, help=text)
+    text = ", ".join(f"{flag}={value}" for flag, value in TEMPLATE.items())
+    text = f"other defaults: those of the course's template, {text}; the loop stays ours"
+    parser.add_argument("--preset", choices=["template"], help=text)
     parser.add_argument("--resume", action="store_true", help="continue the training in out_dir")
     args = parser.parse_args(argv)
-    if not args.resume:
-        parser.set_defaults(**PRESETS.get(args.preset, {}))
-        return parser.parse_args(argv)
-    settings, n_done = load(args.out_dir / "checkpoint.pt", settings_and_epochs)
-    parser.set_defaults(**settings)
+    if args.resume:
+        return resumed_args(parser, argv, args.out_dir)
+    if args.preset == "template":
+        parser.set_defaults(**TEMPLATE)
+    return parser.parse_args(argv)
+
+
+def resumed_args(parser, argv, out_dir):
+    """Return the settings of the checkpoint in a folder; exit if a flag asks for another one."""
+    old, n_done = load(out_dir / "checkpoint.pt", settings_and_epochs)
+    parser.set_defaults(**old)
     args = parser.parse_args(argv)
-    for name in settings.keys() - {"n_epochs"}:
-        if getattr(args, name) != settings[name]:
-            parser.error(f"argument --{name}: the training to resume has {settings[name]}")
+    for name, value in kept_settings(args).items():
+        if name != "n_epochs" and value != old.get(name):
+            parser.error(f"argument --{name}: the training to resume has {old.get(name)}")
     if args.n_epochs < n_done:
         parser.error(f"argument --n_epochs: {args.n_epochs}, but {n_done} epochs are done")
     return args
 
 
-def settings_of(args):
-    """Return the settings that decide what a seed's training leads to, {flag: value}."""
-    other = "out_dir", "device", "resume", "preset", "seed", "save_interval", "measure_every"
+def settings_and_epochs(checkpoint):
+    """Return the settings of a checkpoint, {flag: value}, and how many epochs are done."""
+    return ADDED | checkpoint["settings"], len(checkpoint["losses"])
+
+
+def kept_settings(args):
+    """Return the settings that a checkpoint keeps, {flag: value}."""
+    other = "out_dir", "device", "resume"
     return {name: value for name, value in vars(args).items() if name not in other}
 
 
-def settings_and_epochs(checkpoint):
-    """Return the settings of a checkpoint, {flag: value}, and how many epochs are done."""
-    return checkpoint["settings"], len(checkpoint["losses"])
+def settings_of(args):
+    """Return the settings that decide what a seed's training leads to, {flag: value}."""
+    other = "preset", "seed", "save_interval", "measure_every"
+    return {name: value for name, value in kept_settings(args).items() if name not in other}
 
 
 class Training:
@@ -103,37 +113,35 @@ class Training:
     def __init__(self, args):
         self.args = args
         torch.manual_seed(args.seed)
-        generator, discriminator = self.make_networks()
-        self.generator, self.discriminator = (
-            generator.to(args.device),
-            discriminator.to(args.device),
-        )
-        betas = args.b1, args.b2
-        self.optimizer_g = Adam(self.generator.parameters(), args.lr, betas, fused=True)
+        self.generator = Generator(args.latent_dim).to(args.device)
+        self.discriminator = self.make_discriminator().to(args.device)
+        self.ema_generator = copy.deepcopy(self.generator)
+        betas, decay = (args.b1, args.b2), args.weight_decay
+        weights = self.generator.parameters()
+        self.optimizer_g = AdamW(weights, args.lr, betas, weight_decay=decay, fused=True)
         self.optimizer_d = Adam(self.discriminator.parameters(), args.lr_d, betas, fused=True)
-        self.averaged = copy.deepcopy(self.generator)
         # On the CPU, so that the noise and the order of the images are the same on each device.
         self.rng = torch.Generator().manual_seed(args.seed)
         self.step = 0  # how many are done
         self.losses, self.quality = [], []  # the rows of losses.csv and of quality.csv
 
-    def make_networks(self):
-        """Return the generator and the discriminator, fresh."""
-        return Generator(self.args.latent_dim), Discriminator()
+    def make_discriminator(self):
+        """Return the discriminator, fresh."""
+        return Discriminator()
 
     def save(self):
         """Save settings and state, at the end of an epoch."""
-        other = "out_dir", "device", "resume"
-        settings = {name: value for name, value in vars(self.args).items() if name not in other}
-        content = {"settings": settings, "rng": self.rng.get_state()}
-        content |= {name: getattr(self, name).state_dict() for name in PARTS}
+        content = {"settings": kept_settings(self.args), "rng": self.rng.get_state()}
+        content |= {name: getattr(self, name).state_dict() for name in NETWORKS}
         content |= {name: getattr(self, name) for name in VALUES}
         save_state(self.args.out_dir / "checkpoint.pt", content)
 
     def restore(self, content):
         """Put back the state in a checkpoint."""
+        if "averaged" in content:  # what earlier versions called it
+            content["ema_generator"] = content["averaged"]
         self.rng.set_state(content["rng"].cpu())
-        for name in PARTS:
+        for name in NETWORKS:
             getattr(self, name).load_state_dict(content[name])
         for name in VALUES:
             setattr(self, name, content[name])
@@ -166,17 +174,21 @@ class Training:
 
     def discriminator_step(self, real, fake):
         """Teach it that real images get high logits, fakes low ones; return its loss and both D."""
-        args = self.args
         logits = self.discriminator(torch.cat([real, fake]))
         real_logits, fake_logits = logits.split([len(real), len(fake)])
-        loss = d_loss = discriminator_loss(real_logits, fake_logits)
-        if args.r1 > 0 and self.step % args.r1_every == 0:
-            # To save time, not on every step, but then so many times as strong.
-            loss = d_loss + args.r1 * args.r1_every * gradient_penalty(self.discriminator, real)
+        d_loss = discriminator_loss(real_logits, fake_logits)
         self.optimizer_d.zero_grad()
-        loss.backward()
+        (d_loss + self.penalty(real)).backward()
         self.optimizer_d.step()
         return d_loss, torch.sigmoid(real_logits).mean(), torch.sigmoid(fake_logits).mean()
+
+    def penalty(self, real):
+        """Return what R1 adds to the discriminator's loss in this step."""
+        every = self.args.r1_every
+        if self.args.r1 == 0 or self.step % every > 0:
+            return 0.0
+        # To save time, not on every step, but then so many times as strong.
+        return self.args.r1 * every * gradient_penalty(self.discriminator, real)
 
     def generator_step(self, fake):
         """Teach it that its fakes get high logits; return its loss."""
@@ -187,18 +199,18 @@ class Training:
         return g_loss
 
     def average_weights(self):
-        """Move the averaged weights towards the generator's."""
-        # The average begins as a copy. Its decay grows, so that early samples show what is learnt.
+        """Move the exponential moving average (EMA) towards the generator's weights."""
+        # It begins as a copy. Its decay grows, so that early samples show what is learnt.
         decay = min(self.args.ema, (1 + self.step) / (10 + self.step)) if self.step > 0 else 0
         for name, weight in self.generator.named_parameters():
-            self.averaged.get_parameter(name).data.lerp_(weight.data, 1 - decay)
+            self.ema_generator.get_parameter(name).data.lerp_(weight.data, 1 - decay)
 
     def final_generator(self):
         """Return the generator that would be saved now: a copy in eval mode."""
         if self.args.ema == 0:
             return copy.deepcopy(self.generator).eval()
-        # Averaged weights need statistics of their own for BatchNorm, from noise of another seed.
-        generator = copy.deepcopy(self.averaged).eval()
+        # The EMA needs statistics of its own for BatchNorm, from noise of another seed.
+        generator = copy.deepcopy(self.ema_generator).eval()
         z = latent_points(5_000, self.args.latent_dim, BATCHNORM_SEED, self.args.device)
         update_bn(z.split(500), generator)
         return generator
@@ -209,42 +221,20 @@ class Training:
         save_grid(self.args.out_dir / "images" / f"{self.step}.png", images)
 
 
-def save_gif(path, grids):
-    """Save a GIF of the grids, paths <batch>.png in the order of training, each with its batch."""
-    parts = torch.linspace(0, 1, 60).square()  # of the training; early grids differ most
-    frames, font = [], ImageFont.load_default(17)
-    for pick in (parts * (len(grids) - 1)).round().int().unique():
-        frame, label = Image.new("L", (304, 332)), f"batch {int(grids[pick].stem):,}"
-        frame.paste(Image.open(grids[pick]).convert("L").resize((304, 304), Image.NEAREST), (0, 28))
-        ImageDraw.Draw(frame).text((152, 14), label, fill=255, font=font, anchor="mm")
-        frames.append(frame)
-    times = [120] * (len(frames) - 1) + [2000]  # ms
-    frames[0].save(path, save_all=True, append_images=frames[1:], duration=times, loop=0)
-
-
-def draw_losses(axes, losses):
-    """Draw both losses and both means of D over the epochs, from rows of LOSSES."""
-    epochs = [row["epoch"] for row in losses]
-    for column, label, style in (
-        ("d_loss", "discriminator's loss", "C2-"),
-        ("g_loss", "generator's loss", "C4-"),
-        ("d_real", "D(x), real images", "C2--"),
-        ("d_fake", "D(G(z)), fakes", "C4--"),
-    ):
-        axes.plot(epochs, [row[column] for row in losses], style, label=label)
-    axes.axhline(math.log(4), color="C2", lw=1, ls=":", label="loss of a guess, log 4")
-    axes.set(ylim=(0, 2), xlabel="epoch", ylabel="loss, and D (0 to 1)")
-    axes.legend(loc="upper center", ncols=3, fontsize=11)
-
-
 def training_figure(losses, quality):
-    """Return a Figure of the losses and of the Frechet distance over the epochs, from rows."""
-    figure = Figure(figsize=(7.5, 6), dpi=110, layout="constrained")
-    above, below = figure.subplots(2)
-    draw_losses(above, losses)
+    """Return a Figure of losses, D and the Frechet distance over the epochs, from rows."""
+    figure = Figure(figsize=(7.5, 6), layout="constrained")
+    above, below = figure.subplots(2, sharex=True)
+    epochs = [row["epoch"] for row in losses]
+    for column, style in zip(LOSSES, ("C2.-", "C4.-", "C2.--", "C4.--"), strict=True):
+        above.plot(epochs, [row[column] for row in losses], style, label=column)
+    above.axhline(math.log(4), color="C2", lw=1, ls=":", label="log 4, d_loss of a guess")
+    above.set_title("Losses; d_real and d_fake: mean of D over real images, and over fakes")
+    above.set_ylim(bottom=0)
+    above.legend(ncols=2, fontsize=10)
     distances = [row["frechet_distance"] for row in quality]
     below.plot([row["epoch"] for row in quality], distances, "k.-", label="distance")
-    below.set(yscale="log", xlabel="epoch", ylabel="Fréchet distance")
+    below.set(yscale="log", xlabel="epoch", title="Fréchet distance (0 is best)")
     below.yaxis.set_major_formatter("{x:g}")
     return figure
 
@@ -262,7 +252,8 @@ def main(args):
         sys.exit(f"{args.out_dir}: holds a training; --resume it, or take another --out_dir")
     begin(args)
     images = load_mnist(device=args.device)[0][: args.n_images]
-    comparison = Comparison(load_judge(args.device), images) if args.measure_every > 0 else None
+    if args.measure_every > 0:
+        comparison = Comparison(load_classifier(args.device), images)
     training = Training(args)
     if args.resume:
         load(checkpoint, training.restore, args.device)
@@ -284,7 +275,7 @@ def main(args):
             save_rows(args.out_dir / "losses.csv", training.losses)
             generator = training.final_generator()
             early_or_last = epoch <= 10 or epoch == args.n_epochs
-            if comparison and (early_or_last or epoch % args.measure_every == 0):
+            if args.measure_every > 0 and (early_or_last or epoch % args.measure_every == 0):
                 samples = draw_samples(generator, args.n_measured, MEASURE_SEED)
                 training.quality.append({"epoch": epoch} | comparison.quality(samples))
                 save_rows(args.out_dir / "quality.csv", training.quality)
@@ -293,11 +284,9 @@ def main(args):
     training.save_samples()
     paths = [grids / f"{step}.png" for step in steps]  # half-way of fewer epochs may be missing
     save_gif(args.out_dir / "training.gif", [path for path in paths if path.exists()])
-    figure = training_figure(training.losses, training.quality)
-    save_figure(args.out_dir / "losses.png", figure, [training.losses, training.quality])
+    training_figure(training.losses, training.quality).savefig(args.out_dir / "losses.png")
     print(f"the generator, its samples and the figures are in {args.out_dir}")
-    own = "" if args.out_dir == HERE / "run" else f' --generator "{args.out_dir / FILE}"'
-    print(f'to draw samples of it: python "{HERE / "sample.py"}"{own}')
+    print(f'its samples: python "{HERE / "sample.py"}" --generator "{args.out_dir / FILE}"')
 
 
 if __name__ == "__main__":

@@ -1,24 +1,23 @@
-"""Why does the course's template collapse? Its discriminator answers to a generator that is gone.
+"""Why does the course's template fall into mode collapse? Its discriminator is stale.
 
-    python -m studies.collapse                                      the report's, in seconds
-    python -m studies.collapse --only "delay 5" --seed 7 --seeds 1  one training, four minutes
+    python -m studies.collapse                            the report's, in seconds
+    python -m studies.collapse --only "stale fakes, 5 steps" --seed 7 --seeds 1    three minutes
 
-Momentum (Adam's beta1 = 0.9) makes a gradient smoother than one batch's, and late. Here each is
-done alone, to the discriminator or to the generator. A *delay* is how many steps the generator has
-made since it drew the fakes for the discriminator's gradient: 1 in the template's order of updates,
-where the generator steps first. All trainings together take half a day of one core.
+Momentum (Adam's beta1 = 0.9) makes a gradient smoother than one batch's, and stale. Here each is
+done alone, to the discriminator or to the generator. Fakes are *n steps stale* when the generator
+has made n steps since it drew them: one step in the template's order of updates, where the
+generator steps first. All trainings together take half a day of one core.
 """
 
 import statistics
 
-import torch
 from matplotlib.figure import Figure
 
-from common import BLUE, GREY, ORANGE, grouped, save_figure, save_table
-from studies.loops import COLUMNS, measure, settings_for
+from common import BLUE, GREY, ORANGE, grouped, save_table
+from studies.loops import measure, seconds, settings_for
 from studies.runner import study
 
-COLLAPSED = 0.25  # the share of the commonest digit from which on a training is collapsed
+MODE_COLLAPSE = 0.25  # the share of the commonest digit from which on it is called so
 
 
 def template(flags="", **changes):
@@ -32,18 +31,18 @@ def calm(flags="", **changes):
 
 
 SETTINGS = {
-    "delay 0": calm(d_first=True),
-    "delay 1": calm("--n_epochs 50"),
-    "delay 2": calm(old_fakes=1),
-    "delay 3": calm("--n_epochs 50", old_fakes=2),
-    "delay 5": calm(old_fakes=4),
-    "delay 10": calm(old_fakes=9),
-    "delay 10, half of the fakes": calm(old_fakes=9, half_old=True),
-    "delay 10, discriminator's rate times four": calm("--lr_d 8e-4", old_fakes=9),
-    "old weights": calm(old_weights=9),
-    "both late, 2": calm(late=1),
-    "both late, 10": calm("--n_epochs 50", late=9),
-    "mean of nine": calm(mean=9),
+    "stale fakes, 0 steps": calm(stale_fakes=0),
+    "stale fakes, 1 step": calm("--n_epochs 50"),
+    "stale fakes, 2 steps": calm(stale_fakes=2),
+    "stale fakes, 3 steps": calm("--n_epochs 50", stale_fakes=3),
+    "stale fakes, 5 steps": calm(stale_fakes=5),
+    "stale fakes, 10 steps": calm(stale_fakes=10),
+    "stale fakes, 10 steps, half of the batch": calm(stale_fakes=10, half_stale=True),
+    "stale fakes, 10 steps, D's rate times four": calm("--lr_d 8e-4", stale_fakes=10),
+    "stale weights, 9 steps": calm(stale_weights=9),
+    "stale gradients, 2 steps": calm(stale_gradients=2),
+    "stale gradients, 10 steps": calm("--n_epochs 50", stale_gradients=10),
+    "nine times the batch": calm(n_batches=9),
     "momentum 0.5": calm(b1_d=0.5),
     "momentum": calm("--n_epochs 50", b1_d=0.9),
     "small discriminator": calm(units=32),
@@ -51,14 +50,15 @@ SETTINGS = {
     "template": template("--n_epochs 200"),
 }
 EXPERIMENTS = {name: (settings, range(3)) for name, settings in SETTINGS.items()}
-EXPERIMENTS["template, samples"] = template(shown=10), range(1)  # for moments.png
-DOSES = {f"delay {steps}": steps for steps in (0, 1, 2, 3, 5, 10)}
-OTHERS = {  # {experiment: its name in delay.png}
-    "mean of nine": "mean of\n9 batches",
-    "delay 10, half of the fakes": "half of its\nfakes late",
-    "old weights": "its weights\nlate",
-    "both late, 10": "fakes and\nweights late",
-    "momentum": "its\nmomentum",
+SAMPLES = "template, samples"  # for moments.png
+EXPERIMENTS[SAMPLES] = template(samples_at=10), range(1)
+DOSES = {name: SETTINGS[name]["stale_fakes"] for name in [*SETTINGS][:6]}
+OTHER_CHANGES = {  # {experiment: its name in stale.png}
+    "nine times the batch": "nine times\nthe batch",
+    "stale fakes, 10 steps, half of the batch": "half of the\nfakes stale",
+    "stale weights, 9 steps": "stale\nweights",
+    "stale gradients, 10 steps": "stale\ngradients",
+    "momentum": "momentum\nof D",
 }
 
 
@@ -68,82 +68,80 @@ def range_of(numbers, decimals=0):
     return " to ".join(dict.fromkeys(ends))
 
 
-def early_distances(rows):
-    """Return the mean distance over epochs 6 to 10 of each seed."""
-    early = grouped([row for row in rows if 6 <= row["epoch"] <= 10], "seed").values()
-    return [statistics.mean(row["frechet_distance"] for row in own) for own in early]
+def early_distance(rows):
+    """Return the mean distance over epochs 6 to 10, from the rows of a seed."""
+    return statistics.mean(row["frechet_distance"] for row in rows if 6 <= row["epoch"] <= 10)
 
 
 def is_collapsed(row):
-    """Return whether the training of a row is collapsed after its epoch."""
-    return row["commonest_digit"] >= COLLAPSED
+    """Return whether the row of an epoch shows mode collapse."""
+    return row["commonest_digit"] >= MODE_COLLAPSE
 
 
 def collapse_table(rows):
     """Return a row for each training of the template's loop; ranges are those of its seeds."""
-    lines, rows = [], [row for row in rows if row["experiment"] != "template, samples"]
-    for (experiment,), some in grouped(rows, "experiment").items():
-        seeds = grouped(some, "seed").values()
+    table = []
+    for (experiment,), of_experiment in grouped(rows, "experiment").items():
+        seeds = grouped(of_experiment, "seed").values()
         early = [sum(is_collapsed(row) for row in own[:10]) for own in seeds]
-        ends = [is_collapsed(own[9]) for own in seeds]
+        n_at_10 = sum(is_collapsed(own[9]) for own in seeds)
         line = {"training": experiment, "seeds": len(seeds)}
-        line["distance, epochs 6 to 10"] = range_of(early_distances(some))
-        line["collapsed epochs of the first ten"] = range_of(early)
-        line["collapsed at epoch 10"] = f"{sum(ends)} of {len(ends)}"
-        line["epochs"] = some[-1]["epoch"]
+        line["distance, epochs 6 to 10"] = range_of([early_distance(own) for own in seeds])
+        line["epochs with mode collapse, of the first ten"] = range_of(early)
+        line["mode collapse at epoch 10"] = f"{n_at_10} of {len(seeds)}"
+        line["epochs"] = of_experiment[-1]["epoch"]
         line["last distance"] = range_of([own[-1]["frechet_distance"] for own in seeds])
         shares = [100 * own[-1]["commonest_digit"] for own in seeds]
-        lines.append(line | {"last share of the commonest digit, %": range_of(shares)})
-    return lines
+        line["last share of the commonest digit, %"] = range_of(shares)
+        table.append(line)
+    return table
 
 
 def draw_seeds(axes, rows, places):
     """Draw the distance of each seed at its {experiment: x}; return the mean of each x."""
-    dots = {True: [], False: []}  # {whether collapsed at epoch 10: [(x, y)]}
+    xs, ys = {True: [], False: []}, {True: [], False: []}  # {whether there is mode collapse: ...}
     means = []
     for experiment, x in places.items():
-        some = [row for row in rows if row["experiment"] == experiment]
-        distances = early_distances(some)
-        means.append(statistics.mean(distances))
-        for n, own in enumerate(grouped(some, "seed").values()):
-            beside = x + max(places.values()) * 0.015 * (n - 1)  # so that all are seen
-            dots[is_collapsed(own[9])].append((beside, distances[n]))
-    for collapsed, face, edge in (True, ORANGE, ORANGE), (False, "white", BLUE):
-        label = "collapsed at epoch 10" if collapsed else "not collapsed"
-        points = torch.tensor(dots[collapsed]).view(-1, 2).T.tolist()
-        axes.plot(*points, "o", ms=10, mfc=face, mec=edge, mew=2, label=label)
+        seeds = grouped([row for row in rows if row["experiment"] == experiment], "seed").values()
+        means.append(statistics.mean(early_distance(own) for own in seeds))
+        for n, own in enumerate(seeds):
+            collapsed = is_collapsed(own[9])
+            xs[collapsed].append(x + max(places.values()) * 0.015 * (n - 1))  # so all are seen
+            ys[collapsed].append(early_distance(own))
+    style = {"ls": "", "marker": "o", "ms": 10, "mew": 2}
+    axes.plot(xs[True], ys[True], color=ORANGE, label="mode collapse at epoch 10", **style)
+    axes.plot(xs[False], ys[False], color=BLUE, mfc="white", label="no mode collapse", **style)
     return means
 
 
-def delay_figure(rows):
-    """Return a Figure: the distance of each seed over the delay, and beside it with OTHERS."""
+def stale_figure(rows):
+    """Return a Figure: each seed's distance over the staleness of fakes, and of OTHER_CHANGES."""
     figure = Figure(figsize=(12, 4.9), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     means = draw_seeds(left, rows, DOSES)
-    left.plot([*DOSES.values()], means, color=GREY, lw=1, label="mean")
+    left.plot([*DOSES.values()], means, color=GREY, lw=1, zorder=1, label="mean")
     left.set_xticks([*DOSES.values()])
-    text = "how many steps old the discriminator's fakes are\n(in the template's order: one)"
-    left.set_xlabel(text)
-    left.set(yscale="log", ylabel="distance to MNIST (0 is best)", title="Only its fakes are late")
+    text = "how many steps stale D's fakes are\n(in the template's order: one)"
+    left.set(yscale="log", xlabel=text, ylabel="Fréchet distance (0 is best)")
+    left.set_title("Stale fakes alone")
     left.yaxis.set_major_formatter("{x:g}")
     left.legend(loc="lower right")
-    draw_seeds(right, rows, {name: n for n, name in enumerate(OTHERS)})
-    right.set_xticks(range(len(OTHERS)), OTHERS.values())
-    right.set(xlim=(-0.5, len(OTHERS) - 0.5), title="Other changes (late: by 9 or 10 steps)")
-    title = "The older the fakes that the discriminator sees, the worse the samples"
-    figure.suptitle(title, fontsize=16)
+    draw_seeds(right, rows, {name: n for n, name in enumerate(OTHER_CHANGES)})
+    right.set_xticks(range(len(OTHER_CHANGES)), OTHER_CHANGES.values())
+    right.set(xlim=(-0.5, len(OTHER_CHANGES) - 0.5))
+    right.set_title("Other changes (stale: by 9 or 10 steps)")
+    figure.suptitle("The template without momentum, its discriminator D changed", fontsize=16)
     return figure
 
 
 def show(rows, out_dir):
     """Save the table and the figure that these rows can show."""
-    known = {row["experiment"] for row in rows}
-    if known - {"template, samples"}:
+    rows = [row for row in rows if row["experiment"] != SAMPLES]
+    if rows:
         save_table(out_dir / "collapse.csv", collapse_table(rows))
-    if {*DOSES, *OTHERS} <= known:
-        drawn = [row for row in rows if row["experiment"] in {*DOSES, *OTHERS}]
-        save_figure(out_dir / "delay.png", delay_figure(drawn), drawn)
+    if {*DOSES, *OTHER_CHANGES} <= {row["experiment"] for row in rows}:
+        stale_figure(rows).savefig(out_dir / "stale.png")
 
 
 if __name__ == "__main__":
-    study("collapse", __doc__, EXPERIMENTS, COLUMNS, measure, show)
+    study("collapse", __doc__, EXPERIMENTS, measure, show, seconds)

@@ -1,53 +1,43 @@
-"""Other trainings than ours, each a few changes of train.Training, and how they are measured."""
+"""Other loops than that of train.py, and how all trainings are measured."""
 
 import copy
 from argparse import Namespace
+from collections import deque
 
 import torch
 from torch.utils.data import DataLoader
 
-from gan import (
-    Discriminator,
-    Generator,
-    discriminator_loss,
-    generator_loss,
-    gradient_penalty,
-)
+from gan import Discriminator, discriminator_loss, generator_loss
 from latent import draw_samples
 from metrics import compare_with_mnist
 from mnist import load_mnist
 from train import BATCHNORM_SEED, MEASURE_SEED, Training, parse_args, settings_of
 
-COLUMNS = "epoch", "frechet_distance", "confident", "commonest_digit", "samples"  # of a row
-N_SHOWN = 25  # images that a row shows, if any
-CHANGES = {  # what the template's loop can change, with the template's own values
+N_SHOWN = 25  # samples that a row has, if any
+STALENESS = {  # what else is set in the template's loop, with the template's own values
     "b1_d": 0.9,  # Adam's beta1 of the discriminator; b1 is the generator's
     "units": 512,  # the discriminator is 784-units-units/2-1
-    "d_first": False,  # whether the discriminator steps before the generator, on the same fakes
-    "old_fakes": 0,  # steps before which the fakes were drawn that the discriminator sees
-    "half_old": False,  # whether only half of its fakes are so old
-    "old_weights": 0,  # steps before which it had the weights at which its gradient is taken
-    "late": 0,  # steps after which a gradient of it is applied: old fakes and old weights
-    "mean": 1,  # batches over which the discriminator's gradient is a mean, where b1_d is 0
+    "stale_fakes": 1,  # steps of G since it drew the fakes that D sees; 0: D steps before G
+    "half_stale": False,  # whether only half of the fakes are so stale, and the others by one step
+    "stale_weights": 0,  # steps of D since it had the weights at which its gradient is taken
+    "stale_gradients": 1,  # steps of G since it drew the fakes of the gradient that D now follows
+    "n_batches": 1,  # batches over which D's gradient is a mean, where b1_d is 0
 }
 
 
-class BothAtOnce(Training):
-    """Our training in another order: both networks move at once, along gradients at old weights."""
+class Simultaneous(Training):
+    """Our training with simultaneous updates: both gradients are taken before a network moves."""
 
     def train_step(self, real):
         """Update both networks on real (B, 1, 28, 28) in [-1, 1]."""
-        args, fake = self.args, self.draw_fakes(self.args.fakes)
+        fake = self.draw_fakes(self.args.fakes)
         logits = self.discriminator(torch.cat([real, fake]))
         real_logits, fake_logits = logits.split([len(real), len(fake)])
-        d_loss = discriminator_loss(real_logits, fake_logits)
-        if args.r1 > 0 and self.step % args.r1_every == 0:
-            penalty = gradient_penalty(self.discriminator, real)
-            d_loss = d_loss + args.r1 * args.r1_every * penalty
+        d_loss = discriminator_loss(real_logits, fake_logits) + self.penalty(real)
         self.optimizer_d.zero_grad()
-        d_loss.backward(inputs=list(self.discriminator.parameters()), retain_graph=True)
+        d_loss.backward(inputs=[*self.discriminator.parameters()], retain_graph=True)
         self.optimizer_g.zero_grad()
-        generator_loss(fake_logits).backward(inputs=list(self.generator.parameters()))
+        generator_loss(fake_logits).backward(inputs=[*self.generator.parameters()])
         self.optimizer_d.step()
         self.optimizer_g.step()
         self.average_weights()
@@ -55,23 +45,23 @@ class BothAtOnce(Training):
 
 
 class Template(Training):
-    """The course's template with the usual losses, and what CHANGES can change in it.
+    """The course's template with the usual losses, and what STALENESS can change in it.
 
-    The generator steps before the discriminator, which then sees the fakes from before this step,
-    and half of its loss is minimised. A batch has as many fakes as real images.
+    The generator G steps before the discriminator D, which then sees the fakes from before this
+    step, and half of whose loss is minimised. A batch has as many fakes as real images.
     """
 
     def __init__(self, args):
         super().__init__(args)
         self.optimizer_d.param_groups[0]["betas"] = args.b1_d, args.b2
         # The last ones of each, the oldest first:
-        self.waiting = []  # the discriminator's gradients
-        self.drawn = []  # batches of fakes
-        self.past = []  # discriminators before their step
+        self.fakes = deque(maxlen=max(1, args.stale_fakes))
+        self.discriminators = deque(maxlen=1 + args.stale_weights)  # before their steps
+        self.gradients = deque(maxlen=args.stale_gradients)  # of the discriminator
 
-    def make_networks(self):
-        """Return the generator and the discriminator, fresh."""
-        return Generator(), Discriminator(self.args.units)
+    def make_discriminator(self):
+        """Return the discriminator, fresh."""
+        return Discriminator(self.args.units)
 
     def batches(self, images):
         """Return a loader of all images (N, 1, 28, 28), in random order, and keep the images."""
@@ -81,92 +71,107 @@ class Template(Training):
     def train_step(self, real):
         """Update both networks on real (B, 1, 28, 28) in [-1, 1]."""
         args, fake = self.args, self.draw_fakes(len(real))
-        new, n_old = fake.detach(), len(fake) // 2 if args.half_old else len(fake)
-        self.drawn = [*self.drawn, new][-1 - args.old_fakes :]
-        self.past = [*self.past, copy.deepcopy(self.discriminator)][-1 - args.old_weights :]
+        self.fakes.append(fake.detach())
+        self.discriminators.append(copy.deepcopy(self.discriminator))
         # At first, Adam's second moments, by which the mean is divided, are of too few gradients.
-        smooth = args.mean > 1 and self.step >= 10
-        others = self.further_images(args.mean - 1) if smooth else None  # as old as fake
-        if not args.d_first:
+        further = self.further_images() if args.n_batches > 1 and self.step >= 10 else None
+        if args.stale_fakes > 0:
             self.generator_step(fake)
-        self.discriminator_step(real, torch.cat([self.drawn[0][:n_old], new[n_old:]]), others)
-        if args.d_first:
+        n_stale = len(fake) // 2 if args.half_stale else len(fake)
+        shown = torch.cat([self.fakes[0][:n_stale], self.fakes[-1][n_stale:]])
+        self.gradients.append(self.discriminator_gradient(real, shown))
+        if len(self.gradients) == args.stale_gradients:
+            self.follow(self.gradients[0])
+        if further:
+            self.go_on_to_mean(self.gradients[0], self.discriminator_gradient(*further))
+        if args.stale_fakes == 0:
             self.generator_step(fake)
         self.step += 1
 
+    @torch.no_grad()
+    def further_images(self):
+        """Return random real images, and fakes of new noise in batches, as BatchNorm needs them."""
+        size, n = self.args.batch_size, self.args.n_batches - 1
+        picks = torch.randint(len(self.images), (n * size,), generator=self.rng)
+        return self.images[picks], torch.cat([self.draw_fakes(size) for _ in range(n)])
+
     def discriminator_gradient(self, real, fake):
         """Return the gradient of half the discriminator's loss, a tensor for each weight."""
-        discriminator = self.past[0] if self.args.old_weights > 0 else self.discriminator
+        discriminator = self.discriminators[0]
         d_loss = discriminator_loss(discriminator(real), discriminator(fake))
         return torch.autograd.grad(d_loss / 2, [*discriminator.parameters()])
 
-    @torch.no_grad()
-    def further_images(self, n_batches):
-        """Return random real images, and fakes of new noise in batches, as BatchNorm needs them."""
-        size = self.args.batch_size
-        picks = torch.randint(len(self.images), (n_batches * size,), generator=self.rng)
-        return self.images[picks], torch.cat([self.draw_fakes(size) for _ in range(n_batches)])
+    def follow(self, gradient):
+        """Make a step of the discriminator along a gradient."""
+        for weight, slope in zip(self.discriminator.parameters(), gradient, strict=True):
+            weight.grad = slope
+        self.optimizer_d.step()
 
-    def discriminator_step(self, real, fake, others=None):
-        """Step along the gradient at these images, that of `late` steps ago, or the mean."""
-        if others:
-            of_others = self.discriminator_gradient(*others)
-        self.waiting.append(self.discriminator_gradient(real, fake))
-        if len(self.waiting) > self.args.late:
-            of_one = self.waiting.pop(0)
-            for weight, gradient in zip(self.discriminator.parameters(), of_one, strict=True):
-                weight.grad = gradient
-            self.optimizer_d.step()
-        if not others:
-            return
-        # Adam has stepped along the gradient of one batch. We go on to where the mean of all would
-        # have led, with the same second moments: momentum, too, has those of single batches.
-        (group,) = self.optimizer_d.param_groups
-        for weight, one, rest in zip(group["params"], of_one, of_others, strict=True):
-            mean = (one + (self.args.mean - 1) * rest) / self.args.mean
+    def go_on_to_mean(self, of_one, of_further):
+        """Move the discriminator from where one batch's gradient led to where the mean of all does.
+
+        Adam's second moments remain those of single batches, as they are with momentum, too.
+        """
+        n, (group,) = self.args.n_batches, self.optimizer_d.param_groups
+        for weight, one, further in zip(group["params"], of_one, of_further, strict=True):
+            mean = (one + (n - 1) * further) / n
             state = self.optimizer_d.state[weight]
             moment = state["exp_avg_sq"] / (1 - group["betas"][1] ** state["step"])
             weight.data -= group["lr"] * (mean - one) / (moment.sqrt() + group["eps"])
 
 
-LOOPS = {"ours": Training, "both at once": BothAtOnce, "template": Template}
+LOOPS = {"ours": Training, "simultaneous": Simultaneous, "template": Template}
 
 
 def settings_for(loop, flags="", **changes):
-    """Return all settings of a training: its loop, the flags of train.py, and changes of CHANGES.
+    """Return all settings of a training: its loop, flags of train.py, and changes of the others.
 
-    It is measured from the epoch measured_from on. After the epoch `shown` its samples are kept,
+    It is measured from the epoch measured_from on. After the epoch samples_at its samples are kept,
     and after coverage_at the coverage is measured; 0 is none.
     """
-    settings = {"loop": loop, "measured_from": 1, "shown": 0, "coverage_at": 0}
+    settings = {"loop": loop, "measured_from": 1, "samples_at": 0, "coverage_at": 0}
     settings |= {"n_coverage": 5_000, "measure_seed": MEASURE_SEED}
     settings |= {"batchnorm_seed": BATCHNORM_SEED} | settings_of(parse_args(flags.split()))
-    return settings | (CHANGES if loop == "template" else {}) | changes
+    return settings | (STALENESS if loop == "template" else {}) | changes
 
 
-def new_training(settings, seed):
-    """Return the training that has these settings, before its first step."""
-    return LOOPS[settings["loop"]](Namespace(**settings, seed=seed, device="cpu"))
+def epoch_seconds(settings):
+    """Return how long an epoch takes on a core of an Intel Xeon with AVX-512, rounded."""
+    return 17 if settings["fakes"] == 64 else 42  # with 256
+
+
+def measured_epochs(settings):
+    """Return the epochs after which a training is measured: the first ten and every fifth."""
+    epochs = range(settings["measured_from"], settings["n_epochs"] + 1)
+    return [epoch for epoch in epochs if epoch <= 10 or epoch % 5 == 0]
+
+
+def seconds(settings):
+    """Return about how long a training takes on a core; a measurement takes ten seconds."""
+    return settings["n_epochs"] * epoch_seconds(settings) + 10 * len(measured_epochs(settings))
 
 
 def measure(settings, seed):
-    """Make a training; return a row of COLUMNS for the first ten epochs and for every fifth."""
-    training, rows = new_training(settings, seed), []
-    mnist = load_mnist()[0][: settings["n_images"]]
+    """Make a training; return a row for each of its measured epochs."""
+    training = LOOPS[settings["loop"]](Namespace(**settings, seed=seed, device="cpu"))
+    images, rows = load_mnist()[0][: settings["n_images"]], []
     for epoch in range(1, settings["n_epochs"] + 1):
         training.set_rates(epoch)
-        for real in training.batches(mnist):
+        for real in training.batches(images):
             training.train_step(real)
-        if epoch >= settings["measured_from"] and (epoch <= 10 or epoch % 5 == 0):
-            generator = training.final_generator()
-            samples = draw_samples(generator, settings["n_measured"], settings["measure_seed"])
-            row = {"epoch": epoch, "samples": "", "coverage": ""}
-            row |= compare_with_mnist().quality(samples)
-            if epoch == settings["coverage_at"]:
-                n = settings["n_coverage"]
-                row["coverage"] = compare_with_mnist().coverage(samples[:n])
-            if epoch == settings["shown"]:
-                images = draw_samples(generator, N_SHOWN, seed=0).flatten(1)
-                row["samples"] = (127.5 * (images + 1)).round().int().tolist()  # 0 to 255
-            rows.append(row)
+        if epoch in measured_epochs(settings):
+            rows.append({"epoch": epoch} | measure_generator(training, settings, epoch))
     return rows
+
+
+def measure_generator(training, settings, epoch):
+    """Return the row of a training after an epoch; "" is what is not measured."""
+    generator, comparison = training.final_generator(), compare_with_mnist()
+    samples = draw_samples(generator, settings["n_measured"], settings["measure_seed"])
+    row = comparison.quality(samples) | {"samples": "", "coverage": ""}
+    if epoch == settings["coverage_at"]:
+        row["coverage"] = comparison.coverage(samples[: settings["n_coverage"]])
+    if epoch == settings["samples_at"]:
+        images = draw_samples(generator, N_SHOWN, seed=0).flatten(1)
+        row["samples"] = (127.5 * (images + 1)).round().int().tolist()  # 0 to 255
+    return row

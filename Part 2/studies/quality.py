@@ -1,15 +1,13 @@
 """How good are the samples, beside real images and uniform noise? And how did the training go?
 
-    python -m studies.quality                          all of it, some minutes of a core
-    python -m studies.quality --only moments losses    the figures alone, in seconds
+    python -m studies.quality                        all tables and figures, minutes of a core
+    python -m studies.quality --only moments         one of them, in seconds
+    python -m studies.quality --report               and put them where the report has them
 
-evaluation.csv has what the judge sees in five draws of 10,000 images, mean and range. A perfect
-generator would hardly come nearer than held-out images: 10,000 of the training images, compared
-with the other 50,000. Coverage is of 5,000 training images by 5,000 images. moments.csv has what
-the judge reads in the grids of our training.
+All are of the committed generator and its training. evaluation.csv has what the classifier sees in
+five sample sets of 10,000, mean and range; coverage is of 5,000 training images by 5,000 samples.
+moments.csv has what it reads in the grids of the training.
 """
-
-import csv
 
 import numpy as np
 import torch
@@ -18,175 +16,174 @@ from PIL import Image
 from torchvision.utils import make_grid
 from tqdm import trange
 
-from common import BLUE, HERE, ORANGE, begin, make_parser, save_figure, save_table
-from judge import load_judge
-from latent import COMMITTED, draw_samples, in_batches, load_generator
-from metrics import Comparison, compare_with_mnist, is_clear, nearest
+from classifier import load_classifier
+from common import BLUE, HERE, ORANGE, begin, make_parser, read_csv, save_table
+from interpolate import PAIRS, interpolate
+from latent import COMMITTED, draw_frame, draw_samples, in_batches, load_generator
+from metrics import compare_with_mnist, is_confident
 from mnist import load_mnist
 from studies import collapse, settings
-from studies.runner import RESULTS, read_rows
-from train import draw_losses
+from studies.loops import epoch_seconds
+from studies.runner import RESULTS, put_in_place, read_rows
 
-N_DRAWS, N_SAMPLES, N_COVERAGE = 5, 10_000, 5_000  # images in a draw; those that cover
-OURS, RIVAL = "ours, 100 epochs", "both at once, generator's rate 0.0008"
-# Of an epoch on one core of an Intel Xeon with AVX-512, rounded.
-SECONDS = {OURS: 42, RIVAL: 42, "template": 17}
-STYLES = {  # {training: its color, line width and label in losses.png}
-    OURS: ("k", 2, "ours"),
-    RIVAL: (BLUE, 1, "both at once, tuned rates"),
-    "template": (ORANGE, 1, "template"),
-}
-NOISE_SEED = 5000  # of the first draw; no setting was tuned on these noises
+N_SETS, N_SAMPLES, N_COVERAGE = 5, 10_000, 5_000  # samples in a set; those that cover
+FIRST_SEED = 5000  # of the noise of the sample sets; no setting was chosen on these
 MEASURES = {  # {title: (measure, what it is multiplied with, decimals)}
     "Fréchet distance": ("frechet_distance", 1, 2),
-    "clear, %": ("confident", 100, 1),
+    "confident, %": ("confident", 100, 1),
     "commonest digit, %": ("commonest_digit", 100, 1),
     "specks, %": ("specks", 100, 1),
     "coverage, %": ("coverage", 100, 1),
-    "nearest training image": ("nearest", 1, 2),
+}
+OURS, RIVAL = "our training, 100 epochs", "simultaneous updates, generator's rate 0.0008"
+CURVES = {  # {training: its study, and its color, line width and label in distance.png}
+    OURS: (settings, "k", 2, "our training"),
+    RIVAL: (settings, BLUE, 1, "simultaneous updates, at tuned rates"),
+    "template": (collapse, ORANGE, 1, "template"),
 }
 
 
-def format_row(name, draws):
-    """Return a row of the table: mean and, of several draws [{measure: number}], range of each."""
+def measure(images):
+    """Return {measure: number} of images (N, 1, 28, 28), in random order."""
+    comparison = compare_with_mnist()
+    return comparison.quality(images) | {"coverage": comparison.coverage(images[:N_COVERAGE])}
+
+
+def format_row(name, sets):
+    """Return a row of the table: mean and, of several sets [{measure: number}], range of each."""
     row = {"images": name}
     for title, (measure, factor, decimals) in MEASURES.items():
-        values = [factor * draw[measure] for draw in draws]
+        values = [factor * numbers[measure] for numbers in sets]
         row[title] = f"{sum(values) / len(values):.{decimals}f}"
         if len(values) > 1:
             row[title] += f" ({min(values):.{decimals}f} to {max(values):.{decimals}f})"
     return row
 
 
-def measure(comparison, images):
-    """Return {measure: number} of images (N, 1, 28, 28), in random order."""
-    distances = nearest(images[:1000], comparison.training_images)
-    numbers = comparison.quality(images) | {"nearest": distances.median().item()}
-    return numbers | {"coverage": comparison.coverage(images[:N_COVERAGE])}
-
-
-def evaluate(args):
-    """Measure all kinds of images and save the table."""
-    generator = load_generator(COMMITTED)
-    comparison, rng = compare_with_mnist(), torch.Generator().manual_seed(NOISE_SEED)
-    images, held_out, samples = comparison.training_images, [], []
-    for seed in trange(NOISE_SEED, NOISE_SEED + N_DRAWS, unit="draw", disable=None):
-        mixed = images[torch.randperm(len(images), generator=rng)]
-        others = Comparison(comparison.judge, mixed[N_SAMPLES:])
-        held_out.append(measure(others, mixed[:N_SAMPLES]))
-        samples.append(measure(comparison, draw_samples(generator, N_SAMPLES, seed)))
-    noise = torch.rand(N_SAMPLES, 1, 28, 28, generator=rng.manual_seed(NOISE_SEED)) * 2 - 1
-    real = load_mnist(False)[0]
+def save_evaluation(out_dir):
+    """Measure real images, sample sets and noise; save the table."""
+    generator, rng = load_generator(COMMITTED), torch.Generator().manual_seed(FIRST_SEED)
+    noise = torch.rand(N_SAMPLES, 1, 28, 28, generator=rng) * 2 - 1
+    real = load_mnist(train=False)[0]
     real = real[torch.randperm(len(real), generator=rng)]  # the first 5,000 are the easier ones
-    table = [format_row("held-out training images", held_out)]
-    table.append(format_row("real test images", [measure(comparison, real)]))
-    table.append(format_row("ours", samples))
-    table.append(format_row("uniform noise", [measure(comparison, noise)]))
-    save_table(args.out_dir / "evaluation.csv", table)
+    seeds = trange(FIRST_SEED, FIRST_SEED + N_SETS, unit="set", disable=None)
+    ours = [measure(draw_samples(generator, N_SAMPLES, seed)) for seed in seeds]
+    sets = {"real test images": [measure(real)], "our generator": ours}
+    sets["uniform noise"] = [measure(noise)]
+    save_table(out_dir / "evaluation.csv", [format_row(*item) for item in sets.items()])
 
 
 def read_grids():
-    """Return {title: grid (H, W) in 0..1}: the four committed grids, in the order of training."""
+    """Return {title: images (25, 1, 28, 28)} of the committed grids, in the order of training."""
     paths = sorted((RESULTS / "grids").glob("*.png"), key=lambda path: int(path.stem))
     grids = {}
     for moment, path in zip(("start", "early", "half-way", "end"), paths, strict=True):
-        image = Image.open(path).convert("L")
-        grids[f"{moment}: batch {int(path.stem):,}"] = np.asarray(image) / 255
+        pixels = torch.tensor(np.array(Image.open(path).convert("L")) / 127.5 - 1).float()
+        # An image has 28 x 28 pixels; it begins 30 pixels after the one before it.
+        images = pixels[2:, 2:].unfold(0, 28, 30).unfold(1, 28, 30).reshape(-1, 1, 28, 28)
+        grids[f"{moment}: batch {int(path.stem):,}"] = images
     return grids
 
 
-def moments_table(grids):
-    """Return a row for each of {title: grid (H, W) in 0..1}: what the judge reads in its images."""
-    judge, before, table = load_judge(), None, []
-    for title, grid in grids.items():
-        # An image has 28 x 28 pixels; it begins 30 pixels after the one before it.
-        images = torch.tensor(grid)[2:, 2:].unfold(0, 28, 30).unfold(1, 28, 30)
-        logits = in_batches(judge, images.reshape(-1, 1, 28, 28).float() * 2 - 1)
-        digits, clear = logits.argmax(1).tolist(), is_clear(logits).tolist()
-        words = [f"{d}" if sure else f"{d}?" for d, sure in zip(digits, clear, strict=True)]
-        row = {"grid": title, "read, row by row (? is unclear)": " ".join(words)}
+def moments_table(grids, logits):
+    """Return a row for each of {title: images}: what the classifier reads, by {title: logits}."""
+    table, before = [], None
+    for title in grids:
+        digits = logits[title].argmax(1).tolist()
+        confident = is_confident(logits[title]).tolist()
+        words = [f"{d}" if sure else f"{d}?" for d, sure in zip(digits, confident, strict=True)]
+        row = {"grid": title, "read, row by row (? is ambiguous)": " ".join(words)}
         changed = sum(d != old for d, old in zip(digits, before, strict=True)) if before else ""
-        table.append(row | {"unclear": clear.count(False), "changed since": changed})
+        table.append(row | {"ambiguous": confident.count(False), "changed since": changed})
         before = digits
     return table
 
 
-def draw_moments(args):
-    """Save moments.png, samples at some moments, real images, the template's; and moments.csv."""
-    grids = read_grids()
-    save_table(args.out_dir / "moments.csv", moments_table(grids))
-    real = make_grid(load_mnist()[0][:25], 5, pad_value=-1)[0]
-    grids["real images"] = (real.numpy() + 1) / 2
-    row = committed_rows(collapse, "template, samples")["template, samples", 0][-1]
-    template = torch.tensor(row["samples"]).view(-1, 1, 28, 28) / 255
-    grids[f"the template after {row['epoch']} epochs"] = make_grid(template, 5)[0].numpy()
+def moments_figure(panels, logits):
+    """Return a Figure of {title: images (25, 1, 28, 28)}, and of frames by {title: logits}."""
     figure = Figure(figsize=(9.6, 7.2), layout="constrained")
-    panels = figure.subplots(2, len(grids) // 2).flat
-    for axes, (title, grid) in zip(panels, grids.items(), strict=True):
-        axes.imshow(grid, cmap="gray", vmin=0, vmax=1)
+    for axes, (title, images) in zip(figure.subplots(2, 3).flat, panels.items(), strict=True):
+        axes.imshow(make_grid(images, 5, pad_value=-1)[0].numpy(), cmap="gray", vmin=-1, vmax=1)
+        for n in (~is_confident(logits[title])).nonzero().flatten().tolist():
+            draw_frame(axes, 2 + 30 * (n % 5), 2 + 30 * (n // 5))
         axes.set_title(title, fontsize=14)
         axes.axis("off")
-    figure.suptitle("Our samples, from noise to digits; real ones; the template's", fontsize=17)
-    rows = [(title, grid.tobytes()) for title, grid in grids.items()]
-    save_figure(args.out_dir / "moments.png", figure, rows)
-
-
-def read_numbers(name):
-    """Return the rows of a committed csv file of numbers."""
-    with open(RESULTS / f"{name}.csv", encoding="utf-8", newline="") as file:
-        return [{key: float(text) for key, text in row.items()} for row in csv.DictReader(file)]
-
-
-def committed_rows(study, experiment):
-    """Return {(experiment, seed): rows} of an experiment of a study's module."""
-    path = RESULTS / f"{study.__name__.removeprefix('studies.')}_rows.jsonl"
-    jobs = read_rows(path, study.EXPERIMENTS, study.COLUMNS)
-    return {job: rows for job, rows in jobs.items() if job[0] == experiment}
-
-
-def rivals():
-    """Return {(experiment, seed): rows} of the trainings that ours is drawn beside."""
-    found = committed_rows(settings, OURS) | committed_rows(settings, RIVAL)
-    return found | committed_rows(collapse, "template")
-
-
-def losses_figure(losses, quality, others):
-    """Return a Figure: our losses, and our distance over the minutes of a core beside others'."""
-    figure = Figure(figsize=(8.5, 7.2), layout="constrained")
-    above, below = figure.subplots(2)
-    draw_losses(above, losses)
-    above.set(xscale="log", xlabel="epoch of ours", title="The losses of ours hardly change")
-    for (name, seed), rows in (others | {(OURS, 0): quality}).items():
-        minutes = [row["epoch"] * SECONDS[name] / 60 for row in rows]
-        distances = [row["frechet_distance"] for row in rows]
-        color, width, text = STYLES[name]
-        label = text if seed == 0 else f"_{name}, seed {seed}"  # once in the legend
-        below.plot(minutes, distances, color=color, lw=width, label=label)
-    below.set(xscale="log", yscale="log", ylabel="distance to MNIST (0 is best)")
-    below.set(xlabel="minutes of training on one core", title="The distance of ours falls soonest")
-    epochs = torch.tensor(below.get_xlim()) * 60 / SECONDS[OURS]
-    above.set_xlim(*epochs.tolist())  # so that the epochs of ours stand above their minutes
-    for axis in above.xaxis, below.xaxis, below.yaxis:
-        axis.set_major_formatter("{x:g}")
-    below.legend(loc="lower left")
+    figure.suptitle("Samples of our training, real images, and the template's samples", fontsize=17)
+    figure.supxlabel("framed: ambiguous (no digit gets more than 90 %)", fontsize=12)
     return figure
 
 
-def draw_training(args):
-    """Save losses.png, of the training of the committed generator."""
-    tables = read_numbers("losses"), read_numbers("quality"), rivals()
-    save_figure(args.out_dir / "losses.png", losses_figure(*tables), [*map(str, tables)])
+def save_moments(out_dir):
+    """Save moments.csv and moments.png: samples at four moments, real images, the template's."""
+    grids, classifier = read_grids(), load_classifier()
+    row = committed_rows(collapse, collapse.SAMPLES)[0][-1]
+    template = torch.tensor(row["samples"]).view(-1, 1, 28, 28) / 127.5 - 1
+    start, early, half_way, end = grids
+    panels = {start: grids[start], early: grids[early], "real images": load_mnist()[0][:25]}
+    panels |= {half_way: grids[half_way], end: grids[end]}
+    panels[f"the template after {row['epoch']} epochs"] = template
+    logits = {title: in_batches(classifier, images) for title, images in panels.items()}
+    save_table(out_dir / "moments.csv", moments_table(grids, logits))
+    moments_figure(panels, logits).savefig(out_dir / "moments.png")
+
+
+def committed_rows(study, experiment):
+    """Return {seed: rows} of an experiment of a study, a module, from its committed rows."""
+    path = RESULTS / f"{study.__name__.removeprefix('studies.')}_rows.jsonl"
+    jobs, _ = read_rows(path, study.EXPERIMENTS)
+    return {seed: rows for (name, seed), rows in jobs.items() if name == experiment}
+
+
+def distance_figure(curves):
+    """Return a Figure of the distance over the minutes of a core, of {(training, seed): rows}."""
+    figure = Figure(figsize=(8.5, 5), layout="constrained")
+    axes = figure.subplots()
+    for (name, seed), rows in curves.items():
+        study, color, width, label = CURVES[name]
+        minutes = epoch_seconds(study.EXPERIMENTS[name][0]) / 60
+        xs = [minutes * float(row["epoch"]) for row in rows]
+        ys = [float(row["frechet_distance"]) for row in rows]
+        label = label if seed == 0 else f"_{label}, seed {seed}"  # once in the legend
+        axes.plot(xs, ys, color=color, lw=width, label=label)
+    axes.set(xscale="log", xlabel="minutes of training on one core")
+    axes.set(yscale="log", ylabel="Fréchet distance (0 is best)")
+    axes.set_title("Distance to MNIST over the training time")
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.legend(loc="lower left", fontsize=11)
+    return figure
+
+
+def save_distance(out_dir):
+    """Save distance.png; seed 0 of our training is that of the committed generator."""
+    curves = {(OURS, 0): read_csv(RESULTS / "quality.csv")}
+    for name, (study, *_) in CURVES.items():
+        rows = committed_rows(study, name)
+        curves |= {(name, seed): rows[seed] for seed in rows}
+    distance_figure(curves).savefig(out_dir / "distance.png")
+
+
+def save_interpolation(out_dir):
+    """Save interpolation.csv and interpolation.png of the committed generator."""
+    interpolate(load_generator(COMMITTED), PAIRS, 7, 0, out_dir)
 
 
 def main():
     """Draw, and measure."""
     parser = make_parser(__doc__, HERE / "studies" / "run" / "quality")
-    parts = {"moments": draw_moments, "losses": draw_training, "evaluation": evaluate}
+    parts = {"moments": save_moments, "distance": save_distance}
+    parts |= {"interpolation": save_interpolation, "evaluation": save_evaluation}
     parser.add_argument("--only", choices=parts, nargs="+", default=[*parts], help="what to make")
+    text = "put what is made where the report has it"
+    parser.add_argument("--report", action="store_true", help=text)
     args = parser.parse_args()
     begin(args)
     for name in args.only:
-        parts[name](args)
+        folder = args.out_dir / name
+        folder.mkdir(exist_ok=True)
+        parts[name](folder)
+        if args.report:
+            put_in_place(folder)
     print(f"what was made is in {args.out_dir}")
 
 

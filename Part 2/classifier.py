@@ -1,13 +1,13 @@
-"""The judge: a small CNN that reads digits, and whose features measure samples."""
+"""The evaluation classifier: a small CNN that reads digits, and whose features measure samples."""
 
 from torch import nn
 
 from common import HERE, load
 
-FILE = "mnist_judge.pth"
+FILE = "mnist_classifier.pth"
 
 
-class Judge(nn.Module):
+class Classifier(nn.Module):
     """A CNN: images (B, 1, 28, 28) in [-1, 1] -> logits (B, 10).
 
     Its body alone returns the features (B, 96), the activations before the last layer.
@@ -27,8 +27,8 @@ class Judge(nn.Module):
         return self.head(self.body(images))
 
 
-def load_judge(device="cpu", path=HERE / FILE):
-    """Return the committed judge, or the one in another file, in eval mode."""
-    judge = Judge().to(device).eval()
-    load(path, judge.load_state_dict, device)
-    return judge
+def load_classifier(device="cpu"):
+    """Return the committed classifier, in eval mode."""
+    classifier = Classifier().to(device).eval()
+    load(HERE / FILE, classifier.load_state_dict, device)
+    return classifier
