@@ -86,22 +86,8 @@ def interpolation_figure(rows, logits):
     return figure
 
 
-def interpolate(generator, pairs, n_steps, seed, out_dir):
-    """Walk between the two digits of each pair; save interpolation.csv and interpolation.png."""
-    classifier = load_classifier()
-    ends = typical_points([digit for pair in pairs for digit in pair], generator, classifier, seed)
-    rows, logits, table = [], [], []
-    for start, end in pairs:
-        line = ends[start], ends[end]
-        rows.append(line_images(generator, *line, n_steps + 2))
-        logits.append(in_batches(classifier, rows[-1]))
-        table.append({"from": start, "to": end} | table_row(line, rows[-1], logits[-1]))
-    save_table(out_dir / "interpolation.csv", table)
-    interpolation_figure(rows, logits).savefig(out_dir / "interpolation.png")
-
-
-def main():
-    """Read the flags, and walk."""
+def main(argv=None):
+    """Find the ends, walk between them, draw the images."""
     parser = make_parser(__doc__)
     text = "draw only one row, between these digits"
     parser.add_argument("--digits", type=int, choices=range(10), nargs=2, help=text)
@@ -110,12 +96,22 @@ def main():
     text = "weights; without, run/mnist_generator.pth if it is there, else mnist_generator.pth"
     parser.add_argument("--generator", type=Path, help=text)
     parser.add_argument("--seed", type=number(int, 0, 2**31), default=0, help="random seed")
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     if args.digits and args.digits[0] == args.digits[1]:
         parser.error("argument --digits: they must be different")
     begin(args)
+    generator, classifier = load_generator(args.generator), load_classifier()
     pairs = [args.digits] if args.digits else PAIRS
-    interpolate(load_generator(args.generator), pairs, args.steps, args.seed, args.out_dir)
+    digits = [digit for pair in pairs for digit in pair]
+    ends = typical_points(digits, generator, classifier, args.seed)
+    rows, logits, table = [], [], []
+    for start, end in pairs:
+        line = ends[start], ends[end]
+        rows.append(line_images(generator, *line, args.steps + 2))
+        logits.append(in_batches(classifier, rows[-1]))
+        table.append({"from": start, "to": end} | table_row(line, rows[-1], logits[-1]))
+    save_table(args.out_dir / "interpolation.csv", table)
+    interpolation_figure(rows, logits).savefig(args.out_dir / "interpolation.png")
     print(f"interpolation.png and interpolation.csv are in {args.out_dir}")
 
 

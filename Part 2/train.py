@@ -54,10 +54,10 @@ def parse_args(argv=None):
     parser.add_argument("--halving", type=from_zero, default=20, help=text)
     parser.add_argument("--b1", type=decay, default=0.0, help="Adam's beta1, its momentum")
     parser.add_argument("--b2", type=decay, default=0.999, help="Adam's beta2")
-    parser.add_argument("--weight_decay", type=weight, default=0.0, help="AdamW's, generator's")
+    parser.add_argument("--weight_decay", type=weight, default=0.0, help="of the generator (AdamW)")
     parser.add_argument("--r1", type=weight, default=0.2, help="weight of the gradient penalty")
     parser.add_argument("--r1_every", type=count, default=16, help="steps between penalties")
-    parser.add_argument("--ema", type=decay, default=0.9995, help="decay of the EMA; 0: no EMA")
+    parser.add_argument("--ema", type=decay, default=0.9995, help="decay of weights' EMA; 0: none")
     parser.add_argument("--save_interval", type=count, default=500, help="steps between grids")
     text = "epochs between measurements, after the tenth; 0 measures nothing"
     parser.add_argument("--measure_every", type=from_zero, default=5, help=text)
@@ -226,16 +226,17 @@ def training_figure(losses, quality):
     figure = Figure(figsize=(7.5, 6), layout="constrained")
     above, below = figure.subplots(2, sharex=True)
     epochs = [row["epoch"] for row in losses]
-    for column, style in zip(LOSSES, ("C2.-", "C4.-", "C2.--", "C4.--"), strict=True):
+    for column, style in zip(LOSSES, ("C2.-", "C4.-", "C2x--", "C4x--"), strict=True):
         above.plot(epochs, [row[column] for row in losses], style, label=column)
     above.axhline(math.log(4), color="C2", lw=1, ls=":", label="log 4, d_loss of a guess")
-    above.set_title("Losses; d_real and d_fake: mean of D over real images, and over fakes")
+    above.set_title("Losses, and mean of D over real images and fakes")
     above.set_ylim(bottom=0)
     above.legend(ncols=2, fontsize=10)
     distances = [row["frechet_distance"] for row in quality]
     below.plot([row["epoch"] for row in quality], distances, "k.-", label="distance")
     below.set(yscale="log", xlabel="epoch", title="Fréchet distance (0 is best)")
     below.yaxis.set_major_formatter("{x:g}")
+    below.locator_params(axis="x", integer=True, min_n_ticks=1)
     return figure
 
 

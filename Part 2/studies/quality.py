@@ -16,9 +16,9 @@ from PIL import Image
 from torchvision.utils import make_grid
 from tqdm import trange
 
+import interpolate
 from classifier import load_classifier
 from common import BLUE, HERE, ORANGE, begin, make_parser, read_csv, save_table
-from interpolate import PAIRS, interpolate
 from latent import COMMITTED, draw_frame, draw_samples, in_batches, load_generator
 from metrics import compare_with_mnist, is_confident
 from mnist import load_mnist
@@ -89,20 +89,26 @@ def moments_table(grids, logits):
     """Return a row for each of {title: images}: what the classifier reads, by {title: logits}."""
     table, before = [], None
     for title in grids:
-        digits = logits[title].argmax(1).tolist()
-        confident = is_confident(logits[title]).tolist()
+        digits = logits[title].argmax(1)
+        confident = is_confident(logits[title])
         words = [f"{d}" if sure else f"{d}?" for d, sure in zip(digits, confident, strict=True)]
         row = {"grid": title, "read, row by row (? is ambiguous)": " ".join(words)}
-        changed = sum(d != old for d, old in zip(digits, before, strict=True)) if before else ""
-        table.append(row | {"ambiguous": confident.count(False), "changed since": changed})
+        row["ambiguous"] = (~confident).sum().item()
+        row["changed since"] = "" if before is None else (digits != before).sum().item()
+        table.append(row)
         before = digits
     return table
 
 
 def moments_figure(panels, logits):
-    """Return a Figure of {title: images (25, 1, 28, 28)}, and of frames by {title: logits}."""
+    """Return a Figure of {title: images (25, 1, 28, 28)}, and of frames by {title: logits}.
+
+    The first four are ours, in the order of the training, two in a row; the others stand beside.
+    """
     figure = Figure(figsize=(9.6, 7.2), layout="constrained")
-    for axes, (title, images) in zip(figure.subplots(2, 3).flat, panels.items(), strict=True):
+    places = figure.subplots(2, 3)
+    places = [*places[:, :2].flat, *places[:, 2]]
+    for axes, (title, images) in zip(places, panels.items(), strict=True):
         axes.imshow(make_grid(images, 5, pad_value=-1)[0].numpy(), cmap="gray", vmin=-1, vmax=1)
         for n in (~is_confident(logits[title])).nonzero().flatten().tolist():
             draw_frame(axes, 2 + 30 * (n % 5), 2 + 30 * (n // 5))
@@ -116,56 +122,48 @@ def moments_figure(panels, logits):
 def save_moments(out_dir):
     """Save moments.csv and moments.png: samples at four moments, real images, the template's."""
     grids, classifier = read_grids(), load_classifier()
-    row = committed_rows(collapse, collapse.SAMPLES)[0][-1]
+    ((*_, row),) = committed_rows(collapse, collapse.SAMPLES)
     template = torch.tensor(row["samples"]).view(-1, 1, 28, 28) / 127.5 - 1
-    start, early, half_way, end = grids
-    panels = {start: grids[start], early: grids[early], "real images": load_mnist()[0][:25]}
-    panels |= {half_way: grids[half_way], end: grids[end]}
-    panels[f"the template after {row['epoch']} epochs"] = template
+    panels = grids | {"real images": load_mnist()[0][:25]}
+    panels |= {f"the template after {row['epoch']} epochs": template}
     logits = {title: in_batches(classifier, images) for title, images in panels.items()}
     save_table(out_dir / "moments.csv", moments_table(grids, logits))
     moments_figure(panels, logits).savefig(out_dir / "moments.png")
 
 
 def committed_rows(study, experiment):
-    """Return {seed: rows} of an experiment of a study, a module, from its committed rows."""
+    """Return the committed rows of each seed of an experiment of a study, which is a module."""
     path = RESULTS / f"{study.__name__.removeprefix('studies.')}_rows.jsonl"
     jobs, _ = read_rows(path, study.EXPERIMENTS)
-    return {seed: rows for (name, seed), rows in jobs.items() if name == experiment}
+    return [rows for (name, _), rows in jobs.items() if name == experiment]
 
 
-def distance_figure(curves):
-    """Return a Figure of the distance over the minutes of a core, of {(training, seed): rows}."""
+def save_distance(out_dir):
+    """Save distance.png: the distance over the minutes of a core, a line for each seed."""
     figure = Figure(figsize=(8.5, 5), layout="constrained")
     axes = figure.subplots()
-    for (name, seed), rows in curves.items():
-        study, color, width, label = CURVES[name]
+    for name, (study, color, width, label) in CURVES.items():
+        seeds = committed_rows(study, name)
+        if name == OURS:  # whose seed 0 is the training of the committed generator
+            seeds = [read_csv(RESULTS / "quality.csv"), *seeds]
         minutes = epoch_seconds(study.EXPERIMENTS[name][0]) / 60
-        xs = [minutes * float(row["epoch"]) for row in rows]
-        ys = [float(row["frechet_distance"]) for row in rows]
-        label = label if seed == 0 else f"_{label}, seed {seed}"  # once in the legend
-        axes.plot(xs, ys, color=color, lw=width, label=label)
+        for n, rows in enumerate(seeds):
+            xs = [minutes * float(row["epoch"]) for row in rows]
+            ys = [float(row["frechet_distance"]) for row in rows]
+            once = label if n == 0 else f"_{label}, seed {n}"  # in the legend
+            axes.plot(xs, ys, color=color, lw=width, label=once)
     axes.set(xscale="log", xlabel="minutes of training on one core")
     axes.set(yscale="log", ylabel="Fréchet distance (0 is best)")
     axes.set_title("Distance to MNIST over the training time")
     axes.xaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_major_formatter("{x:g}")
     axes.legend(loc="lower left", fontsize=11)
-    return figure
-
-
-def save_distance(out_dir):
-    """Save distance.png; seed 0 of our training is that of the committed generator."""
-    curves = {(OURS, 0): read_csv(RESULTS / "quality.csv")}
-    for name, (study, *_) in CURVES.items():
-        rows = committed_rows(study, name)
-        curves |= {(name, seed): rows[seed] for seed in rows}
-    distance_figure(curves).savefig(out_dir / "distance.png")
+    figure.savefig(out_dir / "distance.png")
 
 
 def save_interpolation(out_dir):
     """Save interpolation.csv and interpolation.png of the committed generator."""
-    interpolate(load_generator(COMMITTED), PAIRS, 7, 0, out_dir)
+    interpolate.main(["--generator", str(COMMITTED), "--out_dir", str(out_dir)])
 
 
 def main():
