@@ -163,7 +163,7 @@ class Training:
         fake = self.draw_fakes(self.args.fakes)
         d_loss, d_real, d_fake = self.discriminator_step(real, fake.detach())
         g_loss = self.generator_step(fake)  # through the discriminator that has just moved
-        self.average_weights()
+        self.update_ema()
         self.step += 1
         return torch.stack([d_loss, g_loss, d_real, d_fake]).detach()
 
@@ -198,7 +198,7 @@ class Training:
         self.optimizer_g.step()
         return g_loss
 
-    def average_weights(self):
+    def update_ema(self):
         """Move the exponential moving average (EMA) towards the generator's weights."""
         # It begins as a copy. Its decay grows, so that early samples show what is learnt.
         decay = min(self.args.ema, (1 + self.step) / (10 + self.step)) if self.step > 0 else 0

@@ -73,7 +73,7 @@ def early_distance(rows):
     return statistics.mean(row["frechet_distance"] for row in rows if 6 <= row["epoch"] <= 10)
 
 
-def is_collapsed(row):
+def has_mode_collapse(row):
     """Return whether the row of an epoch shows mode collapse."""
     return row["commonest_digit"] >= MODE_COLLAPSE
 
@@ -83,8 +83,8 @@ def collapse_table(rows):
     table = []
     for (experiment,), of_experiment in grouped(rows, "experiment").items():
         seeds = grouped(of_experiment, "seed").values()
-        early = [sum(is_collapsed(row) for row in own[:10]) for own in seeds]
-        n_at_10 = sum(is_collapsed(own[9]) for own in seeds)
+        early = [sum(has_mode_collapse(row) for row in own[:10]) for own in seeds]
+        n_at_10 = sum(has_mode_collapse(own[9]) for own in seeds)
         line = {"training": experiment, "seeds": len(seeds)}
         line["distance, epochs 6 to 10"] = range_of([early_distance(own) for own in seeds])
         line["epochs with mode collapse, of the first ten"] = range_of(early)
@@ -105,7 +105,7 @@ def draw_seeds(axes, rows, places):
         seeds = grouped([row for row in rows if row["experiment"] == experiment], "seed").values()
         means.append(statistics.mean(early_distance(own) for own in seeds))
         for n, own in enumerate(seeds):
-            collapsed = is_collapsed(own[9])
+            collapsed = has_mode_collapse(own[9])
             xs[collapsed].append(x + max(places.values()) * 0.015 * (n - 1))  # so all are seen
             ys[collapsed].append(early_distance(own))
     style = {"ls": "", "marker": "o", "ms": 10, "mew": 2}

@@ -40,7 +40,7 @@ class Simultaneous(Training):
         generator_loss(fake_logits).backward(inputs=[*self.generator.parameters()])
         self.optimizer_d.step()
         self.optimizer_g.step()
-        self.average_weights()
+        self.update_ema()
         self.step += 1
 
 
@@ -120,7 +120,7 @@ class Template(Training):
             weight.data -= group["lr"] * (mean - one) / (moment.sqrt() + group["eps"])
 
 
-LOOPS = {"ours": Training, "simultaneous": Simultaneous, "template": Template}
+LOOPS = {"alternating": Training, "simultaneous": Simultaneous, "template": Template}
 
 
 def settings_for(loop, flags="", **changes):

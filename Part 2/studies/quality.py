@@ -52,8 +52,8 @@ def measure(images):
 def format_row(name, sets):
     """Return a row of the table: mean and, of several sets [{measure: number}], range of each."""
     row = {"images": name}
-    for title, (measure, factor, decimals) in MEASURES.items():
-        values = [factor * numbers[measure] for numbers in sets]
+    for title, (key, factor, decimals) in MEASURES.items():
+        values = [factor * numbers[key] for numbers in sets]
         row[title] = f"{sum(values) / len(values):.{decimals}f}"
         if len(values) > 1:
             row[title] += f" ({min(values):.{decimals}f} to {max(values):.{decimals}f})"

@@ -14,7 +14,7 @@ from studies.runner import study
 SEEDS = range(3)
 
 
-def changed(flags="", loop="ours", n_epochs=10, measured_from=10):
+def changed(flags="", loop="alternating", n_epochs=10, measured_from=10):
     """Return the settings of our training with other flags, or in another loop."""
     flags = f"--n_epochs {n_epochs} {flags}"
     return settings_for(loop, flags, measured_from=measured_from, coverage_at=10)

@@ -121,7 +121,7 @@ def test_the_mean_is_of_nine_batches_at_the_same_weights_and_generator():
     torch.testing.assert_close(moved, torch.cat(expected), atol=2e-6, rtol=1e-2)
 
 
-@pytest.mark.parametrize("loop", ["ours", "simultaneous"])
+@pytest.mark.parametrize("loop", ["alternating", "simultaneous"])
 def test_each_network_follows_its_own_gradient_of_equation_10(loop):
     flags = "--r1 2 --r1_every 3 --lr_d 0.01 --fakes 5 --latent_dim 8"
     training = new_training(loops.settings_for(loop, flags))
@@ -133,14 +133,16 @@ def test_each_network_follows_its_own_gradient_of_equation_10(loop):
         told = training.train_step(real.detach())
         d_loss = discriminator_loss(old(real), old(fake))
         (slope,) = torch.autograd.grad(old(real).sum(), real, create_graph=True)
-        critic = training.discriminator if loop == "ours" else old  # the one that has moved, or not
+        critic = (
+            training.discriminator if loop == "alternating" else old
+        )  # the one that has moved, or not
         g_loss = generator_loss(critic(fake))
         losses = d_loss + weight * slope.square().sum() / 6 / 2, g_loss  # of 6 images
         for network, loss, twin in zip(networks, losses, twins, strict=True):
             expected = torch.autograd.grad(loss, [*twin.parameters()], retain_graph=True)
             torch.testing.assert_close([w.grad for w in network.parameters()], [*expected])
             assert not torch.equal(weights_of(network), weights_of(twin)), "it has not moved"
-        if loop == "ours":
+        if loop == "alternating":
             outputs = [torch.sigmoid(old(images)).mean() for images in (real, fake)]
             torch.testing.assert_close(told, torch.stack([d_loss, g_loss, *outputs]).detach())
 
