@@ -79,7 +79,7 @@ def test_a_row_of_the_interpolation_table_and_its_frames_of_known_images():
     assert frames(axes) == [(28, 0)]
 
 
-def test_a_generator_that_draws_one_image_has_a_row_of_the_asked_length(call, tmp_path):
+def test_digits_steps_generator_and_seed_of_a_row_arrive(call, tmp_path):
     constant, path = Generator(), tmp_path / "constant.pth"
     torch.nn.init.zeros_(constant.layers[-2].weight)
     torch.save(constant.state_dict(), path)
@@ -88,9 +88,13 @@ def test_a_generator_that_draws_one_image_has_a_row_of_the_asked_length(call, tm
     (row,) = read_csv(tmp_path / "interpolation.csv")
     assert (row["from"], row["to"], row["largest step, % of all"]) == ("2", "3", "0")
     assert len(row["digits read"].split()) == 6
+    flags = "--digits", 2, 3, "--seed", 1, "--generator", COMMITTED
+    call("interpolate", *flags, "--out_dir", tmp_path)
+    of_seed_0 = read_csv(RESULTS / "interpolation.csv")
+    assert read_csv(tmp_path / "interpolation.csv") != of_seed_0[1:2]
 
 
-def test_interpolation_csv_and_png_are_made_of_the_committed_generator(call, tmp_path, figures):
+def test_interpolation_csv_and_png_are_of_the_committed_generator(call, tmp_path, figures):
     call("studies.quality", "--only", "interpolation", "--out_dir", tmp_path)
     table = read_csv(tmp_path / "interpolation" / "interpolation.csv")
     assert table == read_csv(RESULTS / "interpolation.csv")
