@@ -1,11 +1,10 @@
 """What the scripts of a part share: flags, tables, figures, weights, jobs on all cores.
 
-Each part has this file, byte for byte, so that a part can be copied alone.
+Both parts have this file, byte for byte, so that a part can be copied alone.
 """
 
 import argparse
 import csv
-import hashlib
 import math
 import os
 import sys
@@ -19,27 +18,11 @@ from tqdm import tqdm
 
 HERE = Path(__file__).resolve().parent
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#777777"  # Okabe and Ito
-# Folders of the report's own files, which no script replaces.
-KEPT = [HERE.parent, HERE.parent / "pics", HERE, HERE / "data", HERE / "tests", HERE / "studies"]
-KEPT += [HERE / "studies" / "results", HERE / "studies" / "results" / "grids"]
-# What torch.load raises for a damaged or foreign file, and a network for foreign weights.
-UNREADABLE = ArithmeticError, AttributeError, EOFError, UnpicklingError, LookupError
-UNREADABLE += RuntimeError, TypeError, ValueError
 rcParams.update({"font.size": 12, "axes.grid": True, "grid.alpha": 0.3})
 
 
-class Formatter(argparse.RawDescriptionHelpFormatter):
-    """Shows the description as it is written, and defaults; paths begin at the part's folder."""
-
-    def _get_help_string(self, action):
-        default = action.default
-        if default is None or default is False or default == argparse.SUPPRESS:
-            return action.help
-        if "%(default)" in action.help:  # BooleanOptionalAction adds it before Python 3.13
-            return action.help
-        values = default if isinstance(default, list) else [default]
-        shown = [v.relative_to(HERE).as_posix() if isinstance(v, Path) else str(v) for v in values]
-        return f"{action.help} (default: {' '.join(shown)})"
+class Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Shows the description as it is written, and the default of each flag."""
 
 
 def make_parser(doc, out_dir=HERE / "run"):
@@ -62,11 +45,16 @@ def number(kind, low, high=math.inf):
 
 
 def begin(args):
-    """Create the folder of the files; print every setting and PyTorch's version."""
-    if args.out_dir.resolve() in KEPT:
-        sys.exit(f"--out_dir {args.out_dir}: holds files of the report; take another folder")
+    """Create the folder of the files; print every setting and PyTorch's version.
+
+    Exit if the folder lies in the repository, but in no run/, which git ignores.
+    """
+    folder = args.out_dir.resolve()
+    repository = HERE.parent if (HERE.parent / "pics").exists() else HERE  # a part copied alone
+    if folder.is_relative_to(repository) and "run" not in folder.relative_to(repository).parts:
+        sys.exit(f"--out_dir {args.out_dir}: inside the repository, only a folder run/ is allowed")
     try:
-        args.out_dir.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         sys.exit(f"--out_dir {args.out_dir}: cannot be made ({error.strerror})")
     print(*(f"{name}={value}" for name, value in vars(args).items()), f"torch={torch.__version__}")
@@ -105,16 +93,17 @@ def save_csv(path, rows):
     os.replace(temporary, path)
 
 
+def read_csv(path):
+    """Return the rows of a csv file, {column: text}."""
+    with open(path, encoding="utf-8", newline="") as file:
+        return [*csv.DictReader(file)]
+
+
 def save_table(path, rows):
     """Save rows, dictionaries with the same keys, as csv, and print them as Markdown."""
     save_csv(path, rows)
     for cells in rows[0], ["---"] * len(rows[0]), *(row.values() for row in rows):
         print(f"| {' | '.join(map(str, cells))} |")
-
-
-def save_figure(path, figure, rows):
-    """Save a matplotlib Figure as PNG; its metadata hold a hash of the rows that it shows."""
-    figure.savefig(path, metadata={"Rows": hashlib.sha256(repr(rows).encode()).hexdigest()})
 
 
 def save_state(path, content):
@@ -125,17 +114,23 @@ def save_state(path, content):
 
 
 def load(path, build, device="cpu"):
-    """Return build(content) of the dictionary that torch.save wrote to path; exit if that fails."""
+    """Return build(content) of the dictionary that torch.save wrote to path.
+
+    Exit in one line if the file cannot be read, or if it holds something else than build needs:
+    then build raises KeyError, RuntimeError (as load_state_dict does) or ValueError.
+    """
     try:
         content = torch.load(path, map_location=device, weights_only=True)
+    except OSError as error:
+        sys.exit(f"{path}: cannot be read ({error.strerror})")
+    except (EOFError, KeyError, RuntimeError, UnpicklingError, ValueError):
+        # PyTorch's own text would advise to run whatever code the file holds.
+        sys.exit(f"{path}: is no file of weights, or a damaged one")
+    try:
         for name, value in content.items():
             if torch.is_tensor(value) and not value.isfinite().all():
                 raise ValueError(f"{name} is not finite")
         return build(content)
-    except OSError as error:
-        sys.exit(f"{path}: cannot be read ({error.strerror})")
-    except UNREADABLE as error:
-        # PyTorch's own text would advise to run whatever code the file holds.
-        reason = "" if isinstance(error, UnpicklingError) else f": {error}"
-        reason = f"{type(error).__name__}{reason}".partition("\n")[0]
+    except (AttributeError, KeyError, RuntimeError, ValueError) as error:
+        reason = f"{type(error).__name__}: {error}".partition("\n")[0]
         sys.exit(f"{path}: does not hold what is needed here ({reason:.200})")

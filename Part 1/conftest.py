@@ -6,16 +6,18 @@ os.environ["CUDA_VISIBLE_DEVICES"] = ""  # before torch is imported: the tests r
 
 import runpy
 import sys
-from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from matplotlib.collections import PathCollection
 from matplotlib.colors import to_hex
 
-HERE = Path(__file__).resolve().parent
+from dataset import PalindromeDataset
+from networks import make_network
+from train import parse_args, settings_of, train
+
 torch.set_num_threads(1)  # as many as a job has
+TINY = {"num_hidden": 16, "data_size": 900, "portion_train": 0.7, "train_steps": 20}
+TINY |= {"batch_size": 7, "learning_rate": 0.02, "decay": False, "warmup": 1, "max_norm": 0.5}
 
 
 @pytest.fixture
@@ -30,24 +32,27 @@ def call(monkeypatch):
     return call
 
 
-def drawn(axes):
-    """Return {label: (colour "#0072B2", xs, ys)} of the lines and dots in matplotlib's axes.
+def settings_for(name, flags=""):
+    """Return the settings of a network with these flags of train.py."""
+    return settings_of(parse_args(flags.split()), name)
 
-    Points outside the limits of the axes would not be seen: they fail.
-    """
+
+def trained_by_hand(name, lengths, seed, **changed):
+    """Return a network of TINY settings, trained as a study has to do, and palindromes to ask."""
+    settings = settings_for(name) | TINY | changed
+    splits = [PalindromeDataset(T - 1, 900, True, seed).split(0.7) for T in lengths]
+    model = make_network(settings, seed)
+    return train(settings, model, [train_set for train_set, _ in splits], seed), splits[-1][1]
+
+
+def drawn(axes):
+    """Return {label: (colour "#0072B2", xs, ys)} of the lines in matplotlib's axes, all in view."""
     axes.get_xlim()  # sets the limits of both axes, if they are automatic
     found = {}
     for line in axes.lines:
-        only_markers = line.get_linestyle() == "None"
-        colour = line.get_markeredgecolor() if only_markers else line.get_color()
-        assert line.get_label() not in found, f"two lines are {line.get_label()}"
-        found[line.get_label()] = colour, line.get_xydata(), line.get_transform()
-    for dots in axes.collections:
-        if isinstance(dots, PathCollection):  # a scatter
-            points = np.array(dots.get_offsets())
-            found[dots.get_label()] = dots.get_facecolor()[0], points, axes.transData
-    for label, (colour, points, transform) in found.items():
-        places = axes.transAxes.inverted().transform(transform.transform(points))  # 0 to 1 inside
-        assert ((places > -1e-6) & (places < 1 + 1e-6)).all(), f"{label}: points are not in view"
-        found[label] = to_hex(colour).upper(), *points.T.tolist()
+        points = line.get_xydata()
+        places = axes.transAxes.inverted().transform(line.get_transform().transform(points))
+        assert ((places > -1e-6) & (places < 1 + 1e-6)).all(), f"{line}: points are not in view"
+        found[line.get_label()] = to_hex(line.get_color()).upper(), *points.T.tolist()
+    assert len(found) == len(axes.lines), "two lines have the same label"
     return found

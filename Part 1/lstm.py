@@ -23,11 +23,11 @@ class LSTM(nn.Module):
     rows of W are those of g, i, f, o, its columns those of x, h. Equation (8) is part of the loss:
     `cross_entropy` applies softmax itself; a second softmax would flatten the gradient.
 
-    Weights start uniform in +-1/sqrt(hidden_dim), biases at 0 except bf. In a step, a cell keeps
-    the share f = sigm(bf) of its content: it remembers for about 1 / (1 - f) steps. By default, the
-    cells forget slowly: bf = log U(1, 100), a random number for each cell, gives 2 to 101 steps
-    (Tallec & Ollivier 2018, "chrono", but with bi = 0). A number sets bf of all cells to it: 1
-    (Jozefowicz et al. 2015) gives 3.7 steps.
+    Weights are initialized uniform in +-1/sqrt(hidden_dim), biases at 0 except bf. In a step, a
+    cell keeps the share f = sigm(bf) of its content: it remembers for about 1 / (1 - f) steps. By
+    default, the cells forget slowly: bf = log U(1, 100), a random number for each cell, gives 2 to
+    101 steps (Tallec & Ollivier 2018, "chrono", but with bi = 0). A number sets bf of all cells to
+    it: 1 (Jozefowicz et al. 2015) gives 3.7 steps.
     """
 
     def __init__(self, input_dim, hidden_dim, output_dim, bf=None):

@@ -1,37 +1,55 @@
 """The networks by name: fresh ones from a seed, trained ones from their weights."""
 
+from typing import NamedTuple
+
 import torch
 
+from common import BLUE, ORANGE
 from lstm import LSTM
 from rnn import VanillaRNN
 
-NETWORKS = "lstm", "rnn"
+
+class Network(NamedTuple):
+    """What the scripts know of a network by its name."""
+
+    build: type  # build(input_dim, hidden_dim, output_dim, *options) -> the network
+    color: str  # its colour in figures
+    learning_rate: float  # its defaults in train.py
+    warmup: int
+    seconds: float  # of a core, about, for each digit of a training step
+    options: tuple = ()  # the flags of train.py that only this network takes
 
 
-def make_network(name, seed, input_dim=10, hidden_dim=128, bf=None, start="uniform"):
+NETWORKS = {
+    "lstm": Network(LSTM, BLUE, 0.002, 50, 1.1e-3, ("bf",)),
+    "rnn": Network(VanillaRNN, ORANGE, 0.001, 0, 3e-4, ("rnn_init",)),
+}
+
+
+def make_network(settings, seed):
     """Return a fresh network with ten outputs, whose weights the seed decides.
 
-    bf is for the LSTM, start for the RNN. Raises ValueError for a name that is not in NETWORKS.
+    The settings are {flag of train.py: value}: model, a name in NETWORKS, input_dim, num_hidden,
+    and the options of this network.
     """
-    if name not in NETWORKS:
-        raise ValueError(f"name must be one of {', '.join(NETWORKS)}, got {name!r}")
+    network = NETWORKS[settings["model"]]
+    options = [settings[option] for option in network.options]
     torch.manual_seed(seed)
-    if name == "lstm":
-        return LSTM(input_dim, hidden_dim, 10, bf)
-    return VanillaRNN(input_dim, hidden_dim, 10, start)
+    return network.build(settings["input_dim"], settings["num_hidden"], 10, *options)
 
 
 def from_weights(weights, input_dims=(1, 10)):
     """Return the network that has these weights, a state_dict.
 
-    Raises ValueError unless it reads digits as one of input_dims numbers, and has ten outputs.
+    It reads a digit as one of input_dims numbers. Raises ValueError if no network has weights of
+    these names and shapes.
     """
-    outputs, hidden_dim = weights["Wph"].shape
-    if "Whx" in weights:
-        model = VanillaRNN(weights["Whx"].shape[1], hidden_dim, outputs)
-    else:
-        model = LSTM(weights["W"].shape[1] - hidden_dim, hidden_dim, outputs)
-    model.load_state_dict(weights)
-    if outputs != 10 or model.input_dim not in input_dims:
-        raise ValueError(f"{model.input_dim} inputs, {outputs} outputs")
-    return model
+    shapes = {name: weight.shape for name, weight in weights.items()}
+    _, hidden_dim = shapes["Wph"]
+    for network in NETWORKS.values():
+        for input_dim in input_dims:
+            model = network.build(input_dim, hidden_dim, 10)
+            if shapes == {name: weight.shape for name, weight in model.state_dict().items()}:
+                model.load_state_dict(weights)
+                return model
+    raise ValueError(f"weights of none of {', '.join(NETWORKS)} with {input_dims} inputs")

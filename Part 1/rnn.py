@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-STARTS = ("uniform", "orthogonal", "identity")
+INITS = ("uniform", "orthogonal", "identity")
 
 
 class VanillaRNN(nn.Module):
@@ -15,24 +15,24 @@ class VanillaRNN(nn.Module):
         h(t) = tanh(Whx x(t) + Whh h(t-1) + bh)
         p    = Wph h + bp                          logits, after the last step only
 
-    Weights start uniform in +-1/sqrt(hidden_dim), biases at 0. The start of Whh decides what it
-    does to a state: "uniform" turns and shrinks it, to about 1/sqrt(3) of its norm, "orthogonal"
-    only turns it (Saxe et al. 2014), "identity" leaves it as it is (Le et al. 2015). Raises
-    ValueError for another start.
+    Weights are initialized uniform in +-1/sqrt(hidden_dim), biases at 0. The initialization of Whh
+    decides what it does to a state: "uniform" rotates and shrinks it, to about 1/sqrt(3) of its
+    norm, "orthogonal" only rotates it (Saxe et al. 2014), "identity" leaves it as it is (Le et al.
+    2015). Raises ValueError for another one.
     """
 
-    def __init__(self, input_dim, hidden_dim, output_dim, start="uniform"):
+    def __init__(self, input_dim, hidden_dim, output_dim, init="uniform"):
         super().__init__()
         self.input_dim = D = input_dim
         H = hidden_dim
         self.Whx = nn.Parameter(torch.empty(H, D).uniform_(-(H**-0.5), H**-0.5))
         self.Whh = nn.Parameter(torch.empty(H, H).uniform_(-(H**-0.5), H**-0.5))
-        if start == "orthogonal":
+        if init == "orthogonal":
             nn.init.orthogonal_(self.Whh)
-        elif start == "identity":
+        elif init == "identity":
             nn.init.eye_(self.Whh)
-        elif start != "uniform":
-            raise ValueError(f"start must be one of {', '.join(STARTS)}, got {start!r}")
+        elif init != "uniform":
+            raise ValueError(f"init must be one of {', '.join(INITS)}, got {init!r}")
         self.bh = nn.Parameter(torch.zeros(H))
         self.Wph = nn.Parameter(torch.empty(output_dim, H).uniform_(-(H**-0.5), H**-0.5))
         self.bp = nn.Parameter(torch.zeros(output_dim))

@@ -49,7 +49,8 @@ def begin(args):
 
     Exit if the folder lies in the repository, but in no run/, which git ignores.
     """
-    folder, repository = args.out_dir.resolve(), HERE.parent
+    folder = args.out_dir.resolve()
+    repository = HERE.parent if (HERE.parent / "pics").exists() else HERE  # a part copied alone
     if folder.is_relative_to(repository) and "run" not in folder.relative_to(repository).parts:
         sys.exit(f"--out_dir {args.out_dir}: inside the repository, only a folder run/ is allowed")
     try:

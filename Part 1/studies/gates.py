@@ -1,175 +1,132 @@
-"""Does the LSTM need gates that move, or only cells that keep? It is trained with constant gates.
+"""What does an LSTM need? Its gates are frozen, its recurrent weights are cut, its cells forget.
 
-    python -m studies.gates                                    the report's tables, in seconds
-    python -m studies.gates --only "streams, f = 1" --again    trains these anew, five minutes
+    python -m studies.gates                                       the report's table, in seconds
+    python -m studies.gates --only "h is read by nobody" --again  trains these anew, five minutes
 
-With every gate constant, an LSTM whose cells keep still learns palindromes. In *streams*, rows of
+A frozen gate stays at its initialization, whatever the network reads. In *streams*, sequences of
 digits with bars among them, the answer is the first digit after the last bar: there, and not in
 palindromes, an old digit becomes worthless.
 """
 
 import torch
 import torch.nn.functional as F
+from torch.utils.data import TensorDataset
 
-from common import save_table
-from dataset import PalindromeDataset
-from networks import make_network
-from studies.lengths import TRAINING, train_with
+from common import grouped, save_table
+from networks import NETWORKS, make_network
 from studies.runner import study
-from studies.settings import solved, summary
-from train import accuracy
+from studies.settings import summary
+from train import evaluate, palindromes_of, parse_args, settings_of, train
 
 BAR = 10  # the symbols of a stream are the digits 0 to 9 and the bar
-COLUMNS = ("length", "share")
-PALINDROMES = TRAINING | {
-    "reads": "palindromes",
-    "T": 20,  # digits of a palindrome with its last one, or symbols of a stream
-    "one_hot": True,
-    "constant": "",  # the gates that never move, letters of "ifo"
-    "bf": None,  # of all cells; None: each has its own, log U(1, 100)
-    "rate": 0.002,
-    "long": 100,  # the LSTM is also asked about sequences of this length
-    "asked": 2000,  # so many new sequences are asked
+
+
+def lstm(flags=""):
+    """Return the settings of the LSTM with these flags of train.py, and of its own task."""
+    settings = settings_of(parse_args(flags.split()), "lstm")
+    return settings | {
+        "task": "palindromes",
+        "T": 20,  # digits of a palindrome with its last one, or symbols of a stream
+        "frozen": "",  # the gates that are frozen at their initialization, letters of "ifo"
+        "blind": "",  # the lines of (1) to (4) without their term in h, letters of "gifo"
+    }
+
+
+STREAMS = lstm("--train_steps 1000 --learning_rate 0.005") | {
+    "task": "streams",
+    "asked": 2000,  # so many new streams are asked
     "asked_seed": 2,
 }
-STREAMS = PALINDROMES | {"reads": "streams", "steps": 1000, "rate": 0.005}
-SLOW_STREAMS, ONE_NUMBER = STREAMS | {"rate": 0.002}, PALINDROMES | {"one_hot": False}
-CONSTANT, FORGET = {"constant": "ifo"}, {"bf": -1.0}
-F_IS_1 = {"constant": "f", "bf": 40.0}  # sigm(40) is 1
-FIVE, TWENTY = range(300, 305), range(300, 320)
-EXPERIMENTS = {  # {name: (settings, seeds)}
-    "palindromes": (PALINDROMES, TWENTY),
-    "palindromes, constant gates": (PALINDROMES | CONSTANT, TWENTY),
-    "palindromes, bf = -1": (PALINDROMES | FORGET, TWENTY),
-    "palindromes, bf = -1, constant gates": (PALINDROMES | FORGET | CONSTANT, TWENTY),
-    "streams": (STREAMS, TWENTY),
-    "streams, constant gates": (STREAMS | CONSTANT, TWENTY),
-    "streams, bf = -1": (STREAMS | FORGET, TWENTY),
-    "streams, bf = -1, constant gates": (STREAMS | FORGET | CONSTANT, TWENTY),
-    "streams, i constant": (STREAMS | {"constant": "i"}, FIVE),
-    "streams, f = 1": (STREAMS | F_IS_1, FIVE),
-    "streams, o constant": (STREAMS | {"constant": "o"}, FIVE),
-    "one number for a digit": (ONE_NUMBER, FIVE),
-    "one number for a digit, constant gates": (ONE_NUMBER | CONSTANT, FIVE),
-    "streams, rate 0.002": (SLOW_STREAMS, FIVE),
-    "streams, rate 0.002, constant gates": (SLOW_STREAMS | CONSTANT, FIVE),
+FORGET, FROZEN = {"bf": -1.0}, {"frozen": "ifo"}
+SETTINGS = {
+    "palindromes": lstm(),
+    "palindromes, frozen gates": lstm() | FROZEN,
+    "palindromes, bf = -1": lstm() | FORGET,
+    "palindromes, bf = -1, frozen gates": lstm() | FORGET | FROZEN,
+    "streams": STREAMS,
+    "streams, frozen gates": STREAMS | FROZEN,
+    "streams, bf = -1": STREAMS | FORGET,
+    "streams, bf = -1, frozen gates": STREAMS | FORGET | FROZEN,
+    "h is read by g alone": lstm() | {"blind": "ifo"},
+    "h is read by the gates alone": lstm() | {"blind": "g"},
+    "h is read by nobody": lstm() | {"blind": "gifo"},
 }
+EXPERIMENTS = {name: (settings, range(300, 320)) for name, settings in SETTINGS.items()}
 
 
-class Streams:
-    """Random streams of `length` symbols: a bar, digits, and further bars among them.
+def streams(length, n, seed):
+    """Return n random streams of `length` symbols: a bar, digits, and further bars among them.
 
     Each symbol after the first is a bar with probability 0.1, but never next to a bar and never at
     the end. An item is `(inputs, target)`: float32 (length, 11), one-hot, and int64 (), the first
-    digit after the last bar. `symbols` int64 (total_len, length) holds all symbols.
+    digit after the last bar.
     """
-
-    def __init__(self, length, total_len, seed):
-        rng = torch.Generator().manual_seed(seed)
-        self.symbols = torch.randint(10, (total_len, length), generator=rng)
-        bars = torch.rand(total_len, length, generator=rng) < 0.1
-        bars[:, 0], bars[:, 1], bars[:, -1] = True, False, False
-        for t in range(2, length):
-            bars[:, t] &= ~bars[:, t - 1]
-        self.symbols[bars] = BAR
-        last_bar = torch.where(bars, torch.arange(length), 0).amax(dim=1, keepdim=True)
-        self.targets = self.symbols.gather(1, last_bar + 1).squeeze(1)
-
-    def __len__(self):
-        """Return how many streams there are."""
-        return len(self.symbols)
-
-    def __getitem__(self, index):
-        """Return one item, or for a slice or a tensor of indices a batch of them."""
-        return F.one_hot(self.symbols[index], BAR + 1).float(), self.targets[index]
+    rng = torch.Generator().manual_seed(seed)
+    symbols = torch.randint(10, (n, length), generator=rng)
+    bars = torch.rand(n, length, generator=rng) < 0.1
+    bars[:, 0], bars[:, 1], bars[:, -1] = True, False, False
+    for t in range(2, length):
+        bars[:, t] &= ~bars[:, t - 1]
+    symbols[bars] = BAR
+    last_bar = torch.where(bars, torch.arange(length), 0).amax(dim=1, keepdim=True)
+    targets = symbols.gather(1, last_bar + 1).squeeze(1)
+    return TensorDataset(F.one_hot(symbols, BAR + 1).float(), targets)
 
 
-def make_constant(model, gates):
-    """Make gates of an LSTM, letters of "ifo", constant in place: no training moves them.
+def cut(model, frozen, blind):
+    """Set weights of an LSTM to zero in place, for good: no training changes them.
 
-    They no longer read x and h, so each stays sigm of its bias.
+    frozen  gates, letters of "ifo", that read neither x nor h, so each stays sigm(its bias), which
+            keeps its initialization
+    blind   letters of "gifo": these still read x, but not h
     """
+    H = model.Wph.shape[1]
     free = torch.ones_like(model.W)
-    for gate, rows in zip("gifo", free.chunk(4), strict=True):
-        rows.mul_(gate not in gates)
+    for letter, rows in zip("gifo", free.chunk(4), strict=True):
+        if letter in frozen:
+            rows.zero_()
+        if letter in blind:
+            rows[:, -H:].zero_()
+    free_bias = free[:, 0].clone()  # a blind line keeps its column of x, and learns its bias
     model.W.data *= free
     model.W.register_hook(lambda gradient: gradient * free)
-    model.b.register_hook(lambda gradient: gradient * (free[:, 0] > 0))
+    model.b.register_hook(lambda gradient: gradient * free_bias)
 
 
-def sequences(settings, length, total_len, seed):
-    """Return streams or palindromes of this length, as the LSTM of these settings reads them."""
-    if settings["reads"] == "streams":
-        return Streams(length, total_len, seed)
-    return PalindromeDataset(length - 1, total_len, settings["one_hot"], seed)
+def task_of(settings, seed):
+    """Return training sequences and unseen ones, palindromes or streams of T symbols."""
+    if settings["task"] == "palindromes":
+        return palindromes_of(settings, settings["T"], seed)
+    unseen = streams(settings["T"], settings["asked"], settings["asked_seed"])
+    return streams(settings["T"], settings["data_size"], seed), unseen
 
 
 def train_lstm(settings, seed):
-    """Return the LSTM of these settings after its training, and unseen sequences of its length."""
-    train_set = sequences(settings, settings["T"], settings["size"], seed)
-    if settings["reads"] == "streams":  # all are trained on, and new ones are asked
-        unseen = Streams(settings["T"], settings["asked"], settings["asked_seed"])
-    else:
-        train_set, unseen = train_set.split(settings["portion_train"])
-    inputs, _ = train_set[:1]  # (1, length, input_dim)
-    model = make_network("lstm", seed, inputs.shape[2], settings["hidden_dim"], settings["bf"])
-    make_constant(model, settings["constant"])
-    return train_with(settings, model, [train_set], seed), unseen
+    """Return the LSTM of these settings after its training, and unseen sequences."""
+    train_set, unseen = task_of(settings, seed)
+    symbols = 11 if settings["task"] == "streams" else settings["input_dim"]
+    model = make_network(settings | {"input_dim": symbols}, seed)
+    cut(model, settings["frozen"], settings["blind"])
+    return train(settings, model, [train_set], seed), unseen
 
 
 def measure(settings, seed):
-    """Train an LSTM; return the share of right answers at its length T, then at the long one."""
+    """Train an LSTM; return one row, its accuracy on unseen sequences."""
     model, unseen = train_lstm(settings, seed)
-    long = sequences(settings, settings["long"], settings["asked"], settings["asked_seed"])
-    return [
-        {"length": settings["T"], "share": accuracy(model, unseen)},
-        {"length": settings["long"], "share": accuracy(model, long)},
-    ]
+    return [{"accuracy": evaluate(model, unseen)["accuracy"]}]
 
 
-def shares_of(rows, experiment, length):
-    """Return the shares of right answers, in %, at a length after a training, one for each seed."""
-    wanted = experiment, length
-    return [100 * row["share"] for row in rows if (row["experiment"], row["length"]) == wanted]
-
-
-def square_table(rows):
-    """Return four rows: cells keep or forget at the start, gates move or not, in both tasks.
-
-    Without all eight trainings there is no table, and no row.
-    """
-    lines = []
-    for cells, start in ("keep", ""), ("forget (bf = -1)", ", bf = -1"):
-        for gates, end in ("move", ""), ("are constant", ", constant gates"):
-            line = {"cells at the start": cells, "gates": gates}
-            for task, settings in ("palindromes", PALINDROMES), ("streams", STREAMS):
-                shares = shares_of(rows, task + start + end, settings["T"])
-                if not shares:
-                    return []
-                line[f"{task}: worst, %"] = f"{min(shares):.2f}"
-                line[f"{task}: solved"] = solved(shares)
-            lines.append(line)
-    return lines
-
-
-def gates_table(rows):
-    """Return a row for each training: the shares of right answers of its seeds."""
-    lines = []
-    for experiment, (settings, _) in EXPERIMENTS.items():
-        if shares := shares_of(rows, experiment, settings["T"]):
-            long = shares_of(rows, experiment, settings["long"])
-            line = {"training": experiment} | summary(shares)
-            column = f"at length {settings['long']}, %"
-            lines.append(line | {column: f"{min(long):.0f} to {max(long):.0f}"})
-    return lines
+def seconds(settings):
+    """Return about how many seconds a job takes on a core."""
+    return settings["train_steps"] * settings["T"] * NETWORKS["lstm"].seconds
 
 
 def show(rows, out_dir):
-    """Save each table of which there are rows."""
-    for name, table in ("gates_square", square_table), ("gates", gates_table):
-        if lines := table(rows):
-            save_table(out_dir / f"{name}.csv", lines)
+    """Save the table: a row for each training, over its seeds."""
+    groups = grouped(rows, "experiment")
+    table = [{"training": experiment} | summary(own) for (experiment,), own in groups.items()]
+    save_table(out_dir / "gates.csv", table)
 
 
 if __name__ == "__main__":
-    study("gates", __doc__, EXPERIMENTS, COLUMNS, measure, show)
+    study("gates", __doc__, EXPERIMENTS, measure, show, seconds)

@@ -1,106 +1,87 @@
-"""To which length does each network learn, in 1,000 steps? T = 5 to 80, each at its own rate.
+"""To which length does each network learn, and why are rate and warm-up of train.py as they are?
 
     python -m studies.lengths                                       the report's, in seconds
     python -m studies.lengths --only "RNN, T = 40" --seed 400       ten other seeds of one point
 
-A rate is chosen for each network and length, by the same rule, on seeds below 20. The accuracy is
-that of the seeds 300 to 309. At 80 digits, the same rate is also tried for 3,000 steps. The LSTM of
-62 units has about as many weights as the RNN.
+Rates and warm-ups are chosen on seeds below 20; what is reported has the seeds 300 to 309. At each
+length, every network has the rate that is best for it, without a warm-up; at 80 digits, the LSTM is
+also trained with the defaults of train.py.
 """
 
 import statistics
 
 from common import grouped, save_table
-from dataset import PalindromeDataset
-from networks import make_network
+from networks import NETWORKS, make_network
 from studies.runner import study
-from studies.settings import solved
-from train import accuracy, train
+from studies.settings import solved, summary
+from train import evaluate, palindromes_of, parse_args, settings_of, train
 
-TRAINING = {  # the defaults of train.py; other studies have them, too
-    "hidden_dim": 128,
-    "size": 100_000,  # so many palindromes of each length
-    "portion_train": 0.8,  # of them
-    "steps": 500,
-    "decay": True,
-    "batch_size": 128,
-    "max_norm": 10.0,
-}
-STARTS = {
-    "LSTM": {"network": "lstm", "bf": None},
-    "LSTM, 62 units": {"network": "lstm", "bf": None, "hidden_dim": 62},
-    "RNN": {"network": "rnn", "start": "uniform"},
-    "RNN, orthogonal": {"network": "rnn", "start": "orthogonal"},
+FLAGS = {name.upper(): f"--model {name}" for name in NETWORKS} | {
+    "RNN, orthogonal": "--model rnn --rnn_init orthogonal",
 }
 RATES = [1.5e-4, 3e-4, 6e-4, 1e-3, 2e-3, 4e-3]  # tried
-CHOOSE = {"LSTM": 5, "LSTM, 62 units": 5, "RNN": 10, "RNN, orthogonal": 5}  # so many seeds, from 0
+CHOOSE = {"RNN": 10}  # so many seeds choose, from 0 on; elsewhere five
 CHOSEN = {  # {label: {T: the rate that best_rate finds in the rows of these seeds}}
     "LSTM": {5: 6e-4, 10: 1e-3, 20: 1e-3, 40: 2e-3, 80: 1e-3},
-    "LSTM, 62 units": {5: 1e-3, 10: 1e-3, 20: 2e-3, 40: 2e-3, 80: 1e-3},
     "RNN": {5: 6e-4, 10: 6e-4, 20: 6e-4, 40: 4e-3, 80: 2e-3},
     "RNN, orthogonal": {5: 6e-4, 10: 6e-4, 20: 3e-4, 40: 1.5e-4, 80: 3e-4},
 }
 LONGER = 3000  # steps, at 80 digits alone
-COLUMNS = ("network", "T", "rate", "accuracy")
+TEN = range(300, 310)  # the seeds of the report
+
+
+def settings_for(label, T, rates, steps=1000, warmup=0):
+    """Return the settings of a network at a length; it is trained at each of the rates."""
+    flags = ["--train_steps", str(steps), "--warmup", str(warmup)]
+    args = parse_args([*FLAGS[label].split(), *flags])
+    settings = settings_of(args, args.model[0]) | {"label": label, "T": T, "rates": rates}
+    del settings["learning_rate"]
+    return settings
 
 
 def experiments():
-    """Return the experiments that choose the rates, and those that are reported."""
+    """Return experiments: those that choose the rates of each length, and those reported."""
     choosing, reported = {}, {}
+    for label in FLAGS:
+        for T in 5, 10, 20, 40, 80:
+            name = f"{label}, T = {T}"
+            choosing[f"rates, {name}"] = settings_for(label, T, RATES), range(CHOOSE.get(label, 5))
     for label, chosen in CHOSEN.items():
         for T, rate in chosen.items():
-            settings = TRAINING | STARTS[label] | {"label": label, "T": T, "steps": 1000}
-            name = f"{label}, T = {T}"
-            choosing[f"rates, {name}"] = settings | {"rates": RATES}, range(CHOOSE[label])
-            reported[name] = settings | {"rates": [rate]}, range(300, 310)
-        longer = settings | {"rates": [rate], "steps": LONGER}  # chosen for 1,000 steps
-        reported[f"{name}, {LONGER} steps"] = longer, range(300, 310)
+            reported[f"{label}, T = {T}"] = settings_for(label, T, [rate]), TEN
+        longer = settings_for(label, 80, [chosen[80]], LONGER)
+        reported[f"{label}, T = 80, {LONGER} steps"] = longer, TEN
+    reported["LSTM, T = 80, warm-up"] = settings_for("LSTM", 80, [2e-3], warmup=50), TEN
     return choosing, reported
 
 
 CHOOSING, REPORTED = experiments()
+LSTM_RATES, RNN_RATES = [1e-3, 2e-3, 4e-3], [3e-4, 6e-4, 1e-3, 2e-3]
+DEFAULTS = {  # these choose the defaults of train.py; T = 80 without a warm-up is in CHOOSING
+    "choice, LSTM, T = 20, warm-up": (settings_for("LSTM", 20, LSTM_RATES, 500, 50), range(20)),
+    "choice, LSTM, T = 80, warm-up": (settings_for("LSTM", 80, LSTM_RATES, 1000, 50), range(5)),
+    "choice, RNN, T = 20": (settings_for("RNN", 20, RNN_RATES, 500), range(20)),
+    "choice, RNN, T = 20, warm-up": (settings_for("RNN", 20, RNN_RATES, 500, 50), range(20)),
+}
+EXPERIMENTS = CHOOSING | REPORTED | DEFAULTS
 
 
-def fresh_network(settings, seed):
-    """Return the network of these settings before its training."""
-    hidden_dim = settings["hidden_dim"]
-    if settings["network"] == "lstm":
-        return make_network("lstm", seed, hidden_dim=hidden_dim, bf=settings["bf"])
-    return make_network("rnn", seed, hidden_dim=hidden_dim, start=settings["start"])
-
-
-def train_with(settings, model, train_sets, seed):
-    """Train the model in place, as these settings say, and return it."""
-    return train(
-        model,
-        train_sets,
-        settings["steps"],
-        settings["rate"],
-        decay=settings["decay"],
-        batch_size=settings["batch_size"],
-        max_norm=settings["max_norm"],
-        seed=seed,
-    )
-
-
-def train_at_rates(fresh, settings, seed):
-    """Train a network fresh(settings, seed) at each of the rates; return their {rate, accuracy}.
-
-    The accuracy is the share in [0, 1] of right answers on unseen palindromes.
-    """
-    palindromes = PalindromeDataset(settings["T"] - 1, settings["size"], True, seed)
-    train_set, test_set = palindromes.split(settings["portion_train"])
-    rows = []
-    for rate in settings["rates"]:
-        model = train_with(settings | {"rate": rate}, fresh(settings, seed), [train_set], seed)
-        rows.append({"rate": rate, "accuracy": accuracy(model, test_set)})
-    return rows
+def seconds(settings):
+    """Return about how many seconds a job takes on a core."""
+    digits = settings["train_steps"] * settings["T"] * len(settings["rates"])
+    return digits * NETWORKS[settings["model"]].seconds
 
 
 def measure(settings, seed):
     """Train the network of these settings at each of their rates; return a row for each."""
-    row = {"network": settings["label"], "T": settings["T"]}
-    return [row | trained for trained in train_at_rates(fresh_network, settings, seed)]
+    train_set, test_set = palindromes_of(settings, settings["T"], seed)
+    rows = []
+    for rate in settings["rates"]:
+        model = make_network(settings, seed)
+        train(settings | {"learning_rate": rate}, model, [train_set], seed)
+        row = {"network": settings["label"], "T": settings["T"], "rate": rate}
+        rows.append(row | {"accuracy": evaluate(model, test_set)["accuracy"]})
+    return rows
 
 
 def best_rate(rows):
@@ -118,19 +99,17 @@ def best_rate(rows):
 
 def rates_table(rows):
     """Return a row for each network and length: its mean accuracy at each rate, in %."""
-    rates = sorted({row["rate"] for row in rows})
     lines = []
     for (network, T), some in grouped(rows, "network", "T").items():
         line = {"network": network, "T": T}
-        for rate in rates:
-            mean = statistics.mean(row["accuracy"] for row in some if row["rate"] == rate)
-            line[f"{rate:g}"] = f"{100 * mean:.1f}"
+        for (rate,), own in grouped(some, "rate").items():
+            line[f"{rate:g}"] = f"{100 * statistics.mean(row['accuracy'] for row in own):.1f}"
         lines.append(line | {"chosen": f"{best_rate(some):g}"})
     return lines
 
 
 def lengths_table(rows):
-    """Return a row for each network: how many solve each length, and in brackets the rate."""
+    """Return a row for each network: how many solve each length, and the rate in brackets."""
     cells = {}  # {(network, "T = 5"): a cell}
     for (network, experiment), own in grouped(rows, "network", "experiment").items():
         shares = [100 * row["accuracy"] for row in own]
@@ -144,15 +123,24 @@ def lengths_table(rows):
     return lines
 
 
+def summary_table(rows):
+    """Return a row for each experiment and rate, over its seeds."""
+    lines = []
+    for (experiment, rate), own in grouped(rows, "experiment", "rate").items():
+        lines.append({"training": experiment, "rate": f"{rate:g}"} | summary(own))
+    return lines
+
+
 def show(rows, out_dir):
     """Save the tables that have rows."""
-    chosen = [row for row in rows if row["experiment"] in CHOOSING]
-    reported = [row for row in rows if row["experiment"] in REPORTED]
-    if chosen:
-        save_table(out_dir / "lengths_rates.csv", rates_table(chosen))
-    if reported:
-        save_table(out_dir / "lengths.csv", lengths_table(reported))
+    for name, experiments, table in (
+        ("lengths_rates", CHOOSING, rates_table),
+        ("lengths", REPORTED, lengths_table),
+        ("defaults", DEFAULTS, summary_table),
+    ):
+        if own := [row for row in rows if row["experiment"] in experiments]:
+            save_table(out_dir / f"{name}.csv", table(own))
 
 
 if __name__ == "__main__":
-    study("lengths", __doc__, CHOOSING | REPORTED, COLUMNS, measure, show)
+    study("lengths", __doc__, EXPERIMENTS, measure, show, seconds)

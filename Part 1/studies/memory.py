@@ -1,12 +1,12 @@
-"""How do the RNN and the LSTM remember the first digit: with a clock, or with a memory that stands?
+"""How do networks remember the first digit: does the memory rotate, or does it stay fixed?
 
     python -m studies.memory                                            the report's, in seconds
     python -m studies.memory --only "RNN, T = 20" --seed 400 --seeds 3  three other networks
 
-The networks read random sequences, not palindromes, and are asked for the first digit after each
-digit. The map of one digit is the linear map that best leads from a state to the next one. If it
-turns the state like the hand of a clock, then turning it back must make wrong answers right. The
-map that is tried has seen first digits 0 to 4 only, and those that begin with 5 to 9 are asked.
+The networks read random sequences, and are asked for the first digit after each digit. The one-step
+linear map is the one that best leads from a state to the next. If it rotates the state like the
+hand of a clock, rotating it back must make wrong answers correct. It has only seen sequences that
+begin with 0 to 4; those that begin with 5 to 9 are asked.
 """
 
 import statistics
@@ -14,52 +14,67 @@ import statistics
 import torch
 from matplotlib.figure import Figure
 
-from common import BLUE, GREY, ORANGE, grouped, save_figure, save_table
-from dataset import PalindromeDataset, encode
-from studies.lengths import STARTS, TRAINING, fresh_network, train_with
+from common import GREY, grouped, save_table
+from dataset import encode
+from networks import NETWORKS, make_network
 from studies.runner import study
+from train import palindromes_of, parse_args, settings_of, train
 
-HOME = 20  # the length T at which each network's first digit is read off
-SHOWN = [*range(10, 61)]  # the lengths T in memory.png
-IN_TABLE = [10, 19, 20, 21, 40, 60]  # the lengths T in memory.csv
-KNOWS = 0.99  # a network that is right on so many knows all ten digits
-TURNS = 5  # degrees: a memory whose map turns by more, with an eigenvalue that lasts, turns
-COLUMNS = ("T", "what", "value")
-ONE_LENGTH = TRAINING | {"lengths": [20], "rate": 1e-3}  # lengths: T of the palindromes
-RNN_TRAINING, LSTM_TRAINING = ONE_LENGTH | STARTS["RNN"], ONE_LENGTH | STARTS["LSTM"]
-READING = {
-    "digits": 100,  # of a random sequence
-    "asked": 1000,  # so many sequences are asked; as many others fit the maps
-    "asked_seed": 0,  # all networks read the same ones
-    "fit_at": [20, 21, 22],  # the maps lead from these lengths T to the next, and back
-    "ridge": 1.0,  # of the fit
-    "lasts": 0.98,  # an eigenvalue of this modulus, or a larger one, lasts
-    "home": HOME,
-    "asked_at": IN_TABLE,
-}
-DRAWN = READING | {"asked_at": SHOWN}
-FOUR_LENGTHS = {"lengths": [10, 20, 30, 40], "size": 20_000, "steps": 2000}
-EVERY_LENGTH = {"lengths": [*range(5, 41)], "size": 5000, "steps": 4000}
+SHOWN, IN_TABLE = [*range(10, 61)], [10, 19, 20, 21, 40, 60]  # the lengths T in memory.png and .csv
+KNOWS, CLOCK = 0.99, 0.9  # with this accuracy, a network knows all ten digits, or has a clock
+ROTATES = 5  # degrees: a memory with a larger angle, whose eigenvalue lasts, rotates
+
+
+def training(flags, lengths):
+    """Return the settings of a training on palindromes of these lengths T, without a warm-up."""
+    args = parse_args(["--warmup", "0", *flags.split()])
+    (name,) = args.model
+    return settings_of(args, name) | {"lengths": [*lengths]}
+
+
+def reading(asked_at, home=20):
+    """Return the settings of what is read, and asked at these lengths T and at home."""
+    return {
+        "digits": 100,  # of a random sequence
+        "asked": 1000,  # so many sequences are asked; as many others fit the maps
+        "asked_seed": 0,  # all networks read the same ones
+        "fit_at": [home, home + 1, home + 2],  # the maps lead from these T to the next, and back
+        "ridge": 1.0,  # of the fit
+        "lasts": 0.98,  # an eigenvalue of this modulus, or a larger one, lasts
+        "home": home,
+        "asked_at": asked_at,
+    }
+
+
+RNN, LSTM = "--model rnn --learning_rate 0.001", "--model lstm --learning_rate 0.002"
+SLOW = "--model rnn --learning_rate 0.0003"
+FOUR = f"{RNN} --data_size 20000 --train_steps 2000"
+EVERY, EVERY_LENGTH = "--data_size 5000 --train_steps 4000", range(5, 41)
 SETTINGS = {
-    "RNN, T = 20": RNN_TRAINING | {"decay": False} | DRAWN,
-    "RNN, T = 10, 20, 30, 40": RNN_TRAINING | FOUR_LENGTHS | DRAWN,
-    "RNN, T = 5 to 40": RNN_TRAINING | EVERY_LENGTH | READING,
-    "LSTM, T = 20": LSTM_TRAINING | {"rate": 2e-3} | DRAWN,
-    "RNN, orthogonal": RNN_TRAINING | {"start": "orthogonal", "rate": 3e-4} | READING,
-    "RNN, identity": RNN_TRAINING | {"start": "identity", "rate": 3e-4} | READING,
+    "RNN, T = 20": training(f"{RNN} --no-decay", [20]) | reading(SHOWN),
+    "RNN, T = 10, 20, 30, 40": training(FOUR, [10, 20, 30, 40]) | reading(SHOWN),
+    "RNN, T = 12, 24, 36, 48": training(FOUR, [12, 24, 36, 48]) | reading([24], home=24),
+    "RNN, T = 9, 18, 27, 36": training(FOUR, [9, 18, 27, 36]) | reading([18], home=18),
+    "RNN, T = 5 to 40": training(f"{RNN} {EVERY}", EVERY_LENGTH) | reading(IN_TABLE),
+    "LSTM, T = 20": training(LSTM, [20]) | reading(SHOWN),
+    "RNN, orthogonal": training(f"{SLOW} --rnn_init orthogonal", [20]) | reading(IN_TABLE),
+    "RNN, identity": training(f"{SLOW} --rnn_init identity", [20]) | reading(IN_TABLE),
 }
 EXPERIMENTS = {name: (settings, range(300, 320)) for name, settings in SETTINGS.items()}
 PANELS = ("RNN, T = 20", "RNN, T = 10, 20, 30, 40", "LSTM, T = 20")  # of memory.png
+PERIODS = {  # {experiment: the common divisor of its lengths}
+    "RNN, T = 9, 18, 27, 36": 9,
+    "RNN, T = 10, 20, 30, 40": 10,
+    "RNN, T = 12, 24, 36, 48": 12,
+}
+COLUMNS = [("accuracy", T) for T in IN_TABLE]  # of memory.csv
+COLUMNS += [("rotated back", 21), ("rotated back", 40), ("one step too far", 21)]
 
 
 def train_network(settings, seed):
     """Return the network of these settings after its training."""
-    train_sets = []
-    for T in settings["lengths"]:
-        whole = PalindromeDataset(T - 1, settings["size"], True, seed)
-        train_set, _ = whole.split(settings["portion_train"])
-        train_sets.append(train_set)
-    return train_with(settings, fresh_network(settings, seed), train_sets, seed)
+    train_sets = [palindromes_of(settings, T, seed)[0] for T in settings["lengths"]]
+    return train(settings, make_network(settings, seed), train_sets, seed)
 
 
 @torch.no_grad()
@@ -86,7 +101,7 @@ def fit_map(start, end, ridge):
 
 
 def fit_both(states, settings):
-    """Return the map of one digit, fitted to states of `observe`, and the map that undoes it."""
+    """Return the one-step map, fitted to states of `observe`, and the map that leads back."""
     start = torch.cat([states[T] for T in settings["fit_at"]])
     end = torch.cat([states[T + 1] for T in settings["fit_at"]])
     return fit_map(start, end, settings["ridge"]), fit_map(end, start, settings["ridge"])
@@ -97,7 +112,7 @@ def move(states, n, on, back):
     return states @ torch.linalg.matrix_power(on if n > 0 else back, abs(n))
 
 
-def share_right(model, states, first):
+def accuracy_of(model, states, first):
     """Return the share of states (N, H + 1) in which the network reads the first digit (N,)."""
     layer = torch.cat([model.Wph, model.bp.unsqueeze(1)], dim=1).detach().double()
     return ((states @ layer.T).argmax(dim=1) == first).double().mean().item()
@@ -106,11 +121,11 @@ def share_right(model, states, first):
 def examine(model, settings):
     """Let a network read random sequences, and return rows of a length T, what, and its value.
 
-    * "angle": by how many degrees, 0 to 180, the map turns, for each eigenvalue that lasts.
-    * "own, all digits": the share of right answers at the length home.
-    * "own" and "undone": the share of right answers to sequences that begin with 5 to 9, as they
-      are, and led to the length home. These maps have seen sequences that begin with 0 to 4.
-    * "one too many", the control: as "undone", but led from home + 1 to home - 1.
+    * "angle": by how many degrees, 0 to 180, the map rotates, for each eigenvalue that lasts.
+    * "accuracy, all digits": at the length home.
+    * "accuracy" and "rotated back": the accuracy on sequences that begin with 5 to 9, of states as
+      they are, and led to the length home. These maps have seen sequences that begin with 0 to 4.
+    * "one step too far", the control: as "rotated back", but led from home + 1 to home - 1.
     """
     rng = torch.Generator().manual_seed(settings["asked_seed"])
     digits = torch.randint(10, (2 * settings["asked"], settings["digits"]), generator=rng)
@@ -124,109 +139,128 @@ def examine(model, settings):
     for eigenvalue in torch.linalg.eigvals(M[:-1, :-1]):
         if eigenvalue.abs() >= settings["lasts"] and eigenvalue.imag >= 0:  # of a pair, one
             add(home, "angle", torch.rad2deg(eigenvalue.angle()).item())
-    add(home, "own, all digits", share_right(model, observe(model, asked)[home], asked[:, 0]))
+    accuracy = accuracy_of(model, observe(model, asked)[home], asked[:, 0])
+    add(home, "accuracy, all digits", accuracy)
 
-    low, high = fit[fit[:, 0] < 5], asked[asked[:, 0] >= 5]
-    on, back = fit_both(observe(model, low), settings)
+    on, back = fit_both(observe(model, fit[fit[:, 0] < 5]), settings)
+    high = asked[asked[:, 0] >= 5]
     states, first = observe(model, high), high[:, 0]
     for T in settings["asked_at"]:
-        add(T, "own", share_right(model, states[T], first))
-        add(T, "undone", share_right(model, move(states[T], home - T, on, back), first))
+        add(T, "accuracy", accuracy_of(model, states[T], first))
+        moved = move(states[T], home - T, on, back)
+        add(T, "rotated back", accuracy_of(model, moved, first))
     too_far = move(states[home + 1], -2, on, back)
-    add(home + 1, "one too many", share_right(model, too_far, first))
+    add(home + 1, "one step too far", accuracy_of(model, too_far, first))
     return rows
 
 
 def measure(settings, seed):
-    """Train a network, and return the rows of `examine`."""
+    """Return the rows of `examine` of a network after its training."""
     return examine(train_network(settings, seed), settings)
 
 
-def describe(rows):
-    """Return a row for each network, those of one kind (experiment, knows, memory) together.
+def seconds(settings):
+    """Return about how many seconds a job takes on a core."""
+    digits = settings["train_steps"] * statistics.mean(settings["lengths"])
+    return digits * NETWORKS[settings["model"]].seconds
 
-    It "knows" all ten first digits or fewer, and its "memory" turns or stands. "values" are
-    {(what, T): value}.
+
+def describe(rows):
+    """Return a dictionary for each network.
+
+    "accuracy" is that at home. The "memory" rotates or stays fixed, by the "angles" of the
+    eigenvalues that last, in degrees. "values" are {(what, T): value}.
     """
     found = []
     for (experiment, seed), some in grouped(rows, "experiment", "seed").items():
         values = {(row["what"], row["T"]): row["value"] for row in some}
         angles = [row["value"] for row in some if row["what"] == "angle"]
         network = {"experiment": experiment, "seed": seed, "values": values}
-        network["knows"] = "all ten" if values["own, all digits", HOME] >= KNOWS else "fewer"
-        network["memory"] = "turns" if max(angles, default=0) > TURNS else "stands"
+        network["angles"] = [angle for angle in angles if angle > ROTATES]
+        network["accuracy"] = values["accuracy, all digits", SETTINGS[experiment]["home"]]
+        network["memory"] = "rotates" if network["angles"] else "stays fixed"
         found.append(network)
-    order = [*SETTINGS]
-    return sorted(found, key=lambda n: (order.index(n["experiment"]), n["knows"], n["memory"]))
+    return found
 
 
-def line_of(group, answers):
-    """Return the row of memory.csv for networks of one kind: mean shares of right answers, in %."""
+def memory_table(networks):
+    """Return a row for each training and memory: mean accuracies, in %, of networks that know all.
 
-    def percent(what, T):
-        return round(100 * statistics.mean(network["values"][what, T] for network in group))
-
-    line = {"network": group[0]["experiment"], "knows": group[0]["knows"]}
-    line |= {"memory": group[0]["memory"], "networks": len(group), "answers": answers}
-    line |= {f"T = {T}": percent(answers, T) for T in IN_TABLE}
-    line["one too many"] = percent("one too many", HOME + 1) if answers == "undone" else ""
-    return line
-
-
-def memory_table(rows):
-    """Return the rows of memory.csv. Networks that turn have a second one, with digits undone."""
+    Those that rotate are also asked with their memory rotated back to T = 20.
+    """
     lines = []
-    for group in grouped(describe(rows), "experiment", "knows", "memory").values():
-        lines.append(line_of(group, "own"))
-        if group[0]["memory"] == "turns":
-            lines.append(line_of(group, "undone"))
+    known = [n for n in networks if n["accuracy"] >= KNOWS and ("accuracy", 40) in n["values"]]
+    for (experiment, memory), group in grouped(known, "experiment", "memory").items():
+        line = {"network": experiment, "memory": memory, "networks": len(group)}
+        for what, T in COLUMNS:
+            column = f"T = {T}" if what == "accuracy" else f"T = {T}, {what}"
+            share = 100 * statistics.mean(network["values"][what, T] for network in group)
+            line[column] = round(share) if what == "accuracy" or memory == "rotates" else ""
+        lines.append(line)
+    return lines
+
+
+def clock_table(networks):
+    """Return a row for each training of PERIODS: does the memory go round once in a period?
+
+    It counts the angles of all networks with a clock, and those within 1 degree of a multiple of
+    360 degrees / period; by chance, so many percent of all angles would be.
+    """
+    lines = []
+    for experiment, period in PERIODS.items():
+        own = [n for n in networks if n["experiment"] == experiment and n["accuracy"] >= CLOCK]
+        angles = torch.tensor([angle for network in own for angle in network["angles"]])
+        if own:
+            step = 360 / period
+            near = ((angles - step * (angles / step).round()).abs() <= 1).sum().item()
+            line = {"network": experiment, "networks": len(own), "angles": len(angles)}
+            line |= {"law": f"multiples of {step:g}°", "within 1°": near}
+            chance = (period - 1) / (180 - ROTATES)  # so many degrees are within 1 of a multiple
+            lines.append(line | {"by chance, %": f"{100 * chance:.0f}"})
     return lines
 
 
 def memory_figure(shown):
-    """Return a Figure: the right answers of some networks of `describe` at each length T."""
+    """Return a Figure: the accuracy of some networks of `describe` at each length T."""
     figure = Figure(figsize=(9.6, 1.6 * len(shown) + 1), dpi=100, layout="constrained")
-    title = "These RNNs keep the digit on a clock; the LSTM's memory stands still"
-    figure.suptitle(title, fontsize=16, weight="bold")
+    figure.suptitle("Accuracy on the first digit, over the length of a sequence", fontsize=16)
     grid = figure.subplots(len(shown), sharex=True)
     for axes, network in zip(grid, shown, strict=True):
-        draw_answers(axes, network)
-    grid[-1].set_xlabel("length T of the sequence that it is asked about")
+        draw_accuracy(axes, network)
+    grid[-1].set_xlabel("length T at which it is asked")
     return figure
 
 
-def draw_answers(axes, network):
-    """Draw the share of right answers, in %, at each length T; dashed with the digits undone."""
-    color = BLUE if network["experiment"].startswith("LSTM") else ORANGE
-    own = [100 * network["values"]["own", T] for T in SHOWN]
+def draw_accuracy(axes, network):
+    """Draw the accuracy, in %, at each length T; dashed with the states rotated back."""
+    color = NETWORKS[SETTINGS[network["experiment"]]["model"]].color
+    own = [100 * network["values"]["accuracy", T] for T in SHOWN]
     axes.fill_between(SHOWN, own, color=color, alpha=0.15, lw=0)
     axes.plot(SHOWN, own, color=color, lw=2.5, label="own")
-    if network["memory"] == "turns":
-        undone = [100 * network["values"]["undone", T] for T in SHOWN]
-        axes.plot(SHOWN, undone, "k--", lw=2, label="undone")
-        axes.text(60, 106, "dashed: with the hand turned back", ha="right")
-    known = [str(T) for T, share in zip(SHOWN, own, strict=True) if share >= 100 * KNOWS]
-    where = ", ".join(known[:8]) + (", ..." if known[8:] else "")
-    if len(known) == len(SHOWN):
-        where = f"{known[0]} to {known[-1]}"
+    if network["memory"] == "rotates":
+        back = [100 * network["values"]["rotated back", T] for T in SHOWN]
+        axes.plot(SHOWN, back, "k--", lw=2, label="rotated back")
+        axes.text(60, 106, "dashed: memory rotated back to T = 20", ha="right")
     trained = network["experiment"].replace(", ", " trained at ", 1)
-    title = f"{trained}: right at {where or 'no length'}"
-    axes.set_title(title, fontsize=14, color=color, loc="left")
-    axes.axvline(HOME, color=GREY, ls=":", lw=1)
-    axes.set(xlim=(SHOWN[0], SHOWN[-1]), ylim=(-3, 130), ylabel="right answers")
+    axes.set_title(trained, fontsize=14, color=color, loc="left")
+    axes.axvline(20, color=GREY, ls=":", lw=1)
+    axes.set(xlim=(SHOWN[0], SHOWN[-1]), ylim=(-3, 130), ylabel="accuracy")
     axes.set_yticks([0, 100], ["0", "100 %"])
-    axes.spines[["top", "right"]].set_visible(False)
     axes.grid(False)
 
 
 def show(rows, out_dir):
-    """Save the table, and if all PANELS have rows, a figure of the first that knows all ten."""
-    save_table(out_dir / "memory.csv", memory_table(rows))
-    networks = grouped(describe(rows), "experiment")
-    if all((name,) in networks for name in PANELS):
-        shown = [min(networks[name,], key=lambda n: (n["knows"], n["seed"])) for name in PANELS]
-        save_figure(out_dir / "memory.png", memory_figure(shown), rows)
+    """Save each table and figure of which there are rows."""
+    networks = describe(rows)
+    known = grouped(networks, "experiment")
+    if lines := memory_table(networks):
+        save_table(out_dir / "memory.csv", lines)
+    if all((name,) in known for name in PANELS):  # the first that knows all, or else the first
+        shown = [max(known[name,], key=lambda n: n["accuracy"] >= KNOWS) for name in PANELS]
+        memory_figure(shown).savefig(out_dir / "memory.png")
+    if lines := clock_table(networks):
+        save_table(out_dir / "clock.csv", lines)
 
 
 if __name__ == "__main__":
-    study("memory", __doc__, EXPERIMENTS, COLUMNS, measure, show)
+    study("memory", __doc__, EXPERIMENTS, measure, show, seconds)

@@ -4,13 +4,13 @@
     python -m studies.proof --weights FILE      for another network that reads one-hot digits
     python -m studies.proof --train --seed 1    trains these two, and proves them
 
-README.md has the theorem and the proof. The lead is the logit of the first digit d minus the
+README.md has the theorem and the proof. The margin is the logit of the first digit d minus the
 largest other logit. Into out_dir go the table, proof.csv, and what is trained: rnn-seed1.pth and
 lstm-seed1.pth. Exit code 0: all is proved, 1: not all, 2: a file holds no such network.
 
-An interval is a float64 tensor (2, ...), its low end and its high end. Boxes (2, n, H) have one for
-each entry of h; those of an LSTM are (2, n, 2H), h and c side by side. Results contain every value
-that can come of a point of the inputs, in real arithmetic and in float32.
+An interval is a float64 tensor (2, ...), its low end and its high end. Bounds (2, n, H) have one
+for each entry of h; those of an LSTM are (2, n, 2H), h and c side by side. Results contain every
+value that can come of a point of the inputs, in real arithmetic and in float32.
 """
 
 import copy
@@ -23,11 +23,13 @@ from joblib import cpu_count
 from common import HERE, begin, load, make_parser, number, run_jobs, save_state, save_table
 from lstm import LSTM
 from networks import from_weights
-from studies.memory import EVERY_LENGTH, LSTM_TRAINING, RNN_TRAINING, train_network
+from rnn import VanillaRNN
+from studies.memory import EVERY, EVERY_LENGTH, RNN, train_network, training
 
+LSTM_FLAGS = "--model lstm --bf 1 --learning_rate 0.001 --max_norm 1"
 TRAININGS = {
-    "rnn": RNN_TRAINING | EVERY_LENGTH | {"max_norm": 1.0},
-    "lstm": LSTM_TRAINING | EVERY_LENGTH | {"max_norm": 1.0, "bf": 1.0},
+    "rnn": training(f"{RNN} {EVERY} --max_norm 1", EVERY_LENGTH),
+    "lstm": training(f"{LSTM_FLAGS} {EVERY}", EVERY_LENGTH),
 }
 U = 2.0**-24  # unit roundoff of float32: its largest relative error
 SLACK = 1e-6  # widens tanh and sigm: half for their error, half for the rounding in step
@@ -76,34 +78,34 @@ def gates(model, h):
     return tanh(z[..., :H]), *sigm.chunk(3, dim=2)
 
 
-def step(model, boxes):
-    """Return the 10 n boxes after a digit: for each of n boxes ten, in the order of the digits.
+def step(model, bounds):
+    """Return the 10 n bounds after a digit: for each of n bounds ten, in the order of the digits.
 
     In float32, (5) becomes g i (1 + e) + c f (1 + e') with |e|, |e'| < 2.1 U, and (6) becomes
     tanh(c) o (1 + e). The error grows with c, so no constant bounds it; it is counted as a change
     of the gates, and the slack of i, f and o covers it.
     """
     if not isinstance(model, LSTM):
-        return tanh(inputs_of(torch.cat([model.Whx, model.Whh], dim=1), model.bh, boxes))
-    h, c = boxes.chunk(2, dim=2)
+        return tanh(inputs_of(torch.cat([model.Whx, model.Whh], dim=1), model.bh, bounds))
+    h, c = bounds.chunk(2, dim=2)
     g, i, f, o = gates(model, h)
     c = product(g, i) + product(c.repeat_interleave(10, dim=1), f) + OUT * TINY  # (5)
     h = product(tanh(c), o)  # (6)
     return torch.cat([h, c], dim=2)
 
 
-def lead(model, boxes, d):
-    """Return the least lead in the boxes: logit d minus the largest other logit; -inf for NaN."""
+def margin(model, bounds, d):
+    """Return the least margin within the bounds, logit d minus the largest other; -inf for NaN."""
     rest = [j for j in range(10) if j != d]
     W, b = model.Wph[d] - model.Wph[rest], model.bp[d] - model.bp[rest]
     error = rounding(model.Wph, model.bp)
-    low, _ = affine(W, b, boxes[..., : W.shape[1]], error[d] + error[rest])
+    low, _ = affine(W, b, bounds[..., : W.shape[1]], error[d] + error[rest])
     return low.amin().nan_to_num(-torch.inf, neginf=-torch.inf).item()
 
 
-def hull(boxes, n=10):
-    """Return the smallest boxes (2, n, H) that contain boxes (2, k n, H): one for a last digit."""
-    low, high = boxes.unflatten(1, (-1, n))  # (k, n, H)
+def hull(bounds, n=10):
+    """Return the least bounds (2, n, H) that contain bounds (2, k n, H): one for a last digit."""
+    low, high = bounds.unflatten(1, (-1, n))  # (k, n, H)
     return torch.stack([low.amin(dim=0), high.amax(dim=0)])
 
 
@@ -113,7 +115,7 @@ def inside(small, large):
 
 
 def cells_at_rest(model, h, c):
-    """Return intervals (2, 10, H) that c hardly leaves while h stays in its boxes (2, 10, H).
+    """Return intervals (2, 10, H) that c hardly leaves while h stays within bounds (2, 10, H).
 
     For fixed gates, c = g i + c f rests at g i / (1 - f), in infinity where f is 1. An interval
     spans these points for all gates that are possible, the given c (2, 10, H), and a little more.
@@ -125,64 +127,67 @@ def cells_at_rest(model, h, c):
     return (rest + OUT * 1e-3 * (1 + rest.abs())).expand_as(h)
 
 
-def closed_boxes(model, ten):
-    """Return ten boxes that contain `ten` and that no step leaves; None if none are found."""
+def invariant_bounds(model, ten):
+    """Return ten invariant bounds that contain `ten`, which no step leaves, or None."""
     H = model.Wph.shape[1]
     wide, factor = ten.clone(), torch.full(ten.shape[2:], 1.5).double()
     wide[..., :H] = 1.25 * ten[..., :H] - 0.25 * ten[..., :H].flip(0)  # 1.5 times as wide
     factor[H:] = math.inf  # of c, if there is one
     for _ in range(40):  # tries
-        boxes = wide.clone()
+        bounds = wide.clone()
         if isinstance(model, LSTM):
-            boxes[..., H:] = cells_at_rest(model, wide[..., :H], wide[..., H:])
-        after = hull(step(model, boxes))
-        if inside(ten, boxes) and inside(after, boxes):  # only this counts: the rest is a guess
-            return boxes
-        overshoot = OUT * (after - boxes)
+            bounds[..., H:] = cells_at_rest(model, wide[..., :H], wide[..., H:])
+        after = hull(step(model, bounds))
+        if inside(ten, bounds) and inside(after, bounds):  # only this counts: the rest is a guess
+            return bounds
+        overshoot = OUT * (after - bounds)
         wide = torch.where(overshoot > 0, wide + OUT * factor * overshoot, wide)
     return None
 
 
 @torch.no_grad()
 def prove_digit(model, d):
-    """Return the least proved leads of the first digit d after 4, 5, ..., 12 digits, then for ever.
+    """Return the least proved margins of a first digit d after 4, ..., 12 digits, then for ever.
 
-    The last is -inf when no closed boxes are found. The theorem is proved for d if all are > 0.
+    The last is -inf if no invariant bounds are found. The theorem is proved for d if all are > 0.
     """
     model = copy.deepcopy(model).double()  # so that this program's own rounding is negligible
     H = model.Wph.shape[1]
     start = torch.zeros(2, 1, 2 * H if isinstance(model, LSTM) else H).double()
     first = step(model, start)[:, d : d + 1]
-    four = step(model, step(model, step(model, first)))  # 1000 boxes: 4 digits are read
+    four = step(model, step(model, step(model, first)))  # 1000 bounds: 4 digits are read
     five = step(model, four)
-    leads, hulls = [lead(model, four, d), lead(model, five, d), math.inf], []
-    for boxes in five.split(100, dim=1):  # more leave the cache and take longer
-        six = step(model, boxes)
-        leads[2] = min(leads[2], lead(model, six, d))
+    margins, hulls = [margin(model, four, d), margin(model, five, d), math.inf], []
+    for bounds in five.split(100, dim=1):  # more leave the cache and take longer
+        six = step(model, bounds)
+        margins[2] = min(margins[2], margin(model, six, d))
         hulls.append(hull(six))
 
     ten = hull(torch.cat(hulls, dim=1))
     for _ in range(6):
         ten = hull(step(model, ten))
-        leads.append(lead(model, ten, d))
-    boxes = closed_boxes(model, ten)
-    leads.append(-math.inf if boxes is None else lead(model, boxes, d))
-    return leads
+        margins.append(margin(model, ten, d))
+    bounds = invariant_bounds(model, ten)
+    margins.append(-math.inf if bounds is None else margin(model, bounds, d))
+    return margins
 
 
 def prove(name, model):
     """Try to prove the theorem for a network of this name; return its row of the table."""
-    leads = [min(prove_digit(model, d)) for d in range(10)]
-    missing = [str(d) for d in range(10) if leads[d] <= 0]
+    margins = [min(prove_digit(model, d)) for d in range(10)]
+    missing = [str(d) for d in range(10) if margins[d] <= 0]
     row = {"weights": name, "proved": f"{10 - len(missing)} of 10"}
     row["not proved for"] = " ".join(missing) or "-"
-    row["least lead"] = "-" if missing else f"{math.floor(100 * min(leads)) / 100:.2f}"
+    row["least margin"] = "-" if missing else f"{math.floor(100 * min(margins)) / 100:.2f}"
     return row
 
 
-def reads_one_hot(weights):
-    """Return the network of these weights; raise ValueError if it does not read one-hot digits."""
-    return from_weights(weights, input_dims=(10,))
+def provable(weights):
+    """Return the network of these weights; raise ValueError if the proof does not know it."""
+    model = from_weights(weights, input_dims=(10,))
+    if not isinstance(model, LSTM | VanillaRNN):
+        raise ValueError(f"there is no proof for {type(model).__name__}")
+    return model
 
 
 def train_networks(args):
@@ -213,7 +218,7 @@ def main():
     if args.train:
         args.weights = train_networks(args)
     try:
-        jobs = {path: (path.name, load(path, reads_one_hot)) for path in args.weights}
+        jobs = {path: (path.name, load(path, provable)) for path in args.weights}
     except SystemExit as error:
         parser.exit(2, f"{error}\n")
     proved = dict(run_jobs(prove, jobs, args.jobs))
@@ -221,7 +226,7 @@ def main():
     save_table(args.out_dir / "proof.csv", rows)
     if any(row["not proved for"] != "-" for row in rows):
         parser.exit(1)
-    print("All is proved: the last digit of every palindrome of every T >= 5 is predicted right.")
+    print("All is proved: the prediction is correct for every palindrome of every T >= 5.")
 
 
 if __name__ == "__main__":

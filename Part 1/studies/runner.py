@@ -1,103 +1,188 @@
-"""How a study is run: the rows of its jobs are read, or else measured; then they are shown.
+"""How a study is run: rows that are there are shown, others are measured when they are named.
 
-Each part has this file. A job is an experiment and a seed. Its line in <study>_rows.jsonl has its
-rows and all settings that decided them, and counts as long as a run would have the same settings
-today. The report's lines are in results, others in out_dir.
+Both parts have this file. A job is an experiment and a seed. Its line in <study>_rows.jsonl holds
+its rows and all settings that decided them, and counts as long as a run would have the same
+settings today. A change of the code is not seen: --again measures anew.
 """
 
 import json
+import re
+import shutil
 import sys
+from collections import Counter
 
 from joblib import cpu_count
 
-from common import HERE, begin, make_parser, number, run_jobs
+from common import HERE, begin, make_parser, number, read_csv, run_jobs
+from train import ADDED
 
-RESULTS = HERE / "studies" / "results"
+RESULTS, PICS = HERE / "studies" / "results", HERE.parent / "pics"
+PAGES = [HERE.parent / "README.md", HERE / "studies" / "README.md"]
 
 
 def differences(old, new):
-    """Return in words where settings {name: value} that were used differ from those of today."""
+    """Return in words where settings {name: value} that were used differ from those of today.
+
+    A setting that has been added since has the value that ADDED gives it.
+    """
+    old = {name: ADDED[name] for name in ADDED if name in new} | old
     found = []
     for name in old | new:
-        was, today = (json.dumps(each.get(name, "missing")) for each in (old, new))
+        was, today = (json.dumps(settings.get(name, "missing")) for settings in (old, new))
         if was != today:
             found.append(f"{name} was {was}, is {today}")
     return ", ".join(found)
 
 
-def rows_of(entry, columns):
-    """Return the rows of a line, {column: value}; raise ValueError if something is missing."""
-    if {*entry["columns"]} != {*columns}:
-        raise ValueError(f"its columns are {', '.join(entry['columns'])}")
-    rows = [*zip(*(entry["columns"][name] for name in columns), strict=True)]
-    if not rows or any(value is None or value != value for row in rows for value in row):
-        raise ValueError("values are missing")
-    return [dict(zip(columns, row, strict=True)) for row in rows]
+def read_rows(path, experiments):
+    """Return {(experiment, seed): rows} of the lines of a file that count, and why others do not.
 
-
-def read_rows(path, experiments, columns):
-    """Return {(experiment, seed): rows} of a file; name each line that does not count, and why."""
-    jobs, left_out = {}, {}
-    for n, line in enumerate(path.read_text(encoding="utf-8", errors="replace").split("\n"), 1):
-        job = "damaged", n
+    The reasons are {(experiment, seed): text}. Of several lines of a job, the last one counts.
+    """
+    jobs, reasons = {}, {}
+    if not path.exists():
+        return jobs, reasons
+    for line in path.read_text(encoding="utf-8").splitlines():
         try:
-            if line:
-                entry = json.loads(line)
-                job = entry["experiment"], entry["seed"]
-                today, _ = experiments[entry["experiment"]]
-                if changed := differences(entry["settings"], today):
-                    raise ValueError(changed)
-                jobs[job] = rows_of(entry, columns)  # the last line of a job wins
-                left_out.pop(str(job), None)
-        except (AttributeError, LookupError, TypeError, ValueError) as error:
-            left_out[str(job)] = f"{path}: line {n}, {job}, does not count: {error!r:.300}"
-    for text in left_out.values():
-        print(text, file=sys.stderr)
-    return jobs
+            entry = json.loads(line)
+        except ValueError:
+            continue  # a run was killed while it wrote this line
+        job = entry["experiment"], entry["seed"]
+        today, _ = experiments.get(entry["experiment"], ({}, ()))
+        if changed := differences(entry["settings"], today):
+            reasons[job] = changed
+        else:
+            columns, rows = entry["columns"], zip(*entry["columns"].values(), strict=True)
+            jobs[job] = [dict(zip(columns, row, strict=True)) for row in rows]
+    return jobs, reasons
 
 
-def add_line(path, entry):
-    """Add the line of a job to a file, whose last line may be torn: a run was killed there."""
+def line_of(job, settings, rows):
+    """Return the line of a job: its settings, and its rows, dictionaries with the same keys."""
+    entry = {"experiment": job[0], "seed": job[1], "settings": settings}
+    entry["columns"] = {name: [row[name] for row in rows] for name in rows[0]}
+    return json.dumps(entry) + "\n"
+
+
+def add_line(path, line):
+    """Add a line to a file, whose last line may be torn: a run was killed there."""
     torn = path.exists() and path.read_bytes()[-1:] not in (b"", b"\n")
     with open(path, "a", encoding="utf-8", newline="\n") as file:
-        file.write("\n" * torn + json.dumps(entry) + "\n")
+        file.write("\n" + line if torn else line)
 
 
-def study(name, doc, experiments, columns, measure, show):
+def renew_table(csv, table):
+    """Return the text of a Markdown table with today's cells, those of a csv file.
+
+    The table keeps its columns and its rows. A row is known by its first cells, as many as tell
+    the rows of the csv file apart.
+    """
+    first, rule, *others = table.splitlines()
+    head, *lines = (line[2:-2].split(" | ") for line in (first, *others))
+    rows, n = [[row[name] for name in head] for row in read_csv(csv)], 1
+    while n < len(head) and len({tuple(row[:n]) for row in rows}) < len(rows):
+        n += 1
+    today = {tuple(row[:n]): row for row in rows}
+    renewed = [first, rule]
+    for cells in lines:
+        if tuple(cells[:n]) not in today:
+            sys.exit(f"{csv}: has no row {' | '.join(cells[:n])}, which a page has")
+        renewed.append(f"| {' | '.join(today[tuple(cells[:n])])} |")
+    return "\n".join(renewed) + "\n"
+
+
+def renew_tables(page, folder):
+    """Renew each table of a page that stands below the name of a csv file in this folder."""
+    mark_and_table = r"(<!-- .*results/.*\.csv -->\n)((?:\|.*\n)+)"
+    parts = re.split(mark_and_table, page.read_text(encoding="utf-8"))
+    for n in range(1, len(parts), 3):  # text, mark, table, text, mark, table, ...
+        csv = page.parent / parts[n].removeprefix("<!-- ").removesuffix(" -->\n")
+        if csv.parent == RESULTS and (folder / csv.name).exists():
+            parts[n + 1] = renew_table(csv, parts[n + 1])
+    page.write_text("".join(parts), encoding="utf-8", newline="\n")
+
+
+def put_in_place(folder):
+    """Copy the tables and figures in a folder to where the report has them, and renew its pages."""
+    for path in folder.glob("*.csv"):
+        shutil.copy(path, RESULTS)
+    for path in folder.glob("*.png"):
+        shutil.copy(path, PICS)
+    for page in PAGES:
+        renew_tables(page, folder)
+
+
+def parse_args(name, doc, experiments):
+    """Return the flags of a study."""
+    parser, count = make_parser(doc, HERE / "studies" / "run" / name), number(int, 1, 10_000)
+    parser.epilog = "\n  ".join(["names for --only:", *experiments])
+    text = "experiments, see below; they are measured if they have no rows"
+    parser.add_argument("--only", metavar="NAME", choices=experiments, nargs="+", help=text)
+    parser.add_argument("--all", action="store_true", help="measure all that have no rows")
+    parser.add_argument("--again", action="store_true", help="measure what has rows, too")
+    parser.add_argument("--seed", type=number(int, 0, 2**31), help="first seed, if not ours")
+    parser.add_argument("--seeds", type=count, help="how many seeds, if not as many as ours")
+    parser.add_argument("--jobs", type=count, default=cpu_count(), help="jobs at a time")
+    text = "put rows, tables and figure where the report has them"
+    parser.add_argument("--report", action="store_true", help=text)
+    args = parser.parse_args()
+    if args.report and (args.only or args.seed is not None or args.seeds):
+        parser.error("argument --report: takes all experiments, and the seeds of the report")
+    begin(args)
+    return args
+
+
+def tell_missing(jobs, reasons, experiments, seconds):
+    """Print which jobs have no rows, why, and how long a core would take to measure them."""
+    reasons = [(experiment, reasons.get((experiment, n), "no rows")) for experiment, n in jobs]
+    for (experiment, reason), n_seeds in Counter(reasons).items():
+        minutes = n_seeds * seconds(experiments[experiment][0]) / 60
+        text = f"{experiment}: {n_seeds} seeds, {reason}; {minutes:.1f} minutes of a core"
+        print(text, file=sys.stderr)
+
+
+def study(name, doc, experiments, measure, show, seconds):
     """Run a study by its flags.
 
     experiments  {experiment: (settings, seeds of the report)}; settings are one flat dictionary of
                  all that decides the rows but the seed
-    columns      the names in a row; what is shown has experiment and seed before them
     measure      measure(settings, seed) -> rows; it reads nothing else that could be changed
-    show         show(rows, out_dir) saves the tables and the figure that these rows can show
+    show         show(rows, out_dir) saves the tables and the figure that these rows can show; rows
+                 have experiment and seed before their own columns, in the order of the jobs
+    seconds      seconds(settings): about how long a job takes on one core
     """
-    parser, count = make_parser(doc, HERE / "studies" / "run" / name), number(int, 1, 10_000)
-    parser.epilog = "\n  ".join(["names for --only; without it, all:", *experiments])
-    parser.add_argument("--only", metavar="NAME", choices=experiments, nargs="+", help="see below")
-    parser.add_argument("--seed", type=number(int, 0, 2**31), help="first seed, if not ours")
-    parser.add_argument("--seeds", type=count, help="how many seeds")
-    parser.add_argument("--again", action="store_true", help="measure anew, whatever is there")
-    parser.add_argument("--jobs", type=count, default=cpu_count(), help="jobs at a time")
-    args = parser.parse_args()
-    begin(args)
+    args = parse_args(name, doc, experiments)
     jobs = []
     for experiment in args.only or experiments:
         _, seeds = experiments[experiment]
         first = seeds[0] if args.seed is None else args.seed
         jobs += [(experiment, first + n) for n in range(args.seeds or len(seeds))]
-    path, known = args.out_dir / f"{name}_rows.jsonl", {}
-    for file in path, RESULTS / path.name:  # what the report has wins
-        if file.exists() and not args.again:
-            known |= read_rows(file, experiments, columns)
-    missing = {job: (experiments[job[0]][0], job[1]) for job in jobs if job not in known}
-    for job, rows in run_jobs(measure, missing, args.jobs):
-        entry = {"experiment": job[0], "seed": job[1], "settings": missing[job][0]}
-        entry["columns"] = {column: [row[column] for row in rows] for column in columns}
-        add_line(path, entry)
-        known[job] = rows
-    rows = []
-    for experiment, seed in jobs:
-        rows += [{"experiment": experiment, "seed": seed} | row for row in known[experiment, seed]]
-    show(rows, args.out_dir)
-    print(f"the files are in {args.out_dir}")
+    path = args.out_dir / f"{name}_rows.jsonl"
+    known, reasons = read_rows(RESULTS / path.name, experiments)
+    own, own_reasons = read_rows(path, experiments)
+    if used := [job for job in jobs if job in own]:
+        print(f"{len(used)} jobs have rows in {path}, which are taken")
+    known, reasons = known | own, reasons | own_reasons
+
+    reasons |= dict.fromkeys(known, "has rows")
+    missing = [job for job in jobs if args.again or job not in known]
+    tell_missing(missing, reasons, experiments, seconds)
+    if args.only or args.all:
+        settings = {job: (experiments[job[0]][0], job[1]) for job in missing}
+        for job, rows in run_jobs(measure, settings, args.jobs):
+            add_line(path, line_of(job, settings[job][0], rows))
+            known[job] = rows
+    elif missing:
+        print("These are left out; --only or --all measures them.", file=sys.stderr)
+    shown = [job for job in jobs if job in known]
+    if not shown or (args.report and shown != jobs):
+        sys.exit("no job has rows" if not shown else "--report: some jobs have no rows")
+    rows = [{"experiment": job[0], "seed": job[1]} | row for job in shown for row in known[job]]
+    folder = args.out_dir / "report" if args.report else args.out_dir
+    folder.mkdir(exist_ok=True)
+    show(rows, folder)
+    print(f"the files are in {folder}")
+    if args.report:
+        lines = [line_of(job, experiments[job[0]][0], known[job]) for job in jobs]
+        (RESULTS / path.name).write_text("".join(lines), encoding="utf-8", newline="\n")
+        put_in_place(folder)

@@ -4,94 +4,98 @@
     python -m studies.settings --only orthogonal --seed 400   twenty other seeds of one row
 
 An experiment is a list of flags of train.py. The rows have each point of each curve, accuracy.csv
-is the table. accuracy.png shows the defaults, but RNNs at 20 digits at their best rate. Rates were
-chosen with seeds below 20; the table has seeds from 300 on.
+is the table, and accuracy.png shows the defaults. Rates were chosen with seeds below 20; the table
+has seeds from 300 on.
 """
 
 import statistics
 
-from common import grouped, save_figure, save_table
+from common import grouped, save_table
+from networks import NETWORKS
 from studies.runner import study
-from train import SOLVED, parse_args, settings_of, train_and_test, training_figure
+from train import SOLVED, curve_of, parse_args, settings_of, train_and_test, training_figure
 
-RNN, LSTM = "--model rnn --input_length 19", "--model lstm --input_length 19"
-TEN, TWENTY, FORTY = range(300, 310), range(300, 320), range(300, 340)
-FLAGS = {  # {experiment: (flags of train.py, those that are in the table, seeds)}
-    "defaults": ("", "", FORTY),
-    "rnn": (RNN, "--learning_rate 0.0006", TWENTY),
-    "rnn, 0.001": (RNN, "--learning_rate 0.001", TWENTY),
-    "orthogonal": (RNN, "--rnn_start orthogonal --learning_rate 0.0003", TWENTY),
-    "input_dim": (LSTM, "--input_dim 1", TWENTY),
-    "bf": (LSTM, "--bf 0", TWENTY),
-    "decay": (LSTM, "--no-decay --learning_rate 0.001", TWENTY),
-    "assignment": ("", "--preset assignment", TEN),
-    "assignment, longer": ("--eval_every 100", "--preset assignment --train_steps 10000", TEN),
+LSTM_20, RNN_20 = "--model lstm --input_length 19", "--model rnn --input_length 19"
+LONGER = "--preset assignment --train_steps 10000"
+FLAGS = {  # {experiment: (flags, those of them that the table names, how many seeds from 300 on)}
+    "lstm": ("--model lstm", "", 40),
+    "rnn": ("--model rnn", "", 40),
+    "rnn, 0.0006": (RNN_20, "--learning_rate 0.0006", 20),
+    "orthogonal": (RNN_20, "--rnn_init orthogonal --learning_rate 0.0003", 20),
+    "input_dim": (LSTM_20, "--input_dim 1", 20),
+    "bf": (LSTM_20, "--bf 0", 20),
+    "no decay": (LSTM_20, "--no-decay --learning_rate 0.001", 20),
+    "no warm-up": (LSTM_20, "--warmup 0", 20),
+    "assignment, lstm": ("--model lstm --eval_every 100", LONGER, 10),
+    "assignment, rnn": ("--model rnn --eval_every 100", LONGER, 10),
 }
+
+
+def settings_for(flags):
+    """Return all settings of an experiment, those of one network at the lengths that it names."""
+    args = parse_args(flags.split())
+    (name,) = args.model
+    return settings_of(args, name) | curve_of(args) | {"input_length": args.input_length}
+
+
 EXPERIMENTS = {
-    experiment: (settings_of(parse_args([*what.split(), *changes.split()])), seeds)
-    for experiment, (what, changes, seeds) in FLAGS.items()
+    experiment: (settings_for(f"{flags} {named}"), range(300, 300 + n))
+    for experiment, (flags, named, n) in FLAGS.items()
 }
-COLUMNS = ("T", "network", "step", "accuracy")
+for name in "assignment, lstm", "assignment, rnn":
+    EXPERIMENTS[name][0]["curve_sizes"] = [1000, 1000]  # measured on as many throughout
+
+
+def seconds(settings):
+    """Return about how many seconds a job takes on a core."""
+    digits = settings["train_steps"] * sum(settings["input_length"])
+    return digits * NETWORKS[settings["model"]].seconds
 
 
 def measure(settings, seed):
-    """Train each network at each length; return all points of their curves."""
+    """Train a network at each of its lengths; return all points of the curves."""
     rows = []
     for n in settings["input_length"]:
-        for network in settings["model"]:
-            _, curve = train_and_test(network, n + 1, seed, settings)
-            for point in curve:
-                row = {"T": n + 1, "network": network}
-                rows.append(row | {"step": point["step"], "accuracy": point["accuracy"]})
+        _, curve = train_and_test(settings, n + 1, seed)
+        for point in curve:
+            row = {"T": n + 1, "network": settings["model"]}
+            rows.append(row | {"step": point["step"], "accuracy": point["accuracy"]})
     return rows
 
 
 def solved(shares):
-    """Return how many networks solve their task, as text; shares of right answers are in %."""
+    """Return how many networks solve their task, as text; accuracies are in %."""
     return f"{sum(share >= 100 * SOLVED for share in shares)} of {len(shares)}"
 
 
-def summary(shares):
-    """Return the last cells of a row on some networks, from their shares of right answers in %."""
+def summary(rows):
+    """Return the last cells of a row on some networks, whose rows have the accuracy in [0, 1]."""
+    shares = [100 * row["accuracy"] for row in rows]
     cells = {"worst, %": f"{min(shares):.2f}", "median, %": f"{statistics.median(shares):.2f}"}
-    return cells | {f"solved ({100 * SOLVED:g} %)": solved(shares)}
+    return cells | {"mean, %": f"{statistics.mean(shares):.2f}", "solved (99.9 %)": solved(shares)}
 
 
 def accuracy_table(rows):
-    """Return a row for each experiment, length and network, over its seeds.
-
-    "late minimum" is the least accuracy of any seed in the last fifth of the training, and "solved
-    at some step" counts the seeds whose curve comes to 99.9 % anywhere.
-    """
+    """Return a row for each experiment and length; the last column is over all of its seeds."""
     lines = []
     for (experiment, T, network), points in grouped(rows, "experiment", "T", "network").items():
-        _, changes, _ = FLAGS[experiment]
+        _, named, _ = FLAGS[experiment]
         steps = points[-1]["step"]
-        last = [100 * row["accuracy"] for row in points if row["step"] == steps]
-        late = [100 * row["accuracy"] for row in points if row["step"] >= 0.8 * steps]
-        curves = grouped(points, "seed").values()
-        best = [100 * max(row["accuracy"] for row in curve) for curve in curves]
-        line = {"T": T, "network": network.upper(), "settings": changes or "defaults"}
-        line |= summary(last) | {"late minimum, %": f"{min(late):.1f}"}
-        lines.append(line | {"solved at some step": solved(best)})
+        last_fifth = [100 * row["accuracy"] for row in points if row["step"] >= 0.8 * steps]
+        line = {"T": T, "network": network.upper(), "settings": named or "defaults"}
+        line |= summary([row for row in points if row["step"] == steps])
+        lines.append(line | {"lowest in the last fifth, %": f"{min(last_fifth):.1f}"})
     return lines
 
 
-def shown_curves(rows):
-    """Return {T: points} of accuracy.png: the defaults, but RNNs at 20 digits at the rate 0.001."""
-    others = [row for row in rows if (row["T"], row["network"]) != (20, "rnn")]
-    shown = [row for row in others if row["experiment"] == "defaults"]
-    shown += [row for row in rows if row["experiment"] == "rnn, 0.001"]
-    return {T: points for (T,), points in grouped(shown, "T").items()}
-
-
 def show(rows, out_dir):
-    """Save the table, and the figure if its experiments are there."""
+    """Save the table, and the figure if the defaults of both networks are there."""
     save_table(out_dir / "accuracy.csv", accuracy_table(rows))
-    if {"defaults", "rnn, 0.001"} <= {row["experiment"] for row in rows}:
-        curves = shown_curves(rows)
-        save_figure(out_dir / "accuracy.png", training_figure(curves), [*curves.values()])
+    defaults = [row for row in rows if row["experiment"] in ("lstm", "rnn")]
+    if len(grouped(defaults, "experiment")) == 2:
+        curves = {T: points for (T,), points in grouped(defaults, "T").items()}
+        training_figure(curves).savefig(out_dir / "accuracy.png")
 
 
 if __name__ == "__main__":
-    study("settings", __doc__, EXPERIMENTS, COLUMNS, measure, show)
+    study("settings", __doc__, EXPERIMENTS, measure, show, seconds)

@@ -6,26 +6,26 @@ import torch.nn.functional as F
 from torch import nn
 from torch.func import functional_call
 
+from conftest import settings_for
 from lstm import LSTM
-from networks import make_network
+from networks import NETWORKS, from_weights, make_network
 from rnn import VanillaRNN
 
 
-def torch_forward(model, x, state):
-    """Return logits and state of torch.nn.LSTM or torch.nn.RNN with the weights of our model."""
+def torch_forward(model, x, states):
+    """Return logits and states of torch.nn.LSTM or torch.nn.RNN with the weights of our model."""
+    H = model.Wph.shape[1]
     if isinstance(model, LSTM):
-        H = model.Wph.shape[1]
         order = [1, 2, 0, 3]  # torch's order is i, f, g, o, and not g, i, f, o
         W, b = (torch.cat([w.split(H)[n] for n in order]) for w in (model.W, model.b))
-        Wx, Wh = W[:, :-H], W[:, -H:]
-        network = nn.LSTM(W.shape[1] - H, H, batch_first=True)
-        state = tuple(s.unsqueeze(0) for s in state)
+        network, Wx, Wh = nn.LSTM, W[:, :-H], W[:, -H:]
+        state = tuple(states.unsqueeze(1))
     else:
-        Wx, Wh, b = model.Whx, model.Whh, model.bh
-        network = nn.RNN(*Wx.T.shape, batch_first=True)
-        state = state.unsqueeze(0)
+        network, Wx, Wh, b = nn.RNN, model.Whx, model.Whh, model.bh
+        state = states
     weights = {"weight_ih_l0": Wx, "weight_hh_l0": Wh, "bias_ih_l0": b, "bias_hh_l0": 0 * b}
-    h, state = functional_call(network.to(x), weights, (x, state))
+    network = network(Wx.shape[1], H, batch_first=True).to(x)
+    h, state = functional_call(network, weights, (x, state))
     return F.linear(h[:, -1], model.Wph, model.bp), state
 
 
@@ -37,38 +37,53 @@ def test_values_and_gradients_agree_with_torch(network, shape):
     model = network(D, H, 10).double()
     for parameter in model.parameters():  # biases too: a bias of 0 hides a bias that is left out
         nn.init.normal_(parameter, std=0.5)
-    x = torch.randn(B, T, D, dtype=torch.float64, requires_grad=True)
     one = network is VanillaRNN  # its state is h alone
+    x = torch.randn(B, T, D, dtype=torch.float64, requires_grad=True)
     states = torch.randn(1 if one else 2, B, H, dtype=torch.float64, requires_grad=True)
 
-    def outcome(forward):
-        p, new = forward(x, states[0] if one else states)
-        new = torch.stack([s.view(B, H) for s in ([new] if one else new)])
+    def outcome(p, state):
+        new = torch.cat([s.view(1, B, H) for s in ([state] if one else state)])
         loss = F.cross_entropy(p, torch.arange(B)) + new.sin().sum()
         return [p, new, *torch.autograd.grad(loss, [x, states, *model.parameters()])]
 
-    expected = outcome(lambda *inputs: torch_forward(model, *inputs))
-    for a, b in zip(outcome(model), expected, strict=True):
+    expected = outcome(*torch_forward(model, x, states))
+    found = outcome(*model(x, states[0] if one else states))
+    from_zero, _ = torch_forward(model, x, 0 * states)
+    for a, b in zip([*found, model(x)[0]], [*expected, from_zero], strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=1e-10)
-    zeros = torch.zeros_like(states)
-    from_zero, _ = torch_forward(model, x, zeros[0] if one else zeros)
-    torch.testing.assert_close(model(x)[0], from_zero, rtol=0, atol=1e-10)
 
 
-def test_an_lstm_forgets_slowly_unless_bf_is_given():
-    bg, bi, bf, bo = make_network("lstm", 0, hidden_dim=1000).b.detach().chunk(4)
+def test_biases_are_0_but_an_lstm_forgets_slowly_unless_bf_is_given():
+    bg, bi, bf, bo = make_network(settings_for("lstm", "--num_hidden 1000"), 0).b.detach().chunk(4)
     u = bf.exp().double()
     quartiles = u.quantile(torch.tensor([0.25, 0.5, 0.75]).double()).tolist()
-    assert 1 <= u.min() <= u.max() <= 100.001
+    assert 1 <= u.min() < 1.5 < 98 < u.max() <= 100.001
     assert quartiles == pytest.approx([25.75, 50.5, 75.25], abs=5)
-    assert not torch.cat([bg, bi, bo]).any()
-    for value in -2.0, 0.0:
-        _, _, bf, _ = make_network("lstm", 0, bf=value).b.chunk(4)
-        assert bf.eq(value).all()
+    lstm, rnn = (make_network(settings_for(name, "--bf -2"), 0) for name in ("lstm", "rnn"))
+    assert not torch.cat([bg, bi, bo, lstm.bp, rnn.bh, rnn.bp]).any()
+    assert lstm.b.chunk(4)[2].eq(-2).all()
 
 
-def test_an_unknown_network_or_start_is_refused():
-    with pytest.raises(ValueError, match="must be one of lstm, rnn, got 'gru'"):
-        make_network("gru", 0)
-    with pytest.raises(ValueError, match="got 'zeros'"):
-        make_network("rnn", 0, start="zeros")
+@pytest.mark.parametrize("name", NETWORKS)
+def test_matrices_are_uniform_decided_by_the_seed_and_known_again_when_they_are_saved(name):
+    for input_dim in 1, 10:
+        settings = settings_for(name, f"--num_hidden 400 --input_dim {input_dim}")
+        model, other = (make_network(settings, seed).state_dict() for seed in (1, 2))
+        again = from_weights(model)
+        assert (type(again), again.input_dim) == (NETWORKS[name].build, input_dim)
+        torch.testing.assert_close(again.state_dict(), model)
+        for key in (key for key, weight in model.items() if weight.dim() == 2):
+            assert not torch.equal(model[key], other[key])
+            ends = [end.item() for end in model[key].aminmax()]
+            assert ends == pytest.approx([-(400**-0.5), 400**-0.5], rel=0.03)
+    with pytest.raises(ValueError, match=r"none of lstm, rnn with \(1, 10\) inputs$"):
+        from_weights(model | {"Wph": model["Wph"][1:]})
+
+
+def test_whh_of_an_rnn_rotates_or_is_the_identity_if_asked_to():
+    for init in "orthogonal", "identity":
+        Whh = make_network(settings_for("rnn", f"--rnn_init {init}"), 0).Whh.detach()
+        torch.testing.assert_close(Whh @ Whh.T, torch.eye(128), rtol=0, atol=1e-5)
+        assert torch.equal(Whh, torch.eye(128)) == (init == "identity")
+    with pytest.raises(ValueError, match="one of uniform, orthogonal, identity, got 'zeros'"):
+        VanillaRNN(10, 4, 10, "zeros")

@@ -1,6 +1,5 @@
-"""Tests of studies/runner.py: which rows are measured, which are kept, and what is shown."""
+"""Tests of studies/runner.py: what is measured, kept and shown, and what the report gets."""
 
-import json
 import os
 import signal
 import subprocess
@@ -10,15 +9,15 @@ import time
 import pytest
 import torch
 
-from common import HERE  # conftest would give the processes of jobs one thread
+import common
+from common import HERE, save_table
 from studies import runner
 
 EXPERIMENTS = {
     "a": ({"rate": 0.1, "sizes": [1, 2]}, range(300, 302)),
-    "b, long": ({"rate": 0.2, "sizes": [3]}, range(300, 301)),
+    "b, long": ({"rate": 0.2, "sizes": []}, range(300, 301)),
 }
 JOBS = [("a", 300), ("a", 301), ("b, long", 300)]
-COLUMNS = ("threads", "text", "share")
 ROWS = "toy_rows.jsonl"
 SLOW = """
 import time
@@ -28,47 +27,52 @@ def measure(settings, seed):
     time.sleep(300 if seed == 0 else 0)
     return [{"share": seed / 7}]
 
-study("toy", "", {"a": ({}, range(3))}, ("share",), measure, lambda rows, out_dir: None)
+study("toy", "", {"a": ({}, range(3))}, measure, lambda rows, out_dir: None, lambda settings: 0)
 """
 
 
-def measure(settings, seed):
-    """Return two rows of a job, with each type of value that studies have."""
-    row = {"threads": torch.get_num_threads(), "text": "", "share": seed / 7}
-    return [row, row | {"text": "1", "share": settings["rate"]}]
-
-
-def rows_of(*jobs):
-    """Return the rows that must be shown of jobs (experiment, seed)."""
+def rows_of(*jobs, threads=1):
+    """Return the rows of jobs (experiment, seed), two of each, with the types that studies have."""
     rows = []
     for experiment, seed in jobs:
-        for row in measure(EXPERIMENTS[experiment][0], seed):
-            rows.append({"experiment": experiment, "seed": seed} | row | {"threads": 1})
+        row = {"experiment": experiment, "seed": seed, "threads": threads, "text": ""}
+        rows += [row | {"share": 1}, row | {"share": seed / 7}]
     return rows
 
 
-def line_of(job, **columns):
-    """Return the line of a job, with these columns in the place of its own."""
-    entry = {"experiment": job[0], "seed": job[1], "settings": EXPERIMENTS[job[0]][0]}
-    entry["columns"] = {name: [row[name] for row in rows_of(job)] for name in COLUMNS}
-    return json.dumps(entry | {"columns": entry["columns"] | columns})
+def line_of(job, text="", **changed):
+    """Return the line of a job with this text in its rows, and with changed settings."""
+    rows = [{"threads": 1, "text": text, "share": row["share"]} for row in rows_of(job)]
+    return runner.line_of(job, EXPERIMENTS[job[0]][0] | changed, rows)
 
 
 @pytest.fixture
 def run(monkeypatch, tmp_path):
-    """Return a function that runs a study with flags: the rows shown, and the seeds measured."""
-    monkeypatch.setattr(runner, "RESULTS", tmp_path / "results")
+    """Return a function that runs a study with flags: the rows shown, and the jobs measured."""
+    for name in "results", "pics", "out":
+        (tmp_path / name).mkdir()
+        monkeypatch.setattr(runner, name.upper(), tmp_path / name, raising=False)
+    monkeypatch.setattr(runner, "PAGES", [tmp_path / "page.md"])
 
     def run(*flags):
         shown, measured = [], []
 
-        def note(settings, seed):
-            measured.append((settings["rate"], seed))
-            return measure(settings, seed)
+        def measure(settings, seed):
+            job = ("a" if settings["rate"] == 0.1 else "b, long"), seed
+            measured.append(job)
+            rows = rows_of(job, threads=torch.get_num_threads())
+            return [{name: row[name] for name in ("threads", "text", "share")} for row in rows]
+
+        def show(rows, out_dir):
+            shown.extend(rows)
+            save_table(out_dir / "toy.csv", rows[1::2])  # one of each job
+            (out_dir / "toy.png").write_text(f"a picture of {len(rows)} rows")
 
         words = ["toy", "--jobs", 1, "--out_dir", tmp_path / "out", *flags]
         monkeypatch.setattr(sys, "argv", [*map(str, words)])
-        runner.study("toy", "", EXPERIMENTS, COLUMNS, note, lambda rows, _: shown.extend(rows))
+        runner.study(
+            "toy", "", EXPERIMENTS, measure, show, lambda settings: 6000 * settings["rate"]
+        )
         return shown, measured
 
     return run
@@ -78,59 +82,96 @@ def test_one_process_and_two_write_the_same_and_each_job_has_one_thread(run, tmp
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     torch.set_num_threads(2)
     for n in "12":
-        rows, _ = run("--jobs", n, "--out_dir", tmp_path / n)
-        assert repr(rows) == repr(rows_of(*JOBS))  # repr tells 1 from 1.0 and "1"
-    one, two = (sorted((tmp_path / n / ROWS).read_text().splitlines()) for n in "12")
-    assert one == two == sorted(map(line_of, JOBS))
+        rows, _ = run("--all", "--jobs", n, "--out_dir", tmp_path / n)
+        assert repr(rows) == repr(rows_of(*JOBS))  # repr tells 1 from 1.0
+        lines = (tmp_path / n / ROWS).read_text().splitlines(True)
+        assert sorted(lines) == sorted(map(line_of, JOBS))
 
 
-def test_flags_name_the_jobs_whose_rows_are_shown(run):
-    for flags, jobs in (
-        (["--only", "b, long", "--seed", 299, "--seeds", 2], [("b, long", 299), ("b, long", 300)]),
-        (["--only", "a", "--seed", 7], [("a", 7), ("a", 8)]),
-        (["--seeds", 1], [JOBS[0], JOBS[2]]),
-    ):
-        rows, _ = run(*flags)
-        assert rows == rows_of(*jobs), flags
+def test_only_what_is_named_is_measured_and_the_rest_is_listed(run, capsys):
+    with pytest.raises(SystemExit, match=r"^no job has rows$"):
+        run()
+    a, b, left_out = capsys.readouterr().err.splitlines()
+    assert a == "a: 2 seeds, no rows; 20.0 minutes of a core"
+    assert b == "b, long: 1 seeds, no rows; 20.0 minutes of a core"
+    assert left_out == "These are left out; --only or --all measures them."
+    assert run("--only", "b, long") == (rows_of(JOBS[2]), JOBS[2:])
+    assert (
+        "| experiment | seed | threads | text | share |\n| --- | --- |" in capsys.readouterr().out
+    )
+    assert run() == (rows_of(JOBS[2]), []), "what is there is shown"
+    jobs = [("b, long", 299), ("b, long", 300)]
+    assert run("--only", "b, long", "--seed", 299, "--seeds", 2) == (rows_of(*jobs), jobs[:1])
+    assert run("--only", "a", "--seed", 0)[1] == [("a", 0), ("a", 1)]
+    assert run("--all", "--seeds", 1) == (rows_of(JOBS[0], JOBS[2]), JOBS[:1])
+    assert run("--all") == (rows_of(*JOBS), JOBS[1:2])
 
 
-def test_committed_rows_win_then_the_last_line_does_and_again_measures_anew(run, tmp_path):
-    known = {"results": [line_of(JOBS[0], text=["committed", ""])]}
-    known["out"] = [line_of(JOBS[0]), line_of(JOBS[1]), line_of(JOBS[1], text=["new", ""])]
-    for folder, lines in known.items():
-        (tmp_path / folder).mkdir()
-        (tmp_path / folder / ROWS).write_text("\n".join(lines))
-    for measured in [(0.2, 300)], []:
-        rows, now = run()
-        assert now == measured
-        assert [row["text"] for row in rows] == ["committed", "", "new", "", "", "1"]
-    for _ in range(2):
-        assert run("--again", "--only", "a") == (rows_of(*JOBS[:2]), [(0.1, 300), (0.1, 301)])
-    assert (tmp_path / "results" / ROWS).read_text() == known["results"][0]
+def test_rows_of_ones_own_win_and_of_them_the_last(run, tmp_path, capsys):
+    (tmp_path / "results" / ROWS).write_text("".join(line_of(job, "committed") for job in JOBS))
+    (tmp_path / "out" / ROWS).write_text(line_of(JOBS[1], "older") + line_of(JOBS[1], "own"))
+    assert run("--again", "--only", "b, long")[1] == JOBS[2:]
+    rows, measured = run("--again")
+    assert (rows, measured) == (run()[0], []), "--again alone names nothing"
+    assert [row["text"] for row in rows[::2]] == ["committed", "own", ""]
+    text = capsys.readouterr()
+    assert f"2 jobs have rows in {tmp_path / 'out' / ROWS}, which are taken\n" in text.out
+    assert f"report=False torch={torch.__version__}\n" in text.out
+    assert "a: 2 seeds, has rows; 20.0 minutes of a core\n" in text.err
 
 
-def test_lines_that_do_not_fit_are_named_and_measured_again(run, tmp_path, capsys):
-    (tmp_path / "out").mkdir()
-    path, line = tmp_path / "out" / ROWS, line_of(JOBS[0])
+def test_lines_that_are_torn_or_have_other_settings_do_not_count(run, tmp_path, capsys):
+    path = tmp_path / "out" / ROWS
     for bad, reason in (
-        (line.replace('"threads": [1, 1], ', ""), "its columns are text, share"),
-        (line.replace("[1, 1]", "[1, null]"), "values are missing"),
-        (line.replace("[1, 2]", "[1, 3]"), "sizes was [1, 3], is [1, 2]"),
-        (line[:40], "JSONDecodeError"),
+        (line_of(JOBS[0], sizes=[1, 3]), "sizes was [1, 3], is [1, 2]"),
+        (line_of(JOBS[0])[:40], "no rows"),
     ):
-        path.write_text("\n".join([line_of(JOBS[2]), bad, line_of(JOBS[1])]))
-        assert run() == (rows_of(*JOBS), [(0.1, 300)]), bad
-        (text,) = capsys.readouterr().err.splitlines()
-        assert text.startswith(f"{path}: line 2, "), text
-        assert reason in text
+        path.write_text(line_of(JOBS[1]) + line_of(JOBS[2]) + bad)
+        assert run()[0] == rows_of(*JOBS[1:])
+        assert capsys.readouterr().err.startswith(f"a: 1 seeds, {reason}; 10.0 minutes")
+        assert run("--all") == (rows_of(*JOBS), JOBS[:1])
         assert run() == (rows_of(*JOBS), []), "the new line stands behind one without its end"
         capsys.readouterr()
 
 
+def test_a_flag_that_was_added_has_its_old_value_where_a_line_lacks_it(monkeypatch):
+    monkeypatch.setattr(runner, "ADDED", {"warmup": 0})
+    old, zero, five = {"rate": 0.1}, {"warmup": 0, "rate": 0.1}, {"rate": 0.1, "warmup": 5}
+    assert runner.differences(old, old) == runner.differences(old, zero) == ""
+    assert runner.differences(old, five) == "warmup was 0, is 5"
+    assert runner.differences(five, zero) == "warmup was 5, is 0"
+    both = 'rate was 0.1, is null, decay was "missing", is 0'
+    assert runner.differences(old, {"rate": None, "decay": 0}) == both
+
+
+def test_report_puts_rows_tables_figures_and_cells_of_pages_into_their_places(run, tmp_path):
+    results, page = tmp_path / "results" / ROWS, tmp_path / "page.md"
+    mark = "<!-- results/toy.csv -->\n"
+    table = f"{mark}| experiment | seed | text | share |\n|---|---|---|---|\n"
+    other = "<!-- Part 2/results/toy.csv -->\n| a |\n"  # is left as it is
+    text = f"A\n{table}| a | 301 |  | {{}} |\n| a | 300 |  | {{}} |\n\n{other}\n{table}B\n"
+    page.write_text(text.format("", "old"))
+    stale = line_of(JOBS[0], rate=9) + line_of(("a", 9)) + line_of(JOBS[0]).replace("a", "gone", 1)
+    results.write_text(line_of(JOBS[2]) + stale + line_of(JOBS[0]))
+    before = results.read_bytes()
+    with pytest.raises(SystemExit, match=r"^--report: some jobs have no rows$"):
+        run("--report")
+    assert (results.read_bytes(), page.read_text()) == (before, text.format("", "old"))
+    run("--report", "--all")
+    assert results.read_text() == "".join(map(line_of, JOBS))
+    for place in tmp_path / "results", tmp_path / "out" / "report":
+        assert len(common.read_csv(place / "toy.csv")) == 3
+    assert (tmp_path / "pics" / "toy.png").read_text() == "a picture of 6 rows"
+    assert page.read_text() == text.format(301 / 7, 300 / 7)
+    page.write_text(text.replace("301", "302"))
+    with pytest.raises(SystemExit, match=r"toy.csv: has no row a \| 302, which a page has$"):
+        run("--report")
+
+
 def test_a_study_that_is_killed_in_a_slow_job_keeps_the_others(tmp_path):
-    words = [sys.executable, "-c", SLOW, "--jobs", "2", "--out_dir", tmp_path]
-    environment = os.environ | {"PYTHONPATH": str(HERE)}
     path = tmp_path / ROWS
+    words = [sys.executable, "-c", SLOW, "--all", "--jobs", "2", "--out_dir", tmp_path]
+    environment = os.environ | {"PYTHONPATH": str(HERE)}
     process = subprocess.Popen(words, env=environment, start_new_session=True)
     try:
         while not path.exists() or path.read_bytes().count(b"\n") < 2:
@@ -139,21 +180,27 @@ def test_a_study_that_is_killed_in_a_slow_job_keeps_the_others(tmp_path):
     finally:
         os.killpg(process.pid, signal.SIGKILL)  # its workers, too
         process.wait()
-    kept = runner.read_rows(path, {"a": ({}, range(3))}, ("share",))
+    kept, _ = runner.read_rows(path, {"a": ({}, range(3))})
     assert kept == {("a", 1): [{"share": 1 / 7}], ("a", 2): [{"share": 2 / 7}]}
 
 
-def test_wrong_flags_end_in_a_line_that_names_them(run, capsys):
-    for flags in "--only c", "--seed x", "--seed -1", "--seeds 0", "--seeds 1000000000", "--jobs 0":
+def test_wrong_flags_and_folders_end_in_a_line_that_names_them(run, tmp_path, monkeypatch, capsys):
+    for flags in "--only c", "--seeds 0", "--jobs x", "--report --seed 0", "--report --only a":
         with pytest.raises(SystemExit, match=r"^2$"):
             run(*flags.split())
-        assert f"error: argument {flags.split()[0]}: " in capsys.readouterr().err.splitlines()[-1]
-    for folder, reason in (__file__, "cannot be made"), (runner.HERE / "studies", "holds files of"):
-        with pytest.raises(SystemExit) as stop:
-            run("--out_dir", folder)
-        assert stop.value.code.startswith(f"--out_dir {folder}: {reason}")
+        assert f"error: argument {flags.split()[0]}: " in capsys.readouterr().err
+    (tmp_path / "repository" / "pics").mkdir(parents=True)
+    monkeypatch.setattr(common, "HERE", tmp_path / "repository" / "part")
+    run("--all", "--out_dir", tmp_path / "repository" / "run" / "x")
+    with pytest.raises(SystemExit, match=r"pics: inside the repository, only a folder run/ is all"):
+        run("--out_dir", tmp_path / "repository" / "pics")
+    with pytest.raises(SystemExit, match=r"test_runner.py: cannot be made \(File exists\)$"):
+        run("--out_dir", __file__)
 
 
 def test_both_parts_have_the_same_files():
+    other = HERE.parent / "Part 2"
+    if not other.exists():
+        pytest.skip("this part was copied alone")
     for name in "common.py", "studies/__init__.py", "studies/runner.py":
-        assert (HERE / name).read_bytes() == (HERE.parent / "Part 2" / name).read_bytes(), name
+        assert (HERE / name).read_bytes() == (other / name).read_bytes(), name

@@ -1,162 +1,171 @@
-"""Tests of train.py and studies/settings.py: flags, seeds, the loop, the data, the curves."""
+"""Tests of train.py: flags, the loop, the curves, what a run leaves."""
 
-import re
-import statistics
+import functools
 
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 import networks
-import train
-from common import BLUE, ORANGE, load
-from conftest import drawn
+from common import BLUE, GREY, HERE, ORANGE, grouped, load, read_csv
+from conftest import TINY, drawn, settings_for
 from dataset import PalindromeDataset
-from networks import from_weights, make_network
-from studies import settings
-from studies.runner import RESULTS, read_rows
+from networks import NETWORKS, from_weights, make_network
+from train import curve_of, parse_args, train, train_and_test, training_figure
 
-COMMITTED = read_rows(RESULTS / "settings_rows.jsonl", settings.EXPERIMENTS, settings.COLUMNS)
-THREE_STEPS = ["--train_steps", "3", "--data_size", "300", "--input_length", "7"]
-
-
-def weights_of(model):
-    return torch.cat([weight.detach().flatten() for weight in model.parameters()])
-
-
-def trained(name, *flags, seed=0):
-    args = train.parse_args([*THREE_STEPS, *flags])
-    return train.train_and_test(name, args.input_length[0] + 1, seed, train.settings_of(args))
+TEN_STEPS = "--train_steps 10 --data_size 300"
+CURVE = curve_of(parse_args([]))
+CONCERNED = {  # {networks: flags that change what they learn}
+    "lstm rnn": "--input_dim 1, --num_hidden 64, --data_size 299, --portion_train 0.7, --no-decay, "
+    "--train_steps 11, --batch_size 127, --max_norm 0.1, --learning_rate 0.003",
+    "lstm": "--bf 0, --learning_rate 0.001, --warmup 0",
+    "rnn": "--rnn_init identity, --learning_rate 0.002, --warmup 50",
+}
 
 
-@pytest.mark.parametrize(
-    "flags",
-    [
-        *("--input_length 8", "--input_dim 1", "--num_hidden 64", "--data_size 299"),
-        *("--portion_train 0.7", "--train_steps 4", "--batch_size 127", "--learning_rate 0.003"),
-        *("--no-decay", "--max_norm 0.1", "--bf 0", "--rnn_start identity"),
-    ],
-)
-def test_each_flag_changes_the_weights(flags):
-    of_one = {"--bf 0": "lstm", "--rnn_start identity": "rnn"}
-    for name in "lstm", "rnn":
-        (one, _), (other, _) = trained(name), trained(name, *flags.split())
-        changed = not torch.equal(weights_of(one), weights_of(other))
-        assert changed == (of_one.get(flags, name) == name), f"{flags}, {name}"
+@functools.cache
+def weights_of(name, flags=""):
+    settings = settings_for(name, f"{TEN_STEPS} {flags}") | CURVE
+    model, _ = train_and_test(settings, 8, 0)
+    return torch.cat([weight.flatten() for weight in model.state_dict().values()])
+
+
+@pytest.mark.parametrize("networks", CONCERNED)
+def test_each_flag_changes_the_weights_of_the_networks_that_it_concerns(networks):
+    for flags in CONCERNED[networks].split(", "):
+        changed = [name for name in NETWORKS if not weights_of(name).equal(weights_of(name, flags))]
+        assert changed == networks.split(), flags
 
 
 def test_the_preset_is_the_flags_that_it_names_and_a_given_flag_wins():
-    preset, parse = ["--preset", "assignment"], train.parse_args
-    named = ["--input_dim", "1", "--bf", "0", "--learning_rate", "0.001", "--no-decay"]
-    assert vars(parse(preset)) == vars(parse(named)) | {"preset": "assignment"}
-    given = ["--input_dim", "10", "--bf", "2", "--learning_rate", "0.002", "--decay"]
-    assert vars(parse(preset + given)) == vars(parse(given)) | {"preset": "assignment"}
+    preset = "--preset assignment"
+    named = "--input_dim 1 --bf 0 --learning_rate 0.001 --no-decay --warmup 0"
+    given = "--input_dim 10 --bf 2 --learning_rate 0.002 --decay --warmup 7"
+    for name in NETWORKS:
+        assert settings_for(name, preset) == settings_for(name, named)
+        assert settings_for(name, f"{preset} {given}") == settings_for(name, given)
+        free = "--input_length 3 --seed 1 --seeds 9 --eval_every 7 --jobs 2 --out_dir x"
+        assert settings_for(name, free) == settings_for(name), "what does not decide a training"
 
 
-def test_the_script_writes_each_curve_and_the_weights_of_the_first_seed(call, tmp_path):
-    flags = [*THREE_STEPS, "--input_length", 4, 7, "--eval_every", 2, "--seed", 4, "--seeds", 2]
-    call("train", *flags, "--jobs", 2, "--out_dir", tmp_path)
-    files = {"accuracy.png", *(f"{stem}_t{T}.pth" for stem in ("lstm", "rnn") for T in (5, 8))}
-    files |= {"settings.txt", "t5.csv", "t8.csv"}
-    assert {path.name for path in tmp_path.iterdir()} == files
-    _, curve = trained("rnn", "--eval_every", "2", seed=5)
-    lines = [f"rnn,5,{row['step']},{row['accuracy']},{row['loss']}" for row in curve]
-    assert (tmp_path / "t8.csv").read_text().splitlines()[-4:] == lines
-    model, _ = trained("rnn", seed=4)
-    assert torch.equal(weights_of(model), weights_of(load(tmp_path / "rnn_t8.pth", from_weights)))
+def test_other_settings_go_into_a_folder_of_their_own():
+    for flags, folder in (
+        ("--jobs 7 --seeds 3", "run"),
+        ("--input_length 39 4 39 --seeds 1", "run/input_length=4-39,seeds=1"),
+        ("--preset assignment --bf 1", "run/bf=1.0,preset=assignment"),
+        ("--seeds 1 --out_dir /mine", "/mine"),
+    ):
+        assert parse_args(flags.split()).out_dir == HERE / folder
 
 
-def test_finished_trainings_are_kept_and_other_settings_refused(call, tmp_path, monkeypatch):
-    flags = [*THREE_STEPS, "--model", "rnn", "--seeds", 3, "--jobs", 1, "--out_dir", tmp_path]
+def test_a_rerun_replaces_each_old_curve_only_when_its_own_is_new(call, tmp_path, monkeypatch):
+    flags = f"{TEN_STEPS} --model rnn lstm --input_length 7 4 --seed 300 --seeds 2 --jobs 1".split()
+    flags += ["--out_dir", tmp_path]
+    jobs = [(name, seed) for name in NETWORKS for seed in (300, 301, 302)]
+    old = {(name, seed): f"{name},{seed},0,0.5,9.0" for name, seed in jobs}
+    table = ["network,seed,step,accuracy,loss", *old.values()]
+    (tmp_path / "t5.csv").write_text("\n".join(table))
 
-    def stop_at_the_last(name, seed, *sizes):
-        if seed == 302:
+    def kept():
+        lines = (tmp_path / "t5.csv").read_text().splitlines()
+        return [job for job in jobs if old[job] in lines]
+
+    def interrupt(settings, seed):
+        if (settings["model"], seed) == ("rnn", 301):
             raise KeyboardInterrupt
-        return make_network(name, seed, *sizes)
+        return make_network(settings, seed)
 
     with monkeypatch.context() as patch:
-        patch.setattr(networks, "make_network", stop_at_the_last)
+        patch.setattr(networks, "make_network", interrupt)
         with pytest.raises(KeyboardInterrupt):
             call("train", *flags)
-    kept = (tmp_path / "t8.csv").read_text()
-    assert (kept.count("rnn,300"), kept.count("rnn,301")) == (4, 4)
-    assert (tmp_path / "rnn_t8.pth").exists()
-    holds = f"--out_dir {tmp_path}: holds a run with bf=None seeds=3 (now bf=1.0 seeds=2); take"
-    with pytest.raises(SystemExit, match=f"^{re.escape(holds)} another folder$"):
-        call("train", *flags, "--bf", 1, "--seeds", 2)
-    assert (tmp_path / "t8.csv").read_text() == kept
+    assert kept() == [("rnn", 301)]
+    call("train", *flags)
+    assert kept() == []
+    files = {f"{name}_t{T}.pth" for name in NETWORKS for T in (5, 8)}
+    assert {path.name for path in tmp_path.iterdir()} == files | {
+        "accuracy.png",
+        "t5.csv",
+        "t8.csv",
+    }
+    rows = grouped(read_csv(tmp_path / "t8.csv"), "network", "seed")
+    for name in NETWORKS:
+        model, curve = train_and_test(settings_for(name, TEN_STEPS) | CURVE, 8, 300)
+        saved = load(tmp_path / f"{name}_t8.pth", from_weights)
+        torch.testing.assert_close(saved.state_dict(), model.state_dict())
+        found = [[float(row[column]) for column in curve[0]] for row in rows[name, "300"]]
+        assert found == [[*point.values()] for point in curve]
 
 
-@pytest.mark.parametrize("decay", [True, False])
-def test_the_loop_trains_as_a_textbook_does(decay):
+@pytest.mark.parametrize(("decay", "warmup", "used"), [(True, 3, 3), (False, 50, 4), (True, 0, 0)])
+def test_the_loop_trains_as_a_textbook_does(decay, warmup, used):
     sets = [PalindromeDataset(n, 50, one_hot=True) for n in (4, 5, 6)]
-    model, plain = (make_network("lstm", 0, hidden_dim=8) for _ in range(2))
-    train.train(model, sets, 9, 0.02, decay=decay, batch_size=7, max_norm=0.1, seed=3)
+    settings = settings_for("lstm") | TINY | {"train_steps": 40, "decay": decay, "warmup": warmup}
+    model, plain = (make_network(settings, 0) for _ in range(2))
+    assert train(settings, model, sets, 3) is model
     optimizer, rng = torch.optim.RMSprop(plain.parameters()), np.random.default_rng(3)
-    for step in range(9):
-        optimizer.param_groups[0]["lr"] = 0.02 * (9 - step) / 9 if decay else 0.02
+    for step in range(40):
+        rate = 0.02 * (step + 1) / (used + 1) if step < used else 0.02
+        optimizer.param_groups[0]["lr"] = rate * (40 - step) / 40 if decay else rate
         inputs, targets = sets[rng.integers(3)][torch.from_numpy(rng.integers(50, size=7))]
         optimizer.zero_grad()
-        torch.nn.functional.cross_entropy(plain(inputs)[0], targets).backward()
-        torch.nn.utils.clip_grad_norm_(plain.parameters(), 0.1)
+        F.cross_entropy(plain(inputs)[0], targets).backward()
+        torch.nn.utils.clip_grad_norm_(plain.parameters(), 0.5)
         optimizer.step()
     torch.testing.assert_close(model.state_dict(), plain.state_dict())
 
 
-def test_training_solves_five_digits():
-    hundred_steps = train.settings_of(train.parse_args(["--train_steps", "100"]))
-    for name in "lstm", "rnn":
-        _, curve = train.train_and_test(name, 5, 0, hundred_steps)
-        assert (curve[-1]["step"], curve[-1]["accuracy"]) == (100, 1.0)
-        assert curve[0]["loss"] > 2.2 > 0.1 > curve[-1]["loss"]
+@pytest.mark.parametrize("name", NETWORKS)
+def test_training_solves_five_digits(name):
+    _, curve = train_and_test(settings_for(name, "--train_steps 100") | CURVE, 5, 0)
+    assert (curve[-1]["step"], curve[-1]["accuracy"]) == (100, 1.0)
+    assert curve[0]["loss"] > 2.2 > 0.1 > curve[-1]["loss"]
 
 
-def test_the_curve_is_of_the_first_unseen_palindromes_and_its_last_point_of_all():
-    args = train.parse_args([*THREE_STEPS, "--eval_every", "2"])
-    tiny = train.settings_of(args) | {"curve_size": 20, "early": 1}
-    model, curve = train.train_and_test("lstm", 8, 0, tiny)
-    palindromes = PalindromeDataset(7, 300, one_hot=True)
-    train_set, test_set = palindromes.split(0.8)
-    assert torch.equal(torch.cat([train_set.digits, test_set.digits]), palindromes.digits)
-    inputs, targets = test_set[:]
-    right = make_network("lstm", 0)(inputs[:20])[0].argmax(dim=1) == targets[:20]
-    assert [row["step"] for row in curve] == [0, 1, 2, 3]
-    assert curve[0]["accuracy"] == right.sum().item() / 20
-    right = model(inputs)[0].argmax(dim=1) == targets
-    assert curve[-1]["accuracy"] == right.sum().item() / 60
-    assert train.accuracy(model, test_set, batch_size=59) == right.sum().item() / 60
+def test_the_curve_is_of_few_unseen_palindromes_then_of_many_and_its_end_of_all():
+    settings = settings_for("rnn", TEN_STEPS)
+    train_set, test_set = PalindromeDataset(7, 300, True, seed=3).split(0.8)
+    sizes = {0: 20, 1: 20, 2: 20, 4: 20, 6: 20, 8: 40, 10: 60}
+    model, expected = make_network(settings, 3), []
+
+    def watch(step):
+        if step in sizes:
+            inputs, targets = test_set[: sizes[step]]
+            logits, _ = model(inputs)
+            accuracy = (logits.argmax(dim=1) == targets).double().mean().item()
+            loss = F.cross_entropy(logits, targets).item()
+            expected.append({"step": step, "accuracy": accuracy, "loss": pytest.approx(loss)})
+
+    watch(0)
+    train(settings, model, [train_set], 3, lambda step: step and watch(step))
+    watch(10)
+    curve_settings = {"eval_every": 2, "early": 1, "curve_sizes": [20, 40]}
+    assert train_and_test(settings | curve_settings, 8, 3)[1] == expected
 
 
-def test_the_figure_shows_each_network_in_its_colour_and_the_median_bold():
-    rows, curves = [], {5: [], 20: []}
-    for (experiment, seed), own in COMMITTED.items():
-        rows += [{"experiment": experiment, "seed": seed} | row for row in own if seed < 305]
-    for row in rows:  # RNNs have their best rate at 20 digits
-        best = "rnn, 0.001" if (row["T"], row["network"]) == (20, "rnn") else "defaults"
-        if row["experiment"] == best:
-            curves[row["T"]].append(row)
-    figure = train.training_figure(settings.shown_curves(rows))
-    for axes, (T, rows) in zip(figure.axes, curves.items(), strict=True):
-        solved = 5 if T == 5 else 1
-        assert axes.get_title() == f"{T} digits solved: 5 of 5 LSTMs, {solved} of 5 RNNs"
+def test_the_figure_shows_each_network_in_its_colour_and_counts_those_that_end_solved():
+    accuracies = {  # {(T, network): those of each seed after 0, 60 and 61 steps}
+        (5, "lstm"): [[0.1, 1.0, 1.0], [0.3, 0.999, 1.0]],
+        (5, "rnn"): [[0.2, 1.0, 0.999]],
+        (20, "lstm"): [[0.1, 1.0, 0.9], [0.2, 0.4, 1.0], [0.3, 0.6, 0.999]],
+        (20, "rnn"): [[0.2, 1.0, 0.998], [0.0, 0.2, 0.2]],
+    }
+    curves = {5: [], 20: []}
+    for (T, network), seeds in accuracies.items():
+        for seed, shares in enumerate(seeds):
+            for step, share in zip((0, 60, 61), shares, strict=True):
+                row = {"network": network, "seed": seed, "step": step, "accuracy": share}
+                curves[T].append(row)
+    five, twenty = training_figure(curves).axes
+    assert five.get_title() == "5 digits solved: 2 of 2 LSTMs, 1 of 1 RNNs"
+    assert twenty.get_title() == "20 digits solved: 2 of 3 LSTMs, 0 of 2 RNNs"
+    for axes, T, steps in (five, 5, [0, 60]), (twenty, 20, [0, 60, 61]):
         lines = drawn(axes)
-        for name, colour in ("lstm", BLUE), ("rnn", ORANGE):
-            own, steps = {}, [*range(21), *range(30, 61 if T == 5 else 501, 10)]
-            for row in rows:
-                if row["network"] == name and row["step"] in steps:
-                    own.setdefault(row["seed"], []).append(100 * row["accuracy"])
-            medians = [statistics.median(shares) for shares in zip(*own.values(), strict=True)]
-            assert lines.pop(name.upper()) == (colour, steps, pytest.approx(medians))
-            thin = [ys for c, xs, ys in lines.values() if (c, xs) == (colour, steps)]
-            assert thin == [pytest.approx(shares) for shares in own.values()]
-
-
-def test_the_table_tells_the_last_accuracy_from_the_late_minimum_and_the_best_one():
-    rows = []
-    for seed, *curve in (300, 0.2, 1.0, 0.3, 0.999), (301, 0.1, 0.999, 0.9, 0.4):
-        for step, share in zip((0, 70, 80, 100), curve, strict=True):
-            row = {"experiment": "rnn", "seed": seed, "T": 20, "network": "rnn"}
-            rows.append(row | {"step": step, "accuracy": share})
-    (line,) = settings.accuracy_table(rows)
-    expected = ["40.00", "69.95", "1 of 2", "30.0", "2 of 2"]
-    assert [*line.values()][3:] == expected
+        assert (GREY, [0, 1], [10, 10]) in lines.values(), "chance"
+        for network, color in ("lstm", BLUE), ("rnn", ORANGE):
+            shares = 100 * np.array(accuracies[T, network])[:, : len(steps)]
+            bold = pytest.approx(np.median(shares, axis=0))
+            assert lines.pop(network.upper()) == (color, steps, bold)
+            thin = [ys for c, xs, ys in lines.values() if (c, xs) == (color, steps)]
+            assert thin == [pytest.approx(own) for own in shares]

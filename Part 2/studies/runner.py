@@ -75,30 +75,30 @@ def renew_table(csv, table):
     """Return the text of a Markdown table with today's cells, those of a csv file.
 
     The table keeps its columns and its rows. A row is known by its first cells, as many as tell
-    the rows of the table apart.
+    the rows of the csv file apart.
     """
     first, rule, *others = table.splitlines()
     head, *lines = (line[2:-2].split(" | ") for line in (first, *others))
-    n = 1
-    while len({tuple(cells[:n]) for cells in lines}) < len(lines):
+    rows, n = [[row[name] for name in head] for row in read_csv(csv)], 1
+    while n < len(head) and len({tuple(row[:n]) for row in rows}) < len(rows):
         n += 1
-    today = {tuple(row[column] for column in head[:n]): row for row in read_csv(csv)}
+    today = {tuple(row[:n]): row for row in rows}
     renewed = [first, rule]
     for cells in lines:
         if tuple(cells[:n]) not in today:
             sys.exit(f"{csv}: has no row {' | '.join(cells[:n])}, which a page has")
-        row = today[tuple(cells[:n])]
-        renewed.append(f"| {' | '.join(row[column] for column in head)} |")
+        renewed.append(f"| {' | '.join(today[tuple(cells[:n])])} |")
     return "\n".join(renewed) + "\n"
 
 
-def renew_tables(page):
-    """Renew each table of a page that stands below the name of a csv file."""
+def renew_tables(page, folder):
+    """Renew each table of a page that stands below the name of a csv file in this folder."""
     mark_and_table = r"(<!-- .*results/.*\.csv -->\n)((?:\|.*\n)+)"
     parts = re.split(mark_and_table, page.read_text(encoding="utf-8"))
     for n in range(1, len(parts), 3):  # text, mark, table, text, mark, table, ...
-        csv = parts[n].removeprefix("<!-- ").removesuffix(" -->\n")
-        parts[n + 1] = renew_table(page.parent / csv, parts[n + 1])
+        csv = page.parent / parts[n].removeprefix("<!-- ").removesuffix(" -->\n")
+        if csv.parent == RESULTS and (folder / csv.name).exists():
+            parts[n + 1] = renew_table(csv, parts[n + 1])
     page.write_text("".join(parts), encoding="utf-8", newline="\n")
 
 
@@ -109,7 +109,7 @@ def put_in_place(folder):
     for path in folder.glob("*.png"):
         shutil.copy(path, PICS)
     for page in PAGES:
-        renew_tables(page)
+        renew_tables(page, folder)
 
 
 def parse_args(name, doc, experiments):

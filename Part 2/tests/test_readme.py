@@ -56,7 +56,7 @@ def test_the_settings_in_the_report_are_the_defaults_and_the_preset_with_what_th
         ("learning rates", ["lr", "half", "halving"], ["lr_d"], "both rates 0.0002"),
         ("real images", ["batch_size", "fakes"], ["batch_size", "fakes"], "64 fakes"),
         ("R1", ["r1"], ["r1"], "no R1"),
-        ("averaging", ["ema"], ["ema"], "no EMA"),
+        ("EMA", ["ema"], ["ema"], "no EMA"),
         ("all of these", [], [], "template"),
     ):
         (line,) = re.findall(rf"^\| {start}[^|]* \|(.*)\|$", TEXTS["report"], re.MULTILINE)
