@@ -66,4 +66,4 @@ def drawn(axes):
 
 def frames(axes):
     """Return the first pixels (column, row) of the images that matplotlib's axes show framed."""
-    return [tuple(round(place + 0.5) for place in patch.get_xy()) for patch in axes.patches]
+    return [tuple(map(round, patch.get_xy())) for patch in axes.patches]

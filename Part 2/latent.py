@@ -64,5 +64,5 @@ def save_gif(path, grids):
 
 def draw_frame(axes, left, top):
     """Draw a frame round the 28 x 28 pixels of an image that axes show, from its first pixel on."""
-    frame = Rectangle((left - 0.5, top - 0.5), 28, 28, fill=False, edgecolor=ORANGE, lw=1.5)
+    frame = Rectangle((left, top), 27, 27, fill=False, edgecolor=ORANGE, lw=1.5)
     axes.add_patch(frame)
