@@ -5,8 +5,8 @@
 
 Into out_dir go accuracy.png and, for each length T, t<T>.csv and the weights of each network (those
 of the first seed), each as soon as its training is finished. The first command takes a minute on
-two cores. With forty seeds, every LSTM is right on at least 99.98 % of unseen palindromes of T =
-20, and the median RNN on 24.89 %.
+two cores. With forty seeds, every LSTM is correct on at least 99.98 % of unseen palindromes of T =
+20, and the median RNN on 80.17 %.
 """
 
 import argparse
@@ -95,7 +95,8 @@ def parse_args(argv=None):
     parser = make_parser(__doc__)
     length, count, size = number(int, 2, 1000), number(int, 1, 10**6), number(int, 10, 10**7)
     positive, portion = number(float, 1e-9, 1e9), number(float, 0.1, 0.9)
-    parser.add_argument("--model", choices=NETWORKS, nargs="+", default=[*NETWORKS], help="models")
+    names = sorted(NETWORKS)
+    parser.add_argument("--model", choices=names, nargs="+", default=names, help="networks")
     text = "numbers of digits that are read, T - 1"
     parser.add_argument("--input_length", type=length, nargs="+", default=[4, 19], help=text)
     parser.add_argument("--input_dim", type=int, choices=(1, 10), default=10, help="10 is one-hot")

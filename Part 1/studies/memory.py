@@ -46,8 +46,9 @@ def reading(asked_at, home=20):
     }
 
 
-RNN, LSTM = "--model rnn --learning_rate 0.001", "--model lstm --learning_rate 0.002"
-SLOW = "--model rnn --learning_rate 0.0003"
+RNN = "--model rnn --train_steps 500 --learning_rate 0.001"
+SLOW = "--model rnn --train_steps 500 --learning_rate 0.0003"
+LSTM = "--model lstm --train_steps 500 --learning_rate 0.002"
 FOUR = f"{RNN} --data_size 20000 --train_steps 2000"
 EVERY, EVERY_LENGTH = "--data_size 5000 --train_steps 4000", range(5, 41)
 SETTINGS = {
