@@ -92,6 +92,9 @@ def test_the_figure_shows_the_first_networks_that_know_all_and_the_table_their_m
     monkeypatch.setattr(Figure, "savefig", lambda figure, path: figures.append(figure))
     rows = rows_of(Clock(108, correct_at=19)) + rows_of(Clock(36), seed=301)
     rows += rows_of(Clock(120), seed=302) + rows_of(Clock(120), PANELS[1])
+    for row in rows:
+        if (row["seed"], row["what"]) == (301, "accuracy, all digits"):
+            row["value"] = 0.995  # 302 is better, but 301 is the first that knows all
     memory.show(rows, tmp_path)
     assert not figures, "a panel has no rows"
     memory.show(rows + rows_of(Clock(0), PANELS[2]), tmp_path)

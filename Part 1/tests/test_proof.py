@@ -2,6 +2,7 @@
 
 import copy
 import math
+from argparse import Namespace
 
 import pytest
 import torch
@@ -169,6 +170,20 @@ def test_the_script_names_the_digits_that_are_not_proved_and_exits_with_1(call, 
     save_state(path, LSTM(1, 5, 10).state_dict())  # it reads one number for a digit
     with pytest.raises(SystemExit, match=r"^2$"):
         call("studies.proof", "--weights", path, "--out_dir", tmp_path)
+
+
+def test_each_trained_network_has_its_own_seed_and_file(monkeypatch, tmp_path):
+    trained = []
+
+    def train_network(settings, seed):
+        trained.append((settings["model"], seed))
+        return LSTM(10, seed, 10)
+
+    monkeypatch.setattr(proof, "train_network", train_network)
+    paths = proof.train_networks(Namespace(out_dir=tmp_path, seed=4, seeds=2, jobs=1))
+    assert trained == [("rnn", 4), ("rnn", 5), ("lstm", 4), ("lstm", 5)]
+    sizes = [load(path, from_weights).Wph.shape[1] for path in paths]
+    assert sizes == [4, 5, 4, 5]
 
 
 @pytest.mark.parametrize(("name", "d"), [("rnn", 2), ("lstm", 8)])

@@ -198,6 +198,13 @@ def test_wrong_flags_and_folders_end_in_a_line_that_names_them(run, tmp_path, mo
         run("--out_dir", __file__)
 
 
+def test_a_table_is_replaced_only_when_the_new_one_is_whole(tmp_path):
+    common.save_csv(tmp_path / "it.csv", [{"a": 1}])
+    with pytest.raises(ValueError, match="b"):
+        common.save_csv(tmp_path / "it.csv", [{"a": 2}, {"b": 3}])
+    assert (tmp_path / "it.csv").read_text() == "a\n1\n"
+
+
 def test_both_parts_have_the_same_files():
     other = HERE.parent / "Part 2"
     if not other.exists():

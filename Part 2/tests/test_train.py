@@ -183,6 +183,9 @@ def test_one_epoch_is_drawn_as_points_and_the_axes_hold_the_losses_of_the_templa
     losses["distance"] = 9.0
     assert values == {name: [[1], [losses[name]]] for name in (*train.LOSSES, "distance")}
     assert all(line.get_marker() in ".x" for line in above.lines[:4] + below.lines[:])
+    later = [{"epoch": epoch, "frechet_distance": 9.0} for epoch in (10, 15)]
+    _, below = train.training_figure([losses, losses | {"epoch": 15}], later).axes
+    assert drawn(below)["distance"][1] == [10, 15]
 
 
 def test_killed_moved_and_resumed_gives_the_bits_of_a_straight_run(straight_run, tmp_path):
