@@ -33,8 +33,9 @@ NETWORKS = "generator", "discriminator", "ema_generator", "optimizer_g", "optimi
 VALUES = "step", "losses", "quality"
 # The settings of the course's template; the loop is ours.
 TEMPLATE = {"n_epochs": 200, "fakes": 64, "lr": 2e-4, "lr_d": 2e-4, "halving": 0, "b1": 0.9}
-TEMPLATE |= {"r1": 0.0, "ema": 0.0}
-ADDED = {"weight_decay": 0.0}  # {flag: what it was before there was one}, so that old files count
+TEMPLATE |= {"r1": 0.0, "ema": 0.0, "weight_decay": 0.0, "channels": 0}
+# {flag: what it was before there was one}, so that old files count
+ADDED = {"weight_decay": 0.0, "channels": 0}
 
 
 def parse_args(argv=None):
@@ -55,6 +56,8 @@ def parse_args(argv=None):
     parser.add_argument("--b1", type=decay, default=0.0, help="Adam's beta1, its momentum")
     parser.add_argument("--b2", type=decay, default=0.999, help="Adam's beta2")
     parser.add_argument("--weight_decay", type=weight, default=0.0, help="of the generator (AdamW)")
+    text = "of a small convolution that D has beside its layers; 0: none"
+    parser.add_argument("--channels", type=from_zero, default=0, help=text)
     parser.add_argument("--r1", type=weight, default=0.2, help="weight of the gradient penalty")
     parser.add_argument("--r1_every", type=count, default=16, help="steps between penalties")
     parser.add_argument("--ema", type=decay, default=0.9995, help="decay of weights' EMA; 0: none")
@@ -127,7 +130,7 @@ class Training:
 
     def make_discriminator(self):
         """Return the discriminator, fresh."""
-        return Discriminator()
+        return Discriminator(channels=self.args.channels)
 
     def save(self):
         """Save settings and state, at the end of an epoch."""
@@ -163,7 +166,7 @@ class Training:
         fake = self.draw_fakes(self.args.fakes)
         d_loss, d_real, d_fake = self.discriminator_step(real, fake.detach())
         g_loss = self.generator_step(fake)  # through the discriminator that has just moved
-        self.update_ema()
+        update_ema(self.ema_generator, self.generator, self.args.ema, self.step)
         self.step += 1
         return torch.stack([d_loss, g_loss, d_real, d_fake]).detach()
 
@@ -198,27 +201,32 @@ class Training:
         self.optimizer_g.step()
         return g_loss
 
-    def update_ema(self):
-        """Move the exponential moving average (EMA) towards the generator's weights."""
-        # It begins as a copy. Its decay grows, so that early samples show what is learnt.
-        decay = min(self.args.ema, (1 + self.step) / (10 + self.step)) if self.step > 0 else 0
-        for name, weight in self.generator.named_parameters():
-            self.ema_generator.get_parameter(name).data.lerp_(weight.data, 1 - decay)
-
     def final_generator(self):
         """Return the generator that would be saved now: a copy in eval mode."""
         if self.args.ema == 0:
             return copy.deepcopy(self.generator).eval()
-        # The EMA needs statistics of its own for BatchNorm, from noise of another seed.
-        generator = copy.deepcopy(self.ema_generator).eval()
-        z = latent_points(5_000, self.args.latent_dim, BATCHNORM_SEED, self.args.device)
-        update_bn(z.split(500), generator)
-        return generator
+        return with_statistics(self.ema_generator, self.args.device)
 
     def save_samples(self):
         """Save images/<step>.png: what the generator draws at 25 points that stay the same."""
         images = draw_samples(self.final_generator(), 25, self.args.seed)
         save_grid(self.args.out_dir / "images" / f"{self.step}.png", images)
+
+
+def update_ema(ema_generator, generator, decay, step):
+    """Move an exponential moving average (EMA) of weights towards a generator's weights."""
+    # It begins as a copy. Its decay grows, so that early samples show what is learnt.
+    decay = min(decay, (1 + step) / (10 + step)) if step > 0 else 0
+    for name, weight in generator.named_parameters():
+        ema_generator.get_parameter(name).data.lerp_(weight.data, 1 - decay)
+
+
+def with_statistics(ema_generator, device):
+    """Return a copy, in eval mode, with BatchNorm statistics of its own, from its own noise."""
+    generator = copy.deepcopy(ema_generator).eval()
+    z = latent_points(5_000, generator.latent_dim, BATCHNORM_SEED, device)
+    update_bn(z.split(500), generator)
+    return generator
 
 
 def training_figure(losses, quality):

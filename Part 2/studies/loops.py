@@ -11,7 +11,7 @@ from gan import Discriminator, discriminator_loss, generator_loss
 from latent import draw_samples
 from metrics import compare_with_mnist
 from mnist import load_mnist
-from train import BATCHNORM_SEED, MEASURE_SEED, Training, parse_args, settings_of
+from train import BATCHNORM_SEED, MEASURE_SEED, Training, parse_args, settings_of, update_ema
 
 N_SHOWN = 25  # samples that a row has, if any
 STALENESS = {  # what else is set in the template's loop, with the template's own values
@@ -40,7 +40,7 @@ class Simultaneous(Training):
         generator_loss(fake_logits).backward(inputs=[*self.generator.parameters()])
         self.optimizer_d.step()
         self.optimizer_g.step()
-        self.update_ema()
+        update_ema(self.ema_generator, self.generator, self.args.ema, self.step)
         self.step += 1
 
 
@@ -141,9 +141,10 @@ def epoch_seconds(settings):
 
 
 def measured_epochs(settings):
-    """Return the epochs after which a training is measured: the first ten and every fifth."""
-    epochs = range(settings["measured_from"], settings["n_epochs"] + 1)
-    return [epoch for epoch in epochs if epoch <= 10 or epoch % 5 == 0]
+    """Return after which epochs it is measured: the first ten, every fifth, and the last."""
+    last = settings["n_epochs"]
+    epochs = range(settings["measured_from"], last + 1)
+    return [epoch for epoch in epochs if epoch <= 10 or epoch % 5 == 0 or epoch == last]
 
 
 def seconds(settings):
@@ -151,16 +152,22 @@ def seconds(settings):
     return settings["n_epochs"] * epoch_seconds(settings) + 10 * len(measured_epochs(settings))
 
 
-def measure(settings, seed):
-    """Make a training; return a row for each of its measured epochs."""
-    training = LOOPS[settings["loop"]](Namespace(**settings, seed=seed, device="cpu"))
-    images, rows = load_mnist()[0][: settings["n_images"]], []
+def run_epochs(training, settings):
+    """Run a training, and yield each epoch after which it is measured."""
+    images = load_mnist()[0][: settings["n_images"]]
     for epoch in range(1, settings["n_epochs"] + 1):
         training.set_rates(epoch)
         for real in training.batches(images):
             training.train_step(real)
         if epoch in measured_epochs(settings):
-            rows.append({"epoch": epoch} | measure_generator(training, settings, epoch))
+            yield epoch
+
+
+def measure(settings, seed):
+    """Make a training; return a row for each of its measured epochs."""
+    training, rows = LOOPS[settings["loop"]](Namespace(**settings, seed=seed, device="cpu")), []
+    for epoch in run_epochs(training, settings):
+        rows.append({"epoch": epoch} | measure_generator(training, settings, epoch))
     return rows
 
 
