@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from PIL import Image
@@ -40,7 +41,6 @@ def figures(monkeypatch):
         figures[path.name] = figure
         save(figure, path)
         now, committed = (np.array(Image.open(at), float) for at in (path, PICS / path.name))
-        assert now.shape == committed.shape
         assert np.abs(now - committed).mean() < 4, "grey levels: the committed figure is another"
 
     monkeypatch.setattr(Figure, "savefig", keep)
@@ -48,22 +48,23 @@ def figures(monkeypatch):
 
 
 def drawn(axes):
-    """Return {label: (colour "#0072B2", xs, ys)} of the lines in matplotlib's axes.
-
-    Points outside the limits of the axes would not be seen: they fail.
-    """
+    """Return {label: (colour "#0072B2", xs, ys)} of the lines in matplotlib's axes, all in view."""
     axes.get_xlim()  # sets the limits of both axes, if they are automatic
     found = {}
     for line in axes.lines:
-        points = line.get_transform().transform(line.get_xydata())
-        places = axes.transAxes.inverted().transform(points)  # 0 to 1 inside
-        label = line.get_label()
-        assert ((places > -1e-6) & (places < 1 + 1e-6)).all(), f"{label}: points are not in view"
-        assert label not in found, f"two lines are {label}"
-        found[label] = to_hex(line.get_color()).upper(), *line.get_xydata().T.tolist()
+        points = line.get_xydata()
+        places = axes.transAxes.inverted().transform(line.get_transform().transform(points))
+        assert ((places > -1e-6) & (places < 1 + 1e-6)).all(), f"{line}: points are not in view"
+        found[line.get_label()] = to_hex(line.get_color()).upper(), *points.T.tolist()
+    assert len(found) == len(axes.lines), "two lines have the same label"
     return found
 
 
 def frames(axes):
     """Return the first pixels (column, row) of the images that matplotlib's axes show framed."""
     return [tuple(map(round, patch.get_xy())) for patch in axes.patches]
+
+
+def weights_of(network):
+    """Return all weights of a network in one vector."""
+    return torch.cat([weight.detach().flatten() for weight in network.parameters()])

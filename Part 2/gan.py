@@ -52,14 +52,14 @@ class Discriminator(nn.Module):
     own for each pixel, so they hardly see a speck, which lies somewhere else in each image.
     """
 
-    def __init__(self, units=512, channels=0):
+    def __init__(self, channels=0):
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Linear(784, units),
+            nn.Linear(784, 512),
             nn.LeakyReLU(0.2),
-            nn.Linear(units, units // 2),
+            nn.Linear(512, 256),
             nn.LeakyReLU(0.2),
-            nn.Linear(units // 2, 1),
+            nn.Linear(256, 1),
         )
         self.convolution = None
         if channels > 0:

@@ -56,20 +56,18 @@ def parse_args(argv=None):
     parser.add_argument("--b1", type=decay, default=0.0, help="Adam's beta1, its momentum")
     parser.add_argument("--b2", type=decay, default=0.999, help="Adam's beta2")
     parser.add_argument("--weight_decay", type=weight, default=0.0, help="of the generator (AdamW)")
-    text = "of a small convolution that D has beside its layers; 0: none"
-    parser.add_argument("--channels", type=from_zero, default=0, help=text)
+    parser.add_argument("--channels", type=from_zero, default=0, help="of D's convolution; 0: none")
     parser.add_argument("--r1", type=weight, default=0.2, help="weight of the gradient penalty")
     parser.add_argument("--r1_every", type=count, default=16, help="steps between penalties")
     parser.add_argument("--ema", type=decay, default=0.9995, help="decay of weights' EMA; 0: none")
     parser.add_argument("--save_interval", type=count, default=500, help="steps between grids")
-    text = "epochs between measurements, after the tenth; 0 measures nothing"
-    parser.add_argument("--measure_every", type=from_zero, default=5, help=text)
+    text = "epochs between measurements, after the tenth"
+    parser.add_argument("--measure_every", type=count, default=5, help=text)
     parser.add_argument("--n_measured", type=many, default=10_000, help="samples in a measurement")
     parser.add_argument("--seed", type=number(int, 0, 2**31), default=0, help="random seed")
     devices = ["cuda", "cpu"] if torch.cuda.is_available() else ["cpu"]
     parser.add_argument("--device", choices=devices, default=devices[0], help="where to train")
-    text = ", ".join(f"{flag}={value}" for flag, value in TEMPLATE.items())
-    text = f"other defaults: those of the course's template, {text}; the loop stays ours"
+    text = "the settings of the course's template; the loop stays ours"
     parser.add_argument("--preset", choices=["template"], help=text)
     parser.add_argument("--resume", action="store_true", help="continue the training in out_dir")
     args = parser.parse_args(argv)
@@ -117,7 +115,7 @@ class Training:
         self.args = args
         torch.manual_seed(args.seed)
         self.generator = Generator(args.latent_dim).to(args.device)
-        self.discriminator = self.make_discriminator().to(args.device)
+        self.discriminator = Discriminator(args.channels).to(args.device)
         self.ema_generator = copy.deepcopy(self.generator)
         betas, decay = (args.b1, args.b2), args.weight_decay
         weights = self.generator.parameters()
@@ -128,10 +126,6 @@ class Training:
         self.step = 0  # how many are done
         self.losses, self.quality = [], []  # the rows of losses.csv and of quality.csv
 
-    def make_discriminator(self):
-        """Return the discriminator, fresh."""
-        return Discriminator(channels=self.args.channels)
-
     def save(self):
         """Save settings and state, at the end of an epoch."""
         content = {"settings": kept_settings(self.args), "rng": self.rng.get_state()}
@@ -141,8 +135,6 @@ class Training:
 
     def restore(self, content):
         """Put back the state in a checkpoint."""
-        if "averaged" in content:  # what earlier versions called it
-            content["ema_generator"] = content["averaged"]
         self.rng.set_state(content["rng"].cpu())
         for name in NETWORKS:
             getattr(self, name).load_state_dict(content[name])
@@ -229,22 +221,15 @@ def with_statistics(ema_generator, device):
     return generator
 
 
-def training_figure(losses, quality):
-    """Return a Figure of losses, D and the Frechet distance over the epochs, from rows."""
-    figure = Figure(figsize=(7.5, 6), layout="constrained")
-    above, below = figure.subplots(2, sharex=True)
-    epochs = [row["epoch"] for row in losses]
-    for column, style in zip(LOSSES, ("C2.-", "C4.-", "C2x--", "C4x--"), strict=True):
-        above.plot(epochs, [row[column] for row in losses], style, label=column)
-    above.axhline(math.log(4), color="C2", lw=1, ls=":", label="log 4, d_loss of a guess")
-    above.set_title("Losses, and mean of D over real images and fakes")
-    above.set_ylim(bottom=0)
-    above.legend(ncols=2, fontsize=10)
+def distance_figure(quality):
+    """Return a Figure of the Frechet distance over the epochs, from the rows of quality.csv."""
+    figure = Figure(figsize=(7.5, 4), layout="constrained")
+    axes = figure.subplots()
     distances = [row["frechet_distance"] for row in quality]
-    below.plot([row["epoch"] for row in quality], distances, "k.-", label="distance")
-    below.set(yscale="log", xlabel="epoch", title="Fréchet distance (0 is best)")
-    below.yaxis.set_major_formatter("{x:g}")
-    below.locator_params(axis="x", integer=True, min_n_ticks=1)
+    axes.plot([row["epoch"] for row in quality], distances, "k.-", label="distance")
+    axes.set(yscale="log", xlabel="epoch", title="Fréchet distance to MNIST (0 is best)")
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.locator_params(axis="x", integer=True, min_n_ticks=1)
     return figure
 
 
@@ -261,8 +246,7 @@ def main(args):
         sys.exit(f"{args.out_dir}: holds a training; --resume it, or take another --out_dir")
     begin(args)
     images = load_mnist(device=args.device)[0][: args.n_images]
-    if args.measure_every > 0:
-        comparison = Comparison(load_classifier(args.device), images)
+    comparison = Comparison(load_classifier(args.device), images)
     training = Training(args)
     if args.resume:
         load(checkpoint, training.restore, args.device)
@@ -283,8 +267,7 @@ def main(args):
             training.losses.append({"epoch": epoch} | dict(zip(LOSSES, means, strict=True)))
             save_rows(args.out_dir / "losses.csv", training.losses)
             generator = training.final_generator()
-            early_or_last = epoch <= 10 or epoch == args.n_epochs
-            if args.measure_every > 0 and (early_or_last or epoch % args.measure_every == 0):
+            if epoch <= 10 or epoch % args.measure_every == 0 or epoch == args.n_epochs:
                 samples = draw_samples(generator, args.n_measured, MEASURE_SEED)
                 training.quality.append({"epoch": epoch} | comparison.quality(samples))
                 save_rows(args.out_dir / "quality.csv", training.quality)
@@ -293,7 +276,7 @@ def main(args):
     training.save_samples()
     paths = [grids / f"{step}.png" for step in steps]  # half-way of fewer epochs may be missing
     save_gif(args.out_dir / "training.gif", [path for path in paths if path.exists()])
-    training_figure(training.losses, training.quality).savefig(args.out_dir / "losses.png")
+    distance_figure(training.quality).savefig(args.out_dir / "distance.png")
     print(f"the generator, its samples and the figures are in {args.out_dir}")
     print(f'its samples: python "{HERE / "sample.py"}" --generator "{args.out_dir / FILE}"')
 

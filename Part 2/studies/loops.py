@@ -7,7 +7,7 @@ from collections import deque
 import torch
 from torch.utils.data import DataLoader
 
-from gan import Discriminator, discriminator_loss, generator_loss
+from gan import discriminator_loss, generator_loss
 from latent import draw_samples
 from metrics import compare_with_mnist
 from mnist import load_mnist
@@ -16,12 +16,9 @@ from train import BATCHNORM_SEED, MEASURE_SEED, Training, parse_args, settings_o
 N_SHOWN = 25  # samples that a row has, if any
 STALENESS = {  # what else is set in the template's loop, with the template's own values
     "b1_d": 0.9,  # Adam's beta1 of the discriminator; b1 is the generator's
-    "units": 512,  # the discriminator is 784-units-units/2-1
     "stale_fakes": 1,  # steps of G since it drew the fakes that D sees; 0: D steps before G
-    "half_stale": False,  # whether only half of the fakes are so stale, and the others by one step
     "stale_weights": 0,  # steps of D since it had the weights at which its gradient is taken
     "stale_gradients": 1,  # steps of G since it drew the fakes of the gradient that D now follows
-    "n_batches": 1,  # batches over which D's gradient is a mean, where b1_d is 0
 }
 
 
@@ -59,13 +56,8 @@ class Template(Training):
         self.discriminators = deque(maxlen=1 + args.stale_weights)  # before their steps
         self.gradients = deque(maxlen=args.stale_gradients)  # of the discriminator
 
-    def make_discriminator(self):
-        """Return the discriminator, fresh."""
-        return Discriminator(self.args.units)
-
     def batches(self, images):
-        """Return a loader of all images (N, 1, 28, 28), in random order, and keep the images."""
-        self.images = images
+        """Return a loader of all images (N, 1, 28, 28), in random order."""
         return DataLoader(images, self.args.batch_size, shuffle=True, generator=self.rng)
 
     def train_step(self, real):
@@ -73,51 +65,19 @@ class Template(Training):
         args, fake = self.args, self.draw_fakes(len(real))
         self.fakes.append(fake.detach())
         self.discriminators.append(copy.deepcopy(self.discriminator))
-        # At first, Adam's second moments, by which the mean is divided, are of too few gradients.
-        further = self.further_images() if args.n_batches > 1 and self.step >= 10 else None
         if args.stale_fakes > 0:
             self.generator_step(fake)
-        n_stale = len(fake) // 2 if args.half_stale else len(fake)
-        shown = torch.cat([self.fakes[0][:n_stale], self.fakes[-1][n_stale:]])
-        self.gradients.append(self.discriminator_gradient(real, shown))
+        old = self.discriminators[0]
+        d_loss = discriminator_loss(old(real), old(self.fakes[0]))
+        self.gradients.append(torch.autograd.grad(d_loss / 2, [*old.parameters()]))
         if len(self.gradients) == args.stale_gradients:
-            self.follow(self.gradients[0])
-        if further:
-            self.go_on_to_mean(self.gradients[0], self.discriminator_gradient(*further))
+            weights = self.discriminator.parameters()
+            for weight, slope in zip(weights, self.gradients[0], strict=True):
+                weight.grad = slope
+            self.optimizer_d.step()
         if args.stale_fakes == 0:
             self.generator_step(fake)
         self.step += 1
-
-    @torch.no_grad()
-    def further_images(self):
-        """Return random real images, and fakes of new noise in batches, as BatchNorm needs them."""
-        size, n = self.args.batch_size, self.args.n_batches - 1
-        picks = torch.randint(len(self.images), (n * size,), generator=self.rng)
-        return self.images[picks], torch.cat([self.draw_fakes(size) for _ in range(n)])
-
-    def discriminator_gradient(self, real, fake):
-        """Return the gradient of half the discriminator's loss, a tensor for each weight."""
-        discriminator = self.discriminators[0]
-        d_loss = discriminator_loss(discriminator(real), discriminator(fake))
-        return torch.autograd.grad(d_loss / 2, [*discriminator.parameters()])
-
-    def follow(self, gradient):
-        """Make a step of the discriminator along a gradient."""
-        for weight, slope in zip(self.discriminator.parameters(), gradient, strict=True):
-            weight.grad = slope
-        self.optimizer_d.step()
-
-    def go_on_to_mean(self, of_one, of_further):
-        """Move the discriminator from where one batch's gradient led to where the mean of all does.
-
-        Adam's second moments remain those of single batches, as they are with momentum, too.
-        """
-        n, (group,) = self.args.n_batches, self.optimizer_d.param_groups
-        for weight, one, further in zip(group["params"], of_one, of_further, strict=True):
-            mean = (one + (n - 1) * further) / n
-            state = self.optimizer_d.state[weight]
-            moment = state["exp_avg_sq"] / (1 - group["betas"][1] ** state["step"])
-            weight.data -= group["lr"] * (mean - one) / (moment.sqrt() + group["eps"])
 
 
 LOOPS = {"alternating": Training, "simultaneous": Simultaneous, "template": Template}

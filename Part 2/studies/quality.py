@@ -87,16 +87,14 @@ def read_grids():
 
 def moments_table(grids, logits):
     """Return a row for each of {title: images}: what the classifier reads, by {title: logits}."""
-    table, before = [], None
+    table = []
     for title in grids:
         digits = logits[title].argmax(1)
         confident = is_confident(logits[title])
         words = [f"{d}" if sure else f"{d}?" for d, sure in zip(digits, confident, strict=True)]
         row = {"grid": title, "read, row by row (? is ambiguous)": " ".join(words)}
         row["ambiguous"] = (~confident).sum().item()
-        row["changed since"] = "" if before is None else (digits != before).sum().item()
         table.append(row)
-        before = digits
     return table
 
 
