@@ -38,18 +38,17 @@ def make_network(settings, seed):
     return network.build(settings["input_dim"], settings["num_hidden"], 10, *options)
 
 
-def from_weights(weights, input_dims=(1, 10)):
+def from_weights(weights):
     """Return the network that has these weights, a state_dict.
 
-    It reads a digit as one of input_dims numbers. Raises ValueError if no network has weights of
-    these names and shapes.
+    Raises ValueError if no network has weights of these names and shapes.
     """
     shapes = {name: weight.shape for name, weight in weights.items()}
     _, hidden_dim = shapes["Wph"]
     for network in NETWORKS.values():
-        for input_dim in input_dims:
+        for input_dim in 1, 10:
             model = network.build(input_dim, hidden_dim, 10)
             if shapes == {name: weight.shape for name, weight in model.state_dict().items()}:
                 model.load_state_dict(weights)
                 return model
-    raise ValueError(f"weights of none of {', '.join(NETWORKS)} with {input_dims} inputs")
+    raise ValueError(f"weights of none of {', '.join(NETWORKS)}")

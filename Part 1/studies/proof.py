@@ -2,7 +2,7 @@
 
     python -m studies.proof                     for palindrome_rnn.pth and palindrome_lstm.pth
     python -m studies.proof --weights FILE      for another network that reads one-hot digits
-    python -m studies.proof --train --seed 1    trains these two, and proves them
+    python -m studies.proof --train 1           trains these two from seed 1, and proves them
 
 README.md has the theorem and the proof. The margin is the logit of the first digit d minus the
 largest other logit. Into out_dir go the table, proof.csv, and what is trained: rnn-seed1.pth and
@@ -184,44 +184,39 @@ def prove(name, model):
 
 def provable(weights):
     """Return the network of these weights; raise ValueError if the proof does not know it."""
-    model = from_weights(weights, input_dims=(10,))
-    if not isinstance(model, LSTM | VanillaRNN):
-        raise ValueError(f"there is no proof for {type(model).__name__}")
+    model = from_weights(weights)
+    if model.input_dim != 10 or not isinstance(model, LSTM | VanillaRNN):
+        raise ValueError("neither an LSTM nor an RNN that reads one-hot digits")
     return model
 
 
-def train_networks(args):
+def train_networks(seeds, out_dir):
     """Train an RNN and an LSTM of each seed; return the files of their weights, in this order."""
     jobs = {}
     for network, settings in TRAININGS.items():
-        for seed in range(args.seed, args.seed + args.seeds):
-            jobs[args.out_dir / f"{network}-seed{seed}.pth"] = settings, seed
-    for path, model in run_jobs(train_network, jobs, args.jobs):
+        for seed in seeds:
+            jobs[out_dir / f"{network}-seed{seed}.pth"] = settings, seed
+    for path, model in run_jobs(train_network, jobs, cpu_count()):
         save_state(path, model.state_dict())
     return [*jobs]
 
 
 def main():
     """Train, if asked to; prove the theorem for each network, and exit with 1 if one fails."""
-    parser, count = make_parser(__doc__, HERE / "studies" / "run" / "proof"), number(int, 1)
+    parser = make_parser(__doc__, HERE / "studies" / "run" / "proof")
     files = [HERE / "palindrome_rnn.pth", HERE / "palindrome_lstm.pth"]
-    which = parser.add_mutually_exclusive_group()
-    text = "files of the networks; without, the two committed ones"
-    which.add_argument("--weights", nargs="+", type=Path, default=files, help=text)
-    text = "train an RNN and an LSTM, and prove the theorem for them"
-    which.add_argument("--train", action="store_true", help=text)
-    parser.add_argument("--seed", type=number(int, 0), default=1, help="first seed of --train")
-    parser.add_argument("--seeds", type=count, default=1, help="how many: seed, seed + 1, ...")
-    parser.add_argument("--jobs", type=count, default=cpu_count(), help="networks at a time")
+    parser.add_argument("--weights", nargs="+", type=Path, default=files, help="their files")
+    text = "train an RNN and an LSTM from each of these seeds, and prove the theorem for them"
+    parser.add_argument("--train", metavar="SEED", nargs="+", type=number(int, 0), help=text)
     args = parser.parse_args()
     begin(args)
     if args.train:
-        args.weights = train_networks(args)
+        args.weights = train_networks(args.train, args.out_dir)
     try:
         jobs = {path: (path.name, load(path, provable)) for path in args.weights}
     except SystemExit as error:
         parser.exit(2, f"{error}\n")
-    proved = dict(run_jobs(prove, jobs, args.jobs))
+    proved = dict(run_jobs(prove, jobs, cpu_count()))
     rows = [proved[path] for path in args.weights]
     save_table(args.out_dir / "proof.csv", rows)
     if any(row["not proved for"] != "-" for row in rows):

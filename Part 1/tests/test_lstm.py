@@ -55,10 +55,8 @@ def test_values_and_gradients_agree_with_torch(network, shape):
 
 def test_biases_are_0_but_an_lstm_forgets_slowly_unless_bf_is_given():
     bg, bi, bf, bo = make_network(settings_for("lstm", "--num_hidden 1000"), 0).b.detach().chunk(4)
-    u = bf.exp().double()
-    quartiles = u.quantile(torch.tensor([0.25, 0.5, 0.75]).double()).tolist()
-    assert 1 <= u.min() < 1.5 < 98 < u.max() <= 100.001
-    assert quartiles == pytest.approx([25.75, 50.5, 75.25], abs=5)
+    quantiles = bf.exp().quantile(torch.tensor([0, 0.25, 0.5, 0.75, 1])).tolist()
+    assert quantiles == pytest.approx([1, 25.75, 50.5, 75.25, 100], abs=5)
     lstm, rnn = (make_network(settings_for(name, "--bf -2"), 0) for name in ("lstm", "rnn"))
     assert not torch.cat([bg, bi, bo, lstm.bp, rnn.bh, rnn.bp]).any()
     assert lstm.b.chunk(4)[2].eq(-2).all()
@@ -76,14 +74,5 @@ def test_matrices_are_uniform_decided_by_the_seed_and_known_again_when_they_are_
             assert not torch.equal(model[key], other[key])
             ends = [end.item() for end in model[key].aminmax()]
             assert ends == pytest.approx([-(400**-0.5), 400**-0.5], rel=0.03)
-    with pytest.raises(ValueError, match=r"none of lstm, rnn with \(1, 10\) inputs$"):
+    with pytest.raises(ValueError, match=r"none of lstm, rnn$"):
         from_weights(model | {"Wph": model["Wph"][1:]})
-
-
-def test_whh_of_an_rnn_rotates_or_is_the_identity_if_asked_to():
-    for init in "orthogonal", "identity":
-        Whh = make_network(settings_for("rnn", f"--rnn_init {init}"), 0).Whh.detach()
-        torch.testing.assert_close(Whh @ Whh.T, torch.eye(128), rtol=0, atol=1e-5)
-        assert torch.equal(Whh, torch.eye(128)) == (init == "identity")
-    with pytest.raises(ValueError, match="one of uniform, orthogonal, identity, got 'zeros'"):
-        VanillaRNN(10, 4, 10, "zeros")

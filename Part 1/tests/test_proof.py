@@ -1,12 +1,9 @@
 """Tests of studies/proof.py: a network that is wrong somewhere is refused, wherever it is."""
 
-import copy
 import math
-from argparse import Namespace
 
 import pytest
 import torch
-import torch.nn.functional as F
 
 from common import HERE, load, read_csv, save_state
 from lstm import LSTM
@@ -26,10 +23,6 @@ def random_network(network, H, scale):
     return model.requires_grad_(False)
 
 
-def margins_of(logits, d):
-    return logits[:, d] - logits[:, [j for j in range(10) if j != d]].amax(dim=1)
-
-
 def points(*state):
     return torch.cat(state, dim=1).double().expand(2, -1, -1)  # bounds with equal ends
 
@@ -42,10 +35,7 @@ def test_corners_of_bounds_land_within_those_of_a_step(spread, monkeypatch):
     torch.manual_seed(0)
     n, H = 200, 12  # n bounds
     model = random_network(LSTM, H, 0.7).double()
-    c = (
-        torch.tensor([0, 0.1, 1, 9.9, 50, 3000])[torch.randint(6, (n, H))]
-        * torch.randn(n, H).sign()
-    )
+    c = torch.randn(n, H) * 10.0 ** torch.randint(-1, 4, (n, H))
     centre = torch.cat([torch.rand(n, H) * 2 - 1, c], dim=1).double()
     width = spread * torch.rand_like(centre)
     bounds = step(model, torch.stack([centre - width, centre + width]))
@@ -76,18 +66,6 @@ def test_a_float32_step_lands_within_the_bounds_of_its_point(scale, bf):
         assert inside(points(*state), step(model.double(), points(h[None], c[None])))
 
 
-@pytest.mark.parametrize("digit", [7, 2])
-def test_a_float32_margin_is_not_below_that_of_its_point(digit):
-    torch.manual_seed(0)
-    model = random_network(VanillaRNN, 64, 0.01)
-    model.Wph[digit] *= 1e6  # only this logit has a large error, that of 7 or of the largest other
-    model.bp[[0, 1, 3, 4, 5, 6, 8, 9]] = -9
-    for h in torch.rand(100, 1, 64) * 2 - 1:
-        model.bp[digit] = -model.Wph[digit] @ h[0]  # a small difference of large numbers
-        margin = margins_of(F.linear(h, model.Wph, model.bp).double(), 7)
-        assert margin >= proof.margin(copy.deepcopy(model).double(), points(h), 7)
-
-
 @pytest.mark.parametrize("network", [VanillaRNN, LSTM])
 def test_no_sequence_has_a_margin_below_the_bound(network):
     torch.manual_seed(0)
@@ -96,7 +74,8 @@ def test_no_sequence_has_a_margin_below_the_bound(network):
         digits = torch.randint(10, (100_000, n))  # as good as all of n = 4 and 5
         digits[:, 0] = 7
         logits, _ = model(ONE_HOT[digits])
-        least = margins_of(logits, 7).min()
+        others = logits[:, [0, 1, 2, 3, 4, 5, 6, 8, 9]].amax(dim=1)
+        least = (logits[:, 7] - others).min()
         assert least >= bound
         assert n > 5 or least > bound - 0.1, "the bound is far too low"
 
@@ -143,7 +122,6 @@ def test_only_invariant_bounds_that_hold_what_was_reached_prove_something(monkey
     model, ten = latches().double(), torch.zeros(2, 10, 24).double()
     for bounds in ten * math.nan, ten - 1e-15, ten + 1e-15:  # there is no tolerance
         assert not inside(bounds, ten)
-    assert is_proved(model, 3)
     for bounds in None, ten + 100 * proof.OUT:  # these are so wide that no digit has a margin
         with monkeypatch.context() as patch:
             patch.setattr(proof, "invariant_bounds", lambda model, ten, bounds=bounds: bounds)
@@ -160,30 +138,19 @@ def test_the_table_has_the_least_margin_of_all_digits_or_names_those_not_proved(
     assert [*proof.prove("it", -1).values()] == ["it", "7 of 10", "3 4 5", "-"]
 
 
-def test_the_script_names_the_digits_that_are_not_proved_and_exits_with_1(call, tmp_path):
+def test_the_script_names_the_digits_that_are_not_proved_and_exits_with_1(
+    call, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("joblib.cpu_count", lambda: 1)
     model, path = latches(), tmp_path / "it.pth"
     model.Wph[[2, 6]] = model.Wph[[6, 2]]
     save_state(path, model.state_dict())
     with pytest.raises(SystemExit, match=r"^1$"):
-        call("studies.proof", "--weights", path, "--jobs", 1, "--out_dir", tmp_path)
+        call("studies.proof", "--weights", path, "--out_dir", tmp_path)
     assert "it.pth,8 of 10,2 6,-\n" in (tmp_path / "proof.csv").read_text()
     save_state(path, LSTM(1, 5, 10).state_dict())  # it reads one number for a digit
     with pytest.raises(SystemExit, match=r"^2$"):
         call("studies.proof", "--weights", path, "--out_dir", tmp_path)
-
-
-def test_each_trained_network_has_its_own_seed_and_file(monkeypatch, tmp_path):
-    trained = []
-
-    def train_network(settings, seed):
-        trained.append((settings["model"], seed))
-        return LSTM(10, seed, 10)
-
-    monkeypatch.setattr(proof, "train_network", train_network)
-    paths = proof.train_networks(Namespace(out_dir=tmp_path, seed=4, seeds=2, jobs=1))
-    assert trained == [("rnn", 4), ("rnn", 5), ("lstm", 4), ("lstm", 5)]
-    sizes = [load(path, from_weights).Wph.shape[1] for path in paths]
-    assert sizes == [4, 5, 4, 5]
 
 
 @pytest.mark.parametrize(("name", "d"), [("rnn", 2), ("lstm", 8)])
