@@ -93,18 +93,14 @@ def cut(model, frozen, blind):
     model.b.register_hook(lambda gradient: gradient * free_bias)
 
 
-def task_of(settings, seed):
-    """Return training sequences and unseen ones, palindromes or streams of T symbols."""
-    if settings["task"] == "palindromes":
-        return palindromes_of(settings, settings["T"], seed)
-    unseen = streams(settings["T"], settings["asked"], settings["asked_seed"])
-    return streams(settings["T"], settings["data_size"], seed), unseen
-
-
 def train_lstm(settings, seed):
     """Return the LSTM of these settings after its training, and unseen sequences."""
-    train_set, unseen = task_of(settings, seed)
-    symbols = 11 if settings["task"] == "streams" else settings["input_dim"]
+    if settings["task"] == "streams":
+        symbols, train_set = BAR + 1, streams(settings["T"], settings["data_size"], seed)
+        unseen = streams(settings["T"], settings["asked"], settings["asked_seed"])
+    else:
+        symbols = settings["input_dim"]
+        train_set, unseen = palindromes_of(settings, settings["T"], seed)
     model = make_network(settings | {"input_dim": symbols}, seed)
     cut(model, settings["frozen"], settings["blind"])
     return train(settings, model, [train_set], seed), unseen

@@ -9,6 +9,7 @@ hand of a clock, rotating it back must make wrong answers correct. It has only s
 begin with 0 to 4; those that begin with 5 to 9 are asked.
 """
 
+import math
 import statistics
 
 import torch
@@ -28,8 +29,7 @@ ROTATES = 5  # degrees: a memory with a larger angle, whose eigenvalue lasts, ro
 def training(flags, lengths):
     """Return the settings of a training on palindromes of these lengths T, without a warm-up."""
     args = parse_args(["--warmup", "0", *flags.split()])
-    (name,) = args.model
-    return settings_of(args, name) | {"lengths": [*lengths]}
+    return settings_of(args, args.model[0]) | {"lengths": [*lengths]}
 
 
 def reading(asked_at, home=20):
@@ -63,11 +63,7 @@ SETTINGS = {
 }
 EXPERIMENTS = {name: (settings, range(300, 320)) for name, settings in SETTINGS.items()}
 PANELS = ("RNN, T = 20", "RNN, T = 10, 20, 30, 40", "LSTM, T = 20")  # of memory.png
-PERIODS = {  # {experiment: the common divisor of its lengths}
-    "RNN, T = 9, 18, 27, 36": 9,
-    "RNN, T = 10, 20, 30, 40": 10,
-    "RNN, T = 12, 24, 36, 48": 12,
-}
+PERIODIC = "RNN, T = 9, 18, 27, 36", "RNN, T = 10, 20, 30, 40", "RNN, T = 12, 24, 36, 48"
 COLUMNS = [("accuracy", T) for T in IN_TABLE]  # of memory.csv
 COLUMNS += [("rotated back", 21), ("rotated back", 40), ("one step too far", 21)]
 
@@ -93,24 +89,16 @@ def observe(model, digits):
     return states
 
 
-def fit_map(start, end, ridge):
-    """Return the map M of the ridge regression start M ~ end, both (N, H + 1)."""
-    identity = torch.eye(start.shape[1]).double()
-    M = torch.linalg.solve(start.T @ start + ridge * identity, start.T @ end)
-    M[:, -1] = identity[:, -1]  # the last entry stays 1
-    return M
-
-
-def fit_both(states, settings):
-    """Return the one-step map, fitted to states of `observe`, and the map that leads back."""
+def fit_map(states, settings, back=False):
+    """Return the map M, by ridge regression, from states of `observe` to the next ones, or back."""
     start = torch.cat([states[T] for T in settings["fit_at"]])
     end = torch.cat([states[T + 1] for T in settings["fit_at"]])
-    return fit_map(start, end, settings["ridge"]), fit_map(end, start, settings["ridge"])
-
-
-def move(states, n, on, back):
-    """Return states (N, H + 1), led on by n digits with one map, or back by -n with the other."""
-    return states @ torch.linalg.matrix_power(on if n > 0 else back, abs(n))
+    if back:
+        start, end = end, start
+    identity = torch.eye(start.shape[1]).double()
+    M = torch.linalg.solve(start.T @ start + settings["ridge"] * identity, start.T @ end)
+    M[:, -1] = identity[:, -1]  # the last entry stays 1
+    return M
 
 
 def accuracy_of(model, states, first):
@@ -136,21 +124,23 @@ def examine(model, settings):
     def add(T, what, value):
         rows.append({"T": T, "what": what, "value": value})
 
-    M, _ = fit_both(observe(model, fit), settings)
+    M = fit_map(observe(model, fit), settings)
     for eigenvalue in torch.linalg.eigvals(M[:-1, :-1]):
         if eigenvalue.abs() >= settings["lasts"] and eigenvalue.imag >= 0:  # of a pair, one
             add(home, "angle", torch.rad2deg(eigenvalue.angle()).item())
-    accuracy = accuracy_of(model, observe(model, asked)[home], asked[:, 0])
-    add(home, "accuracy, all digits", accuracy)
+    states, first = observe(model, asked), asked[:, 0]
+    add(home, "accuracy, all digits", accuracy_of(model, states[home], first))
 
-    on, back = fit_both(observe(model, fit[fit[:, 0] < 5]), settings)
-    high = asked[asked[:, 0] >= 5]
+    states = observe(model, fit[fit[:, 0] < 5])
+    on, back = fit_map(states, settings), fit_map(states, settings, back=True)
+    high = asked[first >= 5]
     states, first = observe(model, high), high[:, 0]
     for T in settings["asked_at"]:
         add(T, "accuracy", accuracy_of(model, states[T], first))
-        moved = move(states[T], home - T, on, back)
+        ahead = T - home
+        moved = states[T] @ torch.linalg.matrix_power(back if ahead > 0 else on, abs(ahead))
         add(T, "rotated back", accuracy_of(model, moved, first))
-    too_far = move(states[home + 1], -2, on, back)
+    too_far = states[home + 1] @ torch.linalg.matrix_power(back, 2)
     add(home + 1, "one step too far", accuracy_of(model, too_far, first))
     return rows
 
@@ -173,10 +163,10 @@ def describe(rows):
     eigenvalues that last, in degrees. "values" are {(what, T): value}.
     """
     found = []
-    for (experiment, seed), some in grouped(rows, "experiment", "seed").items():
+    for (experiment, _), some in grouped(rows, "experiment", "seed").items():
         values = {(row["what"], row["T"]): row["value"] for row in some}
         angles = [row["value"] for row in some if row["what"] == "angle"]
-        network = {"experiment": experiment, "seed": seed, "values": values}
+        network = {"experiment": experiment, "values": values}
         network["angles"] = [angle for angle in angles if angle > ROTATES]
         network["accuracy"] = values["accuracy, all digits", SETTINGS[experiment]["home"]]
         network["memory"] = "rotates" if network["angles"] else "stays fixed"
@@ -202,13 +192,14 @@ def memory_table(networks):
 
 
 def clock_table(networks):
-    """Return a row for each training of PERIODS: does the memory go round once in a period?
+    """Return a row for each training of PERIODIC: does the memory go round once in a period?
 
     It counts the angles of all networks with a clock, and those within 1 degree of a multiple of
     360 degrees / period; by chance, so many percent of all angles would be.
     """
     lines = []
-    for experiment, period in PERIODS.items():
+    for experiment in PERIODIC:
+        period = math.gcd(*SETTINGS[experiment]["lengths"])
         own = [n for n in networks if n["experiment"] == experiment and n["accuracy"] >= CLOCK]
         angles = torch.tensor([angle for network in own for angle in network["angles"]])
         if own:
@@ -222,32 +213,27 @@ def clock_table(networks):
 
 
 def memory_figure(shown):
-    """Return a Figure: the accuracy of some networks of `describe` at each length T."""
+    """Return a Figure: the accuracy of networks of `describe` at each T, own and rotated back."""
     figure = Figure(figsize=(9.6, 1.6 * len(shown) + 1), dpi=100, layout="constrained")
     figure.suptitle("Accuracy on the first digit, over the length of a sequence", fontsize=16)
     grid = figure.subplots(len(shown), sharex=True)
     for axes, network in zip(grid, shown, strict=True):
-        draw_accuracy(axes, network)
+        color = NETWORKS[SETTINGS[network["experiment"]]["model"]].color
+        own = [100 * network["values"]["accuracy", T] for T in SHOWN]
+        axes.fill_between(SHOWN, own, color=color, alpha=0.15, lw=0)
+        axes.plot(SHOWN, own, color=color, lw=2.5, label="own")
+        if network["memory"] == "rotates":
+            back = [100 * network["values"]["rotated back", T] for T in SHOWN]
+            axes.plot(SHOWN, back, "k--", lw=2, label="rotated back")
+            axes.text(60, 106, "dashed: memory rotated back to T = 20", ha="right")
+        trained = network["experiment"].replace(", ", " trained at ", 1)
+        axes.set_title(trained, fontsize=14, color=color, loc="left")
+        axes.axvline(20, color=GREY, ls=":", lw=1)
+        axes.set(xlim=(SHOWN[0], SHOWN[-1]), ylim=(-3, 130), ylabel="accuracy")
+        axes.set_yticks([0, 100], ["0", "100 %"])
+        axes.grid(False)
     grid[-1].set_xlabel("length T at which it is asked")
     return figure
-
-
-def draw_accuracy(axes, network):
-    """Draw the accuracy, in %, at each length T; dashed with the states rotated back."""
-    color = NETWORKS[SETTINGS[network["experiment"]]["model"]].color
-    own = [100 * network["values"]["accuracy", T] for T in SHOWN]
-    axes.fill_between(SHOWN, own, color=color, alpha=0.15, lw=0)
-    axes.plot(SHOWN, own, color=color, lw=2.5, label="own")
-    if network["memory"] == "rotates":
-        back = [100 * network["values"]["rotated back", T] for T in SHOWN]
-        axes.plot(SHOWN, back, "k--", lw=2, label="rotated back")
-        axes.text(60, 106, "dashed: memory rotated back to T = 20", ha="right")
-    trained = network["experiment"].replace(", ", " trained at ", 1)
-    axes.set_title(trained, fontsize=14, color=color, loc="left")
-    axes.axvline(20, color=GREY, ls=":", lw=1)
-    axes.set(xlim=(SHOWN[0], SHOWN[-1]), ylim=(-3, 130), ylabel="accuracy")
-    axes.set_yticks([0, 100], ["0", "100 %"])
-    axes.grid(False)
 
 
 def show(rows, out_dir):

@@ -6,7 +6,7 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
-from common import BLUE, ORANGE, read_csv
+from common import BLUE, ORANGE
 from conftest import TINY, drawn, trained_by_hand
 from dataset import encode
 from studies import memory
@@ -69,8 +69,6 @@ def test_other_clocks_are_told_from_it():
     assert half_turns["angles"][0] == pytest.approx(180, abs=0.01)
     values = describe(rows_of(Clock(108, low_angle=36)))[0]["values"]
     assert values["rotated back", 21] < 0.5, "who saw 0 to 4 knows nothing of 108 degrees"
-    values = describe(rows_of(Clock(108, low_angle=360)))[0]["values"]  # 0 to 4 are always correct
-    assert (values["accuracy", 21], values["accuracy", 20]) == (0, 1)
 
 
 @pytest.mark.parametrize(("name", "experiment"), [("rnn", "RNN, T = 20"), ("lstm", "LSTM, T = 20")])
@@ -85,16 +83,11 @@ def test_a_network_is_trained_as_its_settings_say_and_asked_for_its_own_answers(
     assert [row["value"] for row in rows if row["what"] == "accuracy, all digits"] == [share]
 
 
-def test_the_figure_shows_the_first_networks_that_know_all_and_the_table_their_means(
-    tmp_path, monkeypatch
-):
+def test_the_figure_shows_the_first_networks_that_know_all(tmp_path, monkeypatch):
     figures = []
     monkeypatch.setattr(Figure, "savefig", lambda figure, path: figures.append(figure))
     rows = rows_of(Clock(108, correct_at=19)) + rows_of(Clock(36), seed=301)
     rows += rows_of(Clock(120), seed=302) + rows_of(Clock(120), PANELS[1])
-    for row in rows:
-        if (row["seed"], row["what"]) == (301, "accuracy, all digits"):
-            row["value"] = 0.995  # 302 is better, but 301 is the first that knows all
     memory.show(rows, tmp_path)
     assert not figures, "a panel has no rows"
     memory.show(rows + rows_of(Clock(0), PANELS[2]), tmp_path)
@@ -105,17 +98,3 @@ def test_the_figure_shows_the_first_networks_that_know_all_and_the_table_their_m
             lines["rotated back"] = "#000000", SHOWN, [100] * len(SHOWN)
         assert {label: line for label, line in drawn(axes).items() if label[0] != "_"} == lines
         assert axes.get_title("left") == name.replace(",", " trained at", 1)
-    first, _, fixed = ([*row.values()] for row in read_csv(tmp_path / "memory.csv"))
-    own = ["50", "0", "100", "0", "50", "50"]  # of 36 and of 120 degrees, at 10, 19, 20, 21, 40, 60
-    assert first == ["RNN, T = 20", "rotates", "2", *own, "100", "100", "0"]
-    assert fixed == ["LSTM, T = 20", "stays fixed", "1", *6 * ["100"], "", "", ""]
-
-
-def test_angles_near_a_multiple_of_the_period_are_counted_if_the_network_has_a_clock():
-    networks = [
-        {"experiment": "RNN, T = 10, 20, 30, 40", "accuracy": accuracy, "angles": angles}
-        for accuracy, angles in ((0.95, [36.9, 70.9, 180.0]), (0.91, [143.1]), (0.89, [72.0]))
-    ]
-    (line,) = memory.clock_table(networks)
-    counted = ["RNN, T = 10, 20, 30, 40", 2, 4, "multiples of 36°", 3, "5"]
-    assert [*line.values()] == counted

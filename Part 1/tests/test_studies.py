@@ -21,7 +21,6 @@ STREAMS = gates.EXPERIMENTS["streams"][0] | TINY | {"T": 6, "bf": 2.0, "asked": 
     ("measure", "tiny", "name", "changed"),
     [
         (settings.measure, settings.EXPERIMENTS["lstm"][0] | {"input_length": [3, 5]}, "lstm", {}),
-        (settings.measure, settings.EXPERIMENTS["rnn"][0] | {"input_length": [3, 5]}, "rnn", {}),
         (lengths.measure, TINY_LENGTHS, "rnn", {"rnn_init": "orthogonal"}),
         (gates.measure, PALINDROMES, "lstm", {"bf": 2.0}),
     ],
@@ -32,24 +31,9 @@ def test_the_last_row_is_of_the_network_that_settings_and_seed_say(measure, tiny
     assert row["accuracy"] == evaluate(by_hand, unseen)["accuracy"]
 
 
-def test_the_chosen_rate_is_the_middle_one_of_the_best():
-    shares = {0.1: [0.9, 0.998], 0.2: [0.9, 0.9992], 0.3: [0.9, 1.0], 0.4: [0.8999, 1.0]}
-    for rates, chosen in ((0.1, 0.2, 0.3, 0.4), 0.3), ((0.1, 0.2, 0.3), 0.2), ((0.1,), 0.1):
-        rows = [{"rate": rate, "accuracy": share} for rate in rates for share in shares[rate]]
-        assert lengths.best_rate(rows) == chosen, rates
+def test_the_chosen_rates_are_those_of_the_table():
     for row in read_csv(RESULTS / "lengths_rates.csv"):
         assert float(row["chosen"]) == lengths.CHOSEN[row["network"]][int(row["T"])]
-
-
-def test_the_table_of_settings_is_of_the_last_step_and_of_the_last_fifth():
-    rows = []
-    for seed, *curve in (300, 0.2, 1.0, 0.3, 0.999), (301, 0.1, 0.999, 0.9, 0.4):
-        for step, share in zip((0, 70, 80, 100), curve, strict=True):
-            row = {"experiment": "rnn, 0.0006", "seed": seed, "T": 20, "network": "rnn"}
-            rows.append(row | {"step": step, "accuracy": share})
-    (line,) = settings.accuracy_table(rows)
-    assert [*line.values()][:3] == [20, "RNN", "--learning_rate 0.0006"]
-    assert [*line.values()][3:] == ["40.00", "69.95", "69.95", "1 of 2", "30.0"]
 
 
 def test_streams_have_bars_where_they_may_and_ask_for_the_first_digit_after_the_last():
