@@ -44,10 +44,3 @@ def test_both_sides_of_a_split_are_mixed_and_share_no_palindrome():
     assert (len(first), len(rest)) == (700, 300)
     assert torch.equal(torch.cat([first.digits, rest.digits]), dataset.digits)
     assert len(rest.digits[:, 0].unique()) == 10
-
-
-def test_lengths_and_sizes_below_1_are_refused():
-    assert len(PalindromeDataset(1, 1)) == 1
-    for wrong in (0, 5), (5, 0):
-        with pytest.raises(ValueError, match="at least 1 is needed"):
-            PalindromeDataset(*wrong)
