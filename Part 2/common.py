@@ -121,16 +121,14 @@ def load(path, build, device="cpu"):
     """
     try:
         content = torch.load(path, map_location=device, weights_only=True)
-    except OSError as error:
-        sys.exit(f"{path}: cannot be read ({error.strerror})")
-    except (EOFError, KeyError, RuntimeError, UnpicklingError, ValueError):
-        # PyTorch's own text would advise to run whatever code the file holds.
-        sys.exit(f"{path}: is no file of weights, or a damaged one")
-    try:
         for name, value in content.items():
             if torch.is_tensor(value) and not value.isfinite().all():
                 raise ValueError(f"{name} is not finite")
         return build(content)
-    except (AttributeError, KeyError, RuntimeError, ValueError) as error:
+    except OSError as error:
+        sys.exit(f"{path}: cannot be read ({error.strerror})")
+    except UnpicklingError:  # PyTorch's text would advise to run whatever code the file holds
+        sys.exit(f"{path}: is no file of weights")
+    except (AttributeError, EOFError, KeyError, RuntimeError, ValueError) as error:
         reason = f"{type(error).__name__}: {error}".partition("\n")[0]
         sys.exit(f"{path}: does not hold what is needed here ({reason:.200})")

@@ -40,13 +40,12 @@ def read_rows(path, experiments):
     The reasons are {(experiment, seed): text}. Of several lines of a job, the last one counts.
     """
     jobs, reasons = {}, {}
-    if not path.exists():
-        return jobs, reasons
-    for line in path.read_text(encoding="utf-8").splitlines():
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    for line in text.splitlines():
         try:
             entry = json.loads(line)
         except ValueError:
-            continue  # a run was killed while it wrote this line
+            continue  # an empty line, or a torn one: a run was killed while it wrote it
         job = entry["experiment"], entry["seed"]
         today, _ = experiments.get(entry["experiment"], ({}, ()))
         if changed := differences(entry["settings"], today):
@@ -62,13 +61,6 @@ def line_of(job, settings, rows):
     entry = {"experiment": job[0], "seed": job[1], "settings": settings}
     entry["columns"] = {name: [row[name] for row in rows] for name in rows[0]}
     return json.dumps(entry) + "\n"
-
-
-def add_line(path, line):
-    """Add a line to a file, whose last line may be torn: a run was killed there."""
-    torn = path.exists() and path.read_bytes()[-1:] not in (b"", b"\n")
-    with open(path, "a", encoding="utf-8", newline="\n") as file:
-        file.write("\n" + line if torn else line)
 
 
 def renew_table(csv, table):
@@ -162,15 +154,15 @@ def study(name, doc, experiments, measure, show, seconds):
     own, own_reasons = read_rows(path, experiments)
     if used := [job for job in jobs if job in own]:
         print(f"{len(used)} jobs have rows in {path}, which are taken")
-    known, reasons = known | own, reasons | own_reasons
-
-    reasons |= dict.fromkeys(known, "has rows")
+    known |= own
+    reasons |= own_reasons | dict.fromkeys(known, "has rows")
     missing = [job for job in jobs if args.again or job not in known]
     tell_missing(missing, reasons, experiments, seconds)
     if args.only or args.all:
         settings = {job: (experiments[job[0]][0], job[1]) for job in missing}
         for job, rows in run_jobs(measure, settings, args.jobs):
-            add_line(path, line_of(job, settings[job][0], rows))
+            with open(path, "a", encoding="utf-8", newline="\n") as file:
+                file.write("\n" + line_of(job, settings[job][0], rows))  # the last may be torn
             known[job] = rows
     elif missing:
         print("These are left out; --only or --all measures them.", file=sys.stderr)
