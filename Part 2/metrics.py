@@ -55,6 +55,16 @@ def coverage(samples, real, k=5):
     return (torch.cdist(real, samples).amin(1) <= radii).double().mean().item()
 
 
+def effective_rank(images):
+    """Return in how many directions the pixels of images (N, 1, H, W) vary, from 1 to H W.
+
+    It is the participation ratio (sum l)^2 / sum l^2 of the eigenvalues l of their covariance: n
+    equal ones count as n. It needs no classifier.
+    """
+    covariance = torch.cov(images.flatten(1).double().T)
+    return (covariance.trace().square() / covariance.square().sum()).item()
+
+
 class Comparison:
     """A comparison of generated images with training images, as a classifier sees them."""
 

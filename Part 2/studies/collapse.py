@@ -11,9 +11,7 @@ generator steps first. All trainings together take eight hours of one core.
 
 import statistics
 
-from matplotlib.figure import Figure
-
-from common import BLUE, GREY, ORANGE, grouped, save_table
+from common import grouped, save_table
 from studies.loops import measure, seconds, settings_for
 from studies.runner import study
 
@@ -47,12 +45,6 @@ SETTINGS = {
 EXPERIMENTS = {name: (settings, range(3)) for name, settings in SETTINGS.items()}
 SAMPLES = "template, samples"  # for moments.png
 EXPERIMENTS[SAMPLES] = template(samples_at=10), range(1)
-DOSES = {name: SETTINGS[name]["stale_fakes"] for name in [*SETTINGS][:6]}
-OTHER_CHANGES = {  # {experiment: its name in stale.png}
-    "stale weights, 9 steps": "stale\nweights",
-    "stale gradients, 10 steps": "stale\ngradients",
-    "momentum": "momentum\nof D",
-}
 
 
 def range_of(numbers, decimals=0):
@@ -76,64 +68,24 @@ def collapse_table(rows):
     table = []
     for (experiment,), of_experiment in grouped(rows, "experiment").items():
         seeds = grouped(of_experiment, "seed").values()
-        early = [sum(has_mode_collapse(row) for row in own[:10]) for own in seeds]
-        n_at_10 = sum(has_mode_collapse(own[9]) for own in seeds)
+        tenth = [row for row in of_experiment if row["epoch"] == 10]
+        n_collapsed = sum(map(has_mode_collapse, tenth))
         line = {"training": experiment, "seeds": len(seeds)}
         line["distance, epochs 6 to 10"] = range_of([early_distance(own) for own in seeds])
-        line["epochs with mode collapse, of the first ten"] = range_of(early)
-        line["mode collapse at epoch 10"] = f"{n_at_10} of {len(seeds)}"
+        line["mode collapse at epoch 10"] = f"{n_collapsed} of {len(seeds)}"
+        line["commonest digit, %"] = range_of([100 * row["commonest_digit"] for row in tenth])
+        ranks = [row["effective_rank"] for row in tenth if "effective_rank" in row]
+        line["effective rank"] = range_of(ranks, 1)  # of what is measured with it
         line["epochs"] = of_experiment[-1]["epoch"]
         line["last distance"] = range_of([own[-1]["frechet_distance"] for own in seeds])
-        shares = [100 * own[-1]["commonest_digit"] for own in seeds]
-        line["last share of the commonest digit, %"] = range_of(shares)
         table.append(line)
     return table
 
 
-def draw_seeds(axes, rows, places):
-    """Draw the distance of each seed at its {experiment: x}; return the mean of each x."""
-    xs, ys = {True: [], False: []}, {True: [], False: []}  # {whether there is mode collapse: ...}
-    means = []
-    for experiment, x in places.items():
-        seeds = grouped([row for row in rows if row["experiment"] == experiment], "seed").values()
-        means.append(statistics.mean(early_distance(own) for own in seeds))
-        for n, own in enumerate(seeds):
-            collapsed = has_mode_collapse(own[9])
-            xs[collapsed].append(x + max(places.values()) * 0.015 * (n - 1))  # so all are seen
-            ys[collapsed].append(early_distance(own))
-    style = {"ls": "", "marker": "o", "ms": 10, "mew": 2}
-    axes.plot(xs[True], ys[True], color=ORANGE, label="mode collapse at epoch 10", **style)
-    axes.plot(xs[False], ys[False], color=BLUE, mfc="white", label="no mode collapse", **style)
-    return means
-
-
-def stale_figure(rows):
-    """Return a Figure: each seed's distance over the staleness of fakes, and of OTHER_CHANGES."""
-    figure = Figure(figsize=(12, 4.9), layout="constrained")
-    left, right = figure.subplots(1, 2, sharey=True, width_ratios=(2, 1))
-    means = draw_seeds(left, rows, DOSES)
-    left.plot([*DOSES.values()], means, color=GREY, lw=1, zorder=1, label="mean")
-    left.set_xticks([*DOSES.values()])
-    text = "how many steps stale D's fakes are\n(in the template's order: one)"
-    left.set(yscale="log", xlabel=text, ylabel="Fréchet distance (0 is best)")
-    left.set_title("Stale fakes alone, without momentum")
-    left.yaxis.set_major_formatter("{x:g}")
-    left.legend(loc="lower right")
-    draw_seeds(right, rows, {name: n for n, name in enumerate(OTHER_CHANGES)})
-    right.set_xticks(range(len(OTHER_CHANGES)), OTHER_CHANGES.values())
-    right.set(xlim=(-0.5, len(OTHER_CHANGES) - 0.5))
-    right.set_title("Stale by 9 or 10 steps")
-    figure.suptitle("The staler the discriminator's fakes, the worse the samples", fontsize=16)
-    return figure
-
-
 def show(rows, out_dir):
-    """Save the table and the figure that these rows can show."""
-    rows = [row for row in rows if row["experiment"] != SAMPLES]
-    if rows:
+    """Save the table."""
+    if rows := [row for row in rows if row["experiment"] != SAMPLES]:
         save_table(out_dir / "collapse.csv", collapse_table(rows))
-    if {*DOSES, *OTHER_CHANGES} <= {row["experiment"] for row in rows}:
-        stale_figure(rows).savefig(out_dir / "stale.png")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader
 
 from gan import discriminator_loss, generator_loss
 from latent import draw_samples
-from metrics import compare_with_mnist
+from metrics import compare_with_mnist, effective_rank
 from mnist import load_mnist
 from train import BATCHNORM_SEED, MEASURE_SEED, Training, parse_args, settings_of, update_ema
 
@@ -19,6 +19,10 @@ STALENESS = {  # what else is set in the template's loop, with the template's ow
     "stale_fakes": 1,  # steps of G since it drew the fakes that D sees; 0: D steps before G
     "stale_weights": 0,  # steps of D since it had the weights at which its gradient is taken
     "stale_gradients": 1,  # steps of G since it drew the fakes of the gradient that D now follows
+    # The same of G, whose opponent is D: steps of D since it had the weights of G's gradient ...
+    "g_stale_opponent": 0,
+    "g_stale_weights": 0,  # ... of G since it had the weights at which its gradient is taken ...
+    "g_stale_gradients": 0,  # ... and of both since the gradient was taken that G now follows
 }
 
 
@@ -51,10 +55,20 @@ class Template(Training):
     def __init__(self, args):
         super().__init__(args)
         self.optimizer_d.param_groups[0]["betas"] = args.b1_d, args.b2
-        # The last ones of each, the oldest first:
-        self.fakes = deque(maxlen=max(1, args.stale_fakes))
-        self.discriminators = deque(maxlen=1 + args.stale_weights)  # before their steps
-        self.gradients = deque(maxlen=args.stale_gradients)  # of the discriminator
+        self.keep_history()
+
+    def keep_history(self):
+        """Keep, of each of these, as many last ones as the settings need, the oldest first."""
+        args = self.args
+        for name, size in {
+            "fakes": max(1, args.stale_fakes),
+            "discriminators": 1 + args.stale_weights,  # before their steps
+            "gradients": args.stale_gradients,  # of the discriminator
+            "opponents": 1 + args.g_stale_opponent,  # of the generator
+            "generators": 1 + args.g_stale_weights,
+            "g_gradients": 1 + args.g_stale_gradients,
+        }.items():
+            setattr(self, name, deque(getattr(self, name, ()), size))
 
     def batches(self, images):
         """Return a loader of all images (N, 1, 28, 28), in random order."""
@@ -62,22 +76,43 @@ class Template(Training):
 
     def train_step(self, real):
         """Update both networks on real (B, 1, 28, 28) in [-1, 1]."""
-        args, fake = self.args, self.draw_fakes(len(real))
+        args = self.args
+        z = torch.randn(len(real), args.latent_dim, generator=self.rng).to(args.device)
+        fake = self.generator(z)
         self.fakes.append(fake.detach())
         self.discriminators.append(copy.deepcopy(self.discriminator))
         if args.stale_fakes > 0:
-            self.generator_step(fake)
+            self.step_generator(z, fake)
         old = self.discriminators[0]
         d_loss = discriminator_loss(old(real), old(self.fakes[0]))
         self.gradients.append(torch.autograd.grad(d_loss / 2, [*old.parameters()]))
         if len(self.gradients) == args.stale_gradients:
-            weights = self.discriminator.parameters()
-            for weight, slope in zip(weights, self.gradients[0], strict=True):
-                weight.grad = slope
-            self.optimizer_d.step()
+            follow(self.optimizer_d, self.gradients[0])
         if args.stale_fakes == 0:
-            self.generator_step(fake)
+            self.step_generator(z, fake)
         self.step += 1
+
+    def step_generator(self, z, fake):
+        """Make a step of the generator, whose gradient may be stale; fake are its images at z."""
+        args = self.args
+        if args.g_stale_opponent == args.g_stale_weights == args.g_stale_gradients == 0:
+            self.generator_step(fake)
+            return
+        self.opponents.append(copy.deepcopy(self.discriminator))
+        self.generators.append(copy.deepcopy(self.generator))
+        old = self.generators[0]
+        g_loss = generator_loss(self.opponents[0](old(z)))
+        self.g_gradients.append(torch.autograd.grad(g_loss, [*old.parameters()]))
+        if len(self.g_gradients) > args.g_stale_gradients:
+            follow(self.optimizer_g, self.g_gradients[0])
+
+
+def follow(optimizer, gradient):
+    """Make a step of an optimizer along a gradient, a tensor for each of its weights."""
+    (group,) = optimizer.param_groups
+    for weight, slope in zip(group["params"], gradient, strict=True):
+        weight.grad = slope
+    optimizer.step()
 
 
 LOOPS = {"alternating": Training, "simultaneous": Simultaneous, "template": Template}
@@ -135,7 +170,8 @@ def measure_generator(training, settings, epoch):
     """Return the row of a training after an epoch; "" is what is not measured."""
     generator, comparison = training.final_generator(), compare_with_mnist()
     samples = draw_samples(generator, settings["n_measured"], settings["measure_seed"])
-    row = comparison.quality(samples) | {"samples": "", "coverage": ""}
+    row = comparison.quality(samples) | {"effective_rank": effective_rank(samples)}
+    row |= {"samples": "", "coverage": ""}
     if epoch == settings["coverage_at"]:
         row["coverage"] = comparison.coverage(samples[: settings["n_coverage"]])
     if epoch == settings["samples_at"]:

@@ -1,82 +1,160 @@
-"""What removes specks from the samples? The settings were chosen here, at equal time.
+"""Why do samples have specks, and what removes them? The settings against them were chosen here.
 
-    python -m studies.train_classifier --seed 2 --out_dir studies/run/choosing    its classifier
-    python -m studies.specks                                                      the table
+    python -m studies.specks                               the report's, in seconds
+    python -m studies.specks --only "who sees specks"      trains discriminators, ten minutes
+    python -m studies.train_classifier --seed 2 --out_dir studies/run/choosing
+    python -m studies.specks --only "weight decay 0.3"     half an hour; it needs that classifier
 
-A training takes a quarter of an hour of a core.
+In *who sees specks*, a discriminator D learns to tell samples from the same samples with a speck,
+one at a random place, from some pairs. The others are trainings of equal time, with weight decay of
+the generator, or a convolution in D. Another classifier than the evaluation classifier measures
+them, since our settings were chosen from them.
 """
 
-import copy
+import statistics
 from argparse import Namespace
 
-from common import save_table
-from latent import draw_samples
-from metrics import compare_with_mnist
+import torch
+
+from common import grouped, save_table
+from gan import Discriminator, discriminator_loss
+from latent import COMMITTED, draw_samples, in_batches, load_generator
+from metrics import compare_with_mnist, has_speck
+from studies.collapse import range_of
 from studies.loops import Training, epoch_seconds, measured_epochs, run_epochs, settings_for
 from studies.runner import study
-from train import update_ema, with_statistics
 
 CLASSIFIER = "studies/run/choosing/mnist_classifier.pth"  # it measures nothing else
+CHOOSING = range(10, 12)  # the seeds that choose
 
 
 def candidate(flags, n_epochs=20, measured_from=10):
-    """Return the settings of a candidate: other flags, two EMAs, the choosing classifier."""
+    """Return the settings of a candidate: other flags of train.py, the choosing classifier."""
     flags = f"--n_epochs {n_epochs} {flags}"
-    changes = {"measured_from": measured_from, "slow_ema": 0.9999, "classifier": CLASSIFIER}
+    changes = {"measured_from": measured_from, "classifier": CLASSIFIER}
     return settings_for("alternating", flags, **changes)
 
 
-CHOOSING = range(10, 12)
-EXPERIMENTS = {
-    "no weight decay": (candidate(""), CHOOSING),
-    "weight decay 0.1": (candidate("--weight_decay 0.1"), CHOOSING),
-    "weight decay 0.3": (candidate("--weight_decay 0.3"), CHOOSING),
-    # An epoch takes 1.27 times as long.
-    "convolution": (candidate("--channels 8", 16), CHOOSING),
-    "convolution, weight decay 0.1": (candidate("--channels 8 --weight_decay 0.1", 16), CHOOSING),
-    "convolution, weight decay 0.3": (candidate("--channels 8 --weight_decay 0.3", 16), CHOOSING),
-    # An epoch takes two fifths of the time.
-    "64 fakes": (candidate("--fakes 64", 50, 40), CHOOSING),
+SIGHT = "who sees specks"
+CANDIDATES = {
+    "no weight decay": candidate("--channels 0"),
+    "weight decay 0.1": candidate("--channels 0 --weight_decay 0.1"),
+    "weight decay 0.3": candidate("--channels 0 --weight_decay 0.3"),
+    # With the convolution, an epoch takes 1.27 times as long.
+    "convolution": candidate("--channels 8", 16),
+    "convolution, weight decay 0.1": candidate("--channels 8 --weight_decay 0.1", 16),
+    "convolution, weight decay 0.3": candidate("--channels 8 --weight_decay 0.3", 16),
 }
+EXPERIMENTS = {name: (settings, CHOOSING) for name, settings in CANDIDATES.items()}
+EYES = {"pairs": [250, 1000, 4000, 16_000, 64_000], "channels": [0, 8], "asked": 2000}
+EXPERIMENTS[SIGHT] = EYES | {"steps": 3000, "batch_size": 64, "lr": 4e-4}, range(3)
 
 
-class TwoAverages(Training):
-    """Our training with a second EMA of the generator's weights."""
-
-    def __init__(self, args):
-        super().__init__(args)
-        self.slow_generator = copy.deepcopy(self.generator)
-
-    def train_step(self, real):
-        """Update both networks and both averages on real (B, 1, 28, 28)."""
-        step = self.step
-        super().train_step(real)
-        update_ema(self.slow_generator, self.generator, self.args.slow_ema, step)
-
-
-def measure(settings, seed):
-    """Make a training; return a row for each EMA after each measured epoch."""
-    training, rows = TwoAverages(Namespace(**settings, seed=seed, device="cpu")), []
+def train_candidate(settings, seed):
+    """Make a training; return a row for each of its measured epochs."""
+    training, rows = Training(Namespace(**settings, seed=seed, device="cpu")), []
     comparison = compare_with_mnist(settings["classifier"])
     for epoch in run_epochs(training, settings):
+        generator = training.final_generator()
+        samples = draw_samples(generator, settings["n_measured"], settings["measure_seed"])
         last_layer = training.generator.layers[-2].weight.std().item()
-        for ema in ("ema", "slow_ema"):
-            average = training.ema_generator if ema == "ema" else training.slow_generator
-            generator = with_statistics(average, "cpu")
-            samples = draw_samples(generator, settings["n_measured"], settings["measure_seed"])
-            row = {"epoch": epoch, "ema": settings[ema], "last_layer_std": last_layer}
-            rows.append(row | comparison.quality(samples))
+        row = {"epoch": epoch, "last_layer_std": last_layer}
+        rows.append(row | comparison.quality(samples))
     return rows
 
 
+def add_specks(images, rng):
+    """Return images (N, 1, 28, 28) with one more speck each, and which (N,) have room for it.
+
+    A speck is a pixel of a random brightness from -0.5 to 1, at a random place among dark ones.
+    """
+    n = len(images)
+    rows, columns = torch.randint(28, (2, n), generator=rng)
+    specked = images.clone()
+    specked[torch.arange(n), 0, rows, columns] = torch.rand(n, generator=rng) * 1.5 - 0.5
+    return specked, ~has_speck(images) & has_speck(specked)
+
+
+def pairs_of(generator, n, rng):
+    """Return n samples (n, 1, 28, 28) without specks, and the same with one speck each."""
+    clean, specked = [], []
+    while sum(map(len, clean)) < n:
+        seed = torch.randint(2**31, (1,), generator=rng).item()
+        images = draw_samples(generator, 10_000, seed)
+        with_speck, possible = add_specks(images, rng)
+        clean.append(images[possible])
+        specked.append(with_speck[possible])
+    return torch.cat(clean)[:n], torch.cat(specked)[:n]
+
+
+def train_eyes(settings, seed):
+    """Teach a D, with and without a convolution, to see specks; return how well, by its pairs.
+
+    The AUC is the probability that D finds a new sample realer than another one that has a speck.
+    """
+    generator, rng = load_generator(COMMITTED), torch.Generator().manual_seed(seed)
+    unseen = pairs_of(generator, settings["asked"], rng)
+    seen = pairs_of(generator, max(settings["pairs"]), rng)
+    rows = []
+    for channels in settings["channels"]:
+        for n in settings["pairs"]:
+            torch.manual_seed(seed)
+            discriminator = Discriminator(channels)
+            optimizer = torch.optim.Adam(discriminator.parameters(), settings["lr"])
+            for _ in range(settings["steps"]):
+                picks = torch.randint(n, (settings["batch_size"],), generator=rng)
+                loss = discriminator_loss(*(discriminator(images[picks]) for images in seen))
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+            clean, specked = (in_batches(discriminator, images) for images in unseen)
+            auc = (clean > specked.T).double().mean().item()
+            rows.append({"channels": channels, "pairs": n, "auc": auc})
+    return rows
+
+
+def measure(settings, seed):
+    """Return the rows of a candidate, or of who sees specks."""
+    function = train_eyes if "pairs" in settings else train_candidate
+    return function(settings, seed)
+
+
 def seconds(settings):
-    """Return about how long a training takes on a core."""
-    return settings["n_epochs"] * epoch_seconds(settings) + 20 * len(measured_epochs(settings))
+    """Return about how many seconds a job takes on a core."""
+    if "pairs" in settings:
+        return 20 * len(settings["pairs"]) * len(settings["channels"])
+    return settings["n_epochs"] * epoch_seconds(settings) + 10 * len(measured_epochs(settings))
+
+
+def candidates_table(rows):
+    """Return a row for each candidate, after its last epoch; ranges are over its seeds."""
+    table = []
+    for (experiment,), own in grouped(rows, "experiment").items():
+        last = [row for row in own if row["epoch"] == own[-1]["epoch"]]
+        line = {"training": experiment, "seeds": len(last), "epochs": own[-1]["epoch"]}
+        line["distance"] = range_of([row["frechet_distance"] for row in last], 1)
+        line["confident, %"] = range_of([100 * row["confident"] for row in last], 1)
+        table.append(line | {"specks, %": range_of([100 * row["specks"] for row in last], 1)})
+    return table
+
+
+def eyes_table(rows):
+    """Return a row for D without and with the convolution: mean AUC over the number of pairs."""
+    table = []
+    for (channels,), some in grouped(rows, "channels").items():
+        line = {"D": "with the convolution" if channels > 0 else "fully connected"}
+        for (n,), own in grouped(some, "pairs").items():
+            line[f"{n:,} pairs"] = f"{statistics.mean(row['auc'] for row in own):.2f}"
+        table.append(line)
+    return table
 
 
 def show(rows, out_dir):
-    """Save the table."""
-    save_table(out_dir / "specks.csv", rows)
+    """Save the tables that have rows."""
+    if eyes := [row for row in rows if row["experiment"] == SIGHT]:
+        save_table(out_dir / "who_sees.csv", eyes_table(eyes))
+    if candidates := [row for row in rows if row["experiment"] != SIGHT]:
+        save_table(out_dir / "specks.csv", candidates_table(candidates))
 
 
 if __name__ == "__main__":

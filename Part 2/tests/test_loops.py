@@ -10,20 +10,24 @@ from classifier import load_classifier
 from conftest import weights_of
 from gan import Discriminator, Generator, discriminator_loss, generator_loss
 from latent import draw_samples
-from metrics import Comparison
+from metrics import Comparison, effective_rank
 from mnist import load_mnist
 from studies import loops
-from studies.collapse import SETTINGS
+from studies.branches import SQUARE
+from studies.collapse import SETTINGS, calm
 
 IMAGES = load_mnist()[0][:640]
-TEXTBOOK = {  # {experiment: (steps by which fakes, weights, gradients are stale; beta1 of G, of D)}
-    "stale fakes, 0 steps": (0, 0, 1, 0.0, 0.0),
-    "stale fakes, 3 steps": (3, 0, 1, 0.0, 0.0),
-    "stale weights, 9 steps": (1, 9, 1, 0.0, 0.0),
-    "stale gradients, 10 steps": (1, 0, 10, 0.0, 0.0),
-    "momentum": (1, 0, 1, 0.0, 0.9),
-    "generator's momentum": (1, 0, 1, 0.9, 0.0),
-    "template": (1, 0, 1, 0.9, 0.9),
+TEXTBOOK = {  # {experiment: (beta1 of G, of D, stale in D: fakes, weights, gradients; in G: ...)}
+    "stale fakes, 0 steps": (0.0, 0.0, (0, 0, 1), (0, 0, 0)),
+    "stale fakes, 3 steps": (0.0, 0.0, (3, 0, 1), (0, 0, 0)),
+    "stale weights, 9 steps": (0.0, 0.0, (1, 9, 1), (0, 0, 0)),
+    "stale gradients, 10 steps": (0.0, 0.0, (1, 0, 10), (0, 0, 0)),
+    "G about D": (0.0, 0.0, (1, 0, 1), (9, 0, 0)),
+    "G about itself": (0.0, 0.0, (1, 0, 1), (0, 9, 0)),
+    "G about both": (0.0, 0.0, (1, 0, 1), (0, 0, 9)),
+    "momentum": (0.0, 0.9, (1, 0, 1), (0, 0, 0)),
+    "generator's momentum": (0.9, 0.0, (1, 0, 1), (0, 0, 0)),
+    "template": (0.9, 0.9, (1, 0, 1), (0, 0, 0)),
 }
 
 
@@ -42,37 +46,46 @@ def in_double():
 @pytest.mark.usefixtures("in_double")
 @pytest.mark.parametrize("experiment", TEXTBOOK)
 def test_the_template_and_its_changes_train_as_a_textbook_does(experiment):
-    stale_fakes, stale_weights, stale_gradients, b1_g, b1_d = TEXTBOOK[experiment]
-    training = new_training(SETTINGS[experiment])
+    b1_g, b1_d, of_d, of_g = TEXTBOOK[experiment]
+    (stale_fakes, stale_weights, stale_gradients), (opponents, weights, g_gradients) = of_d, of_g
+    settings = SETTINGS | {name: calm(**changes) for name, changes in SQUARE.items()}
+    training = new_training(settings[experiment])
     torch.manual_seed(3)
     generator, discriminator = networks = Generator(), Discriminator()
     adam_g = torch.optim.Adam(generator.parameters(), 2e-4, (b1_g, 0.999))
     adam_d = torch.optim.Adam(discriminator.parameters(), 2e-4, (b1_d, 0.999))
     rng = torch.Generator().manual_seed(3)
-    fakes, discriminators, gradients = [], [], []  # of all steps
+    fakes, generators, discriminators, gradients, of_generators = [], [], [], [], []  # of all steps
 
-    def step_generator(fake):
-        adam_g.zero_grad()
-        generator_loss(discriminator(fake)).backward()
-        adam_g.step()
+    def follow(adam, network, gradient):
+        for weight, slope in zip(network.parameters(), gradient, strict=True):
+            weight.grad = slope
+        adam.step()
+
+    def step_generator(step):
+        old, critic = generators[max(0, step - weights)], discriminators[max(0, step - opponents)]
+        gradient = torch.autograd.grad(generator_loss(critic(old(zs))), [*old.parameters()])
+        of_generators.append(gradient)
+        if step >= g_gradients:
+            follow(adam_g, generator, of_generators[step - g_gradients])
 
     for step in range(12):
         real = IMAGES[32 * step : 32 * step + 32].double()
-        fakes.append(generator(torch.randn(32, 100, generator=rng)))
+        zs = torch.randn(32, 100, generator=rng)
+        fakes.append(generator(zs))
+        generators.append(copy.deepcopy(generator))
         discriminators.append(copy.deepcopy(discriminator))
         if stale_fakes > 0:
-            step_generator(fakes[-1])
+            step_generator(step)
         shown = fakes[max(0, step - max(0, stale_fakes - 1))].detach()
         old = discriminators[max(0, step - stale_weights)]
         d_loss = discriminator_loss(old(real), old(shown)) / 2
         gradients.append(torch.autograd.grad(d_loss, [*old.parameters()]))
         if step >= stale_gradients - 1:
-            followed = gradients[step - stale_gradients + 1]
-            for weight, gradient in zip(discriminator.parameters(), followed, strict=True):
-                weight.grad = gradient
-            adam_d.step()
+            follow(adam_d, discriminator, gradients[step - stale_gradients + 1])
         if stale_fakes == 0:
-            step_generator(fakes[-1])
+            discriminators[-1] = discriminator  # which has moved
+            step_generator(step)
         training.train_step(real)
     for one, other in zip(networks, (training.generator, training.discriminator), strict=True):
         torch.testing.assert_close(weights_of(one), weights_of(other), atol=1e-6, rtol=0)
@@ -124,4 +137,5 @@ def test_a_row_is_that_of_the_training_with_its_settings_and_its_seed(loop, monk
     shown = torch.tensor(row.pop("samples")).view(25, 1, 28, 28) / 127.5 - 1
     torch.testing.assert_close(shown, draw_samples(generator, 25, 0), atol=0.005, rtol=0)
     coverage = comparison.coverage(samples[:50])
-    assert row == {"epoch": 3, "coverage": coverage} | comparison.quality(samples)
+    expected = {"epoch": 3, "coverage": coverage, "effective_rank": effective_rank(samples)}
+    assert row == expected | comparison.quality(samples)

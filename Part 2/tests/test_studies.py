@@ -36,29 +36,6 @@ def columns_of(study, experiment):
     return [line["columns"] for line in lines_of(study) if line["experiment"] == experiment]
 
 
-def test_stale_png_shows_each_seed_at_its_staleness_and_distance(call, figures, tmp_path):
-    call("studies.collapse", "--out_dir", tmp_path)
-    left, right = figures["stale.png"].axes
-    doses = {f"stale fakes, {n} step{'s' * (n != 1)}": n for n in (0, 1, 2, 3, 5, 10)}
-    others = {"stale weights, 9 steps": 0, "stale gradients, 10 steps": 1, "momentum": 2}
-    for axes, places in (left, doses), (right, others):
-        dots, means = {BLUE: [], ORANGE: []}, []
-        for name, x in places.items():
-            seeds = columns_of("collapse", name)
-            distances = [fmean(columns["frechet_distance"][5:10]) for columns in seeds]
-            means.append(fmean(distances))
-            for columns, y in zip(seeds, distances, strict=True):
-                dots[ORANGE if columns["commonest_digit"][9] >= 0.25 else BLUE].append((x, y))
-        for label, colour in ("mode collapse at epoch 10", ORANGE), ("no mode collapse", BLUE):
-            xs, ys = zip(*dots[colour], strict=True)
-            near = pytest.approx(xs, abs=0.2)  # seeds stand beside each other
-            assert drawn(axes)[label] == (colour, near, pytest.approx(ys))
-        if axes is left:
-            assert drawn(axes)["mean"][1:] == ([*doses.values()], pytest.approx(means))
-    names = [label.get_text() for label in right.get_xticklabels()]
-    assert names == ["stale\nweights", "stale\ngradients", "momentum\nof D"]
-
-
 @pytest.mark.parametrize(("study", "module"), [("collapse", collapse), ("settings", settings)])
 def test_committed_rows_are_those_of_the_report_and_give_its_table(call, tmp_path, study, module):
     experiments = module.EXPERIMENTS
