@@ -74,8 +74,6 @@ def collapse_table(rows):
         line["distance, epochs 6 to 10"] = range_of([early_distance(own) for own in seeds])
         line["mode collapse at epoch 10"] = f"{n_collapsed} of {len(seeds)}"
         line["commonest digit, %"] = range_of([100 * row["commonest_digit"] for row in tenth])
-        ranks = [row["effective_rank"] for row in tenth if "effective_rank" in row]
-        line["effective rank"] = range_of(ranks, 1)  # of what is measured with it
         line["epochs"] = of_experiment[-1]["epoch"]
         line["last distance"] = range_of([own[-1]["frechet_distance"] for own in seeds])
         table.append(line)

@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader
 
 from gan import discriminator_loss, generator_loss
 from latent import draw_samples
-from metrics import compare_with_mnist, effective_rank
+from metrics import compare_with_mnist
 from mnist import load_mnist
 from train import BATCHNORM_SEED, MEASURE_SEED, Training, parse_args, settings_of, update_ema
 
@@ -170,8 +170,7 @@ def measure_generator(training, settings, epoch):
     """Return the row of a training after an epoch; "" is what is not measured."""
     generator, comparison = training.final_generator(), compare_with_mnist()
     samples = draw_samples(generator, settings["n_measured"], settings["measure_seed"])
-    row = comparison.quality(samples) | {"effective_rank": effective_rank(samples)}
-    row |= {"samples": "", "coverage": ""}
+    row = comparison.quality(samples) | {"samples": "", "coverage": ""}
     if epoch == settings["coverage_at"]:
         row["coverage"] = comparison.coverage(samples[: settings["n_coverage"]])
     if epoch == settings["samples_at"]:
