@@ -18,9 +18,9 @@ from tqdm import trange
 
 import interpolate
 from classifier import load_classifier
-from common import BLUE, HERE, ORANGE, begin, make_parser, read_csv, save_table
+from common import BLUE, GREY, HERE, ORANGE, begin, make_parser, read_csv, save_table
 from latent import COMMITTED, draw_frame, draw_samples, in_batches, load_generator
-from metrics import compare_with_mnist, is_confident
+from metrics import compare_with_mnist, has_speck, is_confident
 from mnist import load_mnist
 from studies import collapse, settings
 from studies.loops import epoch_seconds
@@ -36,7 +36,7 @@ MEASURES = {  # {title: (measure, what it is multiplied with, decimals)}
     "coverage, %": ("coverage", 100, 1),
 }
 OURS, RIVAL = "our training, 100 epochs", "simultaneous updates, generator's rate 0.0008"
-CURVES = {  # {training: its study, and its color, line width and label in distance.png}
+CURVES = {  # {training: its study, and its color, line width and label in progress.png}
     OURS: (settings, "k", 2, "our training"),
     RIVAL: (settings, BLUE, 1, "simultaneous updates, at tuned rates"),
     "template": (collapse, ORANGE, 1, "template"),
@@ -136,27 +136,32 @@ def committed_rows(study, experiment):
     return [rows for (name, _), rows in jobs.items() if name == experiment]
 
 
-def save_distance(out_dir):
-    """Save distance.png: the distance over the minutes of a core, a line for each seed."""
-    figure = Figure(figsize=(8.5, 5), layout="constrained")
-    axes = figure.subplots()
+def save_progress(out_dir):
+    """Save progress.png: distance and specks over the minutes of a core, a line for each seed."""
+    figure = Figure(figsize=(12, 5), layout="constrained")
+    left, right = figure.subplots(1, 2)
     for name, (study, color, width, label) in CURVES.items():
         seeds = committed_rows(study, name)
         if name == OURS:  # whose seed 0 is the training of the committed generator
             seeds = [read_csv(RESULTS / "quality.csv"), *seeds]
         minutes = epoch_seconds(study.EXPERIMENTS[name][0]) / 60
         for n, rows in enumerate(seeds):
-            xs = [minutes * float(row["epoch"]) for row in rows]
-            ys = [float(row["frechet_distance"]) for row in rows]
             once = label if n == 0 else f"_{label}, seed {n}"  # in the legend
-            axes.plot(xs, ys, color=color, lw=width, label=once)
-    axes.set(xscale="log", xlabel="minutes of training on one core")
-    axes.set(yscale="log", ylabel="Fréchet distance (0 is best)")
-    axes.set_title("Distance to MNIST over the training time")
-    axes.xaxis.set_major_formatter("{x:g}")
-    axes.yaxis.set_major_formatter("{x:g}")
-    axes.legend(loc="lower left", fontsize=11)
-    figure.savefig(out_dir / "distance.png")
+            for axes, measure, factor in (left, "frechet_distance", 1), (right, "specks", 100):
+                own = [row for row in rows if row.get(measure, "") != ""]  # older rows lack specks
+                xs = [minutes * float(row["epoch"]) for row in own]
+                ys = [factor * float(row[measure]) for row in own]
+                if own:
+                    axes.plot(xs, ys, color=color, lw=width, label=once)
+    for axes, title in (left, "Fréchet distance to MNIST"), (right, "Samples with a speck, %"):
+        axes.set(xscale="log", yscale="log", title=title, xlabel="minutes of training on one core")
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_major_formatter("{x:g}")
+    left.legend(loc="upper right", fontsize=11)
+    share = 100 * has_speck(load_mnist(train=False)[0]).double().mean().item()
+    right.axhline(share, color=GREY, ls="--", label="real test images")
+    right.legend(loc="upper right", fontsize=11)
+    figure.savefig(out_dir / "progress.png")
 
 
 def save_interpolation(out_dir):
@@ -167,7 +172,7 @@ def save_interpolation(out_dir):
 def main():
     """Draw, and measure."""
     parser = make_parser(__doc__, HERE / "studies" / "run" / "quality")
-    parts = {"moments": save_moments, "distance": save_distance}
+    parts = {"moments": save_moments, "progress": save_progress}
     parts |= {"interpolation": save_interpolation, "evaluation": save_evaluation}
     parser.add_argument("--only", choices=parts, nargs="+", default=[*parts], help="what to make")
     text = "put what is made where the report has it"
