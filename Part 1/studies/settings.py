@@ -93,8 +93,7 @@ def show(rows, out_dir):
     save_table(out_dir / "accuracy.csv", accuracy_table(rows))
     defaults = [row for row in rows if row["experiment"] in ("lstm", "rnn")]
     if len(grouped(defaults, "experiment")) == 2:
-        curves = {T: points for (T,), points in grouped(defaults, "T").items()}
-        training_figure(curves).savefig(out_dir / "accuracy.png")
+        training_figure(defaults).savefig(out_dir / "accuracy.png")
 
 
 if __name__ == "__main__":

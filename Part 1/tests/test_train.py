@@ -63,12 +63,12 @@ def test_a_rerun_replaces_each_old_curve_only_when_its_own_is_new(call, tmp_path
     flags = f"{TEN_STEPS} --model rnn lstm --input_length 7 4 --seed 300 --seeds 2 --jobs 1".split()
     flags += ["--out_dir", tmp_path]
     jobs = [(name, seed) for name in NETWORKS for seed in (300, 301, 302)]
-    old = {(name, seed): f"{name},{seed},0,0.5,9.0" for name, seed in jobs}
-    table = ["network,seed,step,accuracy,loss", *old.values()]
-    (tmp_path / "t5.csv").write_text("\n".join(table))
+    old = {(name, seed): f"5,{name},{seed},0,0.5,9.0" for name, seed in jobs}
+    table = ["T,network,seed,step,accuracy,loss", *old.values()]
+    (tmp_path / "curves.csv").write_text("\n".join(table))
 
     def kept():
-        lines = (tmp_path / "t5.csv").read_text().splitlines()
+        lines = (tmp_path / "curves.csv").read_text().splitlines()
         return [job for job in jobs if old[job] in lines]
 
     def interrupt(settings, seed):
@@ -84,17 +84,14 @@ def test_a_rerun_replaces_each_old_curve_only_when_its_own_is_new(call, tmp_path
     call("train", *flags)
     assert kept() == []
     files = {f"{name}_t{T}.pth" for name in NETWORKS for T in (5, 8)}
-    assert {path.name for path in tmp_path.iterdir()} == files | {
-        "accuracy.png",
-        "t5.csv",
-        "t8.csv",
-    }
-    rows = grouped(read_csv(tmp_path / "t8.csv"), "network", "seed")
+    files |= {"accuracy.png", "curves.csv"}
+    assert {path.name for path in tmp_path.iterdir()} == files
+    rows = grouped(read_csv(tmp_path / "curves.csv"), "T", "network", "seed")
     for name in NETWORKS:
         model, curve = train_and_test(settings_for(name, TEN_STEPS) | CURVE, 8, 300)
         saved = load(tmp_path / f"{name}_t8.pth", from_weights)
         torch.testing.assert_close(saved.state_dict(), model.state_dict())
-        found = [[float(row[column]) for column in curve[0]] for row in rows[name, "300"]]
+        found = [[float(row[column]) for column in curve[0]] for row in rows["8", name, "300"]]
         assert found == [[*point.values()] for point in curve]
 
 
@@ -151,13 +148,13 @@ def test_the_figure_shows_each_network_in_its_colour_and_counts_those_that_end_s
         (20, "lstm"): [[0.1, 1.0, 0.9], [0.2, 0.4, 1.0], [0.3, 0.6, 0.999]],
         (20, "rnn"): [[0.2, 1.0, 0.998], [0.0, 0.2, 0.2]],
     }
-    curves = {5: [], 20: []}
+    rows = []
     for (T, network), seeds in accuracies.items():
         for seed, shares in enumerate(seeds):
             for step, share in zip((0, 60, 61), shares, strict=True):
-                row = {"network": network, "seed": seed, "step": step, "accuracy": share}
-                curves[T].append(row)
-    five, twenty = training_figure(curves).axes
+                row = {"T": T, "network": network, "seed": seed, "step": step}
+                rows.append(row | {"accuracy": share})
+    five, twenty = training_figure(rows).axes
     assert five.get_title() == "5 digits solved: 2 of 2 LSTMs, 1 of 1 RNNs"
     assert twenty.get_title() == "20 digits solved: 2 of 3 LSTMs, 0 of 2 RNNs"
     for axes, T, steps in (five, 5, [0, 60]), (twenty, 20, [0, 60, 61]):
