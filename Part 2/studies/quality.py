@@ -18,7 +18,7 @@ from tqdm import trange
 
 import interpolate
 from classifier import load_classifier
-from common import BLUE, GREY, HERE, ORANGE, begin, make_parser, read_csv, save_table
+from common import BLUE, GREEN, GREY, HERE, ORANGE, begin, make_parser, read_csv, save_table
 from latent import COMMITTED, draw_frame, draw_samples, in_batches, load_generator
 from metrics import compare_with_mnist, has_speck, is_confident
 from mnist import load_mnist
@@ -35,10 +35,12 @@ MEASURES = {  # {title: (measure, what it is multiplied with, decimals)}
     "specks, %": ("specks", 100, 1),
     "coverage, %": ("coverage", 100, 1),
 }
-OURS, RIVAL = "our training, 100 epochs", "simultaneous updates, generator's rate 0.0008"
+OURS, BEFORE = "our training", "no convolution, 100 epochs"
+RIVAL = "simultaneous updates, generator's rate 0.0008"
 CURVES = {  # {training: its study, and its color, line width and label in progress.png}
     OURS: (settings, "k", 2, "our training"),
-    RIVAL: (settings, BLUE, 1, "simultaneous updates, at tuned rates"),
+    BEFORE: (settings, GREEN, 1, "no convolution"),
+    RIVAL: (settings, BLUE, 1, "no convolution, simultaneous updates"),
     "template": (collapse, ORANGE, 1, "template"),
 }
 
@@ -141,9 +143,9 @@ def save_progress(out_dir):
     figure = Figure(figsize=(12, 5), layout="constrained")
     left, right = figure.subplots(1, 2)
     for name, (study, color, width, label) in CURVES.items():
-        seeds = committed_rows(study, name)
-        if name == OURS:  # whose seed 0 is the training of the committed generator
-            seeds = [read_csv(RESULTS / "quality.csv"), *seeds]
+        # Ours is the training of the committed generator.
+        ours = name == OURS
+        seeds = [read_csv(RESULTS / "quality.csv")] if ours else committed_rows(study, name)
         minutes = epoch_seconds(study.EXPERIMENTS[name][0]) / 60
         for n, rows in enumerate(seeds):
             once = label if n == 0 else f"_{label}, seed {n}"  # in the legend
@@ -157,10 +159,10 @@ def save_progress(out_dir):
         axes.set(xscale="log", yscale="log", title=title, xlabel="minutes of training on one core")
         axes.xaxis.set_major_formatter("{x:g}")
         axes.yaxis.set_major_formatter("{x:g}")
-    left.legend(loc="upper right", fontsize=11)
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=4)
     share = 100 * has_speck(load_mnist(train=False)[0]).double().mean().item()
     right.axhline(share, color=GREY, ls="--", label="real test images")
-    right.legend(loc="upper right", fontsize=11)
+    right.text(1, 1.05 * share, "real test images", color=GREY)
     figure.savefig(out_dir / "progress.png")
 
 

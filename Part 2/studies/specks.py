@@ -1,66 +1,52 @@
 """Why do samples have specks, and what removes them? The settings against them were chosen here.
 
     python -m studies.specks                               the report's, in seconds
-    python -m studies.specks --only "who sees specks"      trains discriminators, ten minutes
+    python -m studies.specks --only "who sees specks"      trains the parts of D, three minutes
     python -m studies.train_classifier --seed 2 --out_dir studies/run/choosing
-    python -m studies.specks --only "weight decay 0.3"     half an hour; it needs that classifier
+    python -m studies.specks --only "weight decay 0.3"     it needs that classifier
 
-In *who sees specks*, a discriminator D learns to tell samples from the same samples with a speck,
-one at a random place, from some pairs. The others are trainings of equal time, with weight decay of
-the generator, or a convolution in D. Another classifier than the evaluation classifier measures
-them, since our settings were chosen from them.
+In *who sees specks*, each part of D learns alone to tell samples from the same samples with a
+speck, one at a random place, from some pairs. The others are trainings of equal time, with weight
+decay of the generator, or a convolution in D. Another classifier than the evaluation classifier
+measures them, since our settings were chosen from them.
 """
 
 import statistics
-from argparse import Namespace
 
 import torch
+from torch import nn
 
 from common import grouped, save_table
 from gan import Discriminator, discriminator_loss
 from latent import COMMITTED, draw_samples, in_batches, load_generator
-from metrics import compare_with_mnist, has_speck
+from metrics import has_speck
+from studies import loops
 from studies.collapse import range_of
-from studies.loops import Training, epoch_seconds, measured_epochs, run_epochs, settings_for
 from studies.runner import study
 
 CLASSIFIER = "studies/run/choosing/mnist_classifier.pth"  # it measures nothing else
-CHOOSING = range(10, 12)  # the seeds that choose
 
 
-def candidate(flags, n_epochs=20, measured_from=10):
+def candidate(flags, n_epochs=20):
     """Return the settings of a candidate: other flags of train.py, the choosing classifier."""
     flags = f"--n_epochs {n_epochs} {flags}"
-    changes = {"measured_from": measured_from, "classifier": CLASSIFIER}
-    return settings_for("alternating", flags, **changes)
+    return loops.settings_for("alternating", flags, measured_from=10, classifier=CLASSIFIER)
 
 
 SIGHT = "who sees specks"
+ONE, TWO = range(10, 11), range(10, 12)  # the seeds that choose; the two best have both
 CANDIDATES = {
-    "no weight decay": candidate("--channels 0"),
-    "weight decay 0.1": candidate("--channels 0 --weight_decay 0.1"),
-    "weight decay 0.3": candidate("--channels 0 --weight_decay 0.3"),
+    "no weight decay": (candidate("--channels 0"), ONE),
+    "weight decay 0.1": (candidate("--channels 0 --weight_decay 0.1"), TWO),
+    "weight decay 0.3": (candidate("--channels 0 --weight_decay 0.3"), ONE),
     # With the convolution, an epoch takes 1.27 times as long.
-    "convolution": candidate("--channels 8", 16),
-    "convolution, weight decay 0.1": candidate("--channels 8 --weight_decay 0.1", 16),
-    "convolution, weight decay 0.3": candidate("--channels 8 --weight_decay 0.3", 16),
+    "convolution": (candidate("--channels 8", 16), TWO),
+    "convolution, weight decay 0.3": (candidate("--channels 8 --weight_decay 0.3", 16), ONE),
 }
-EXPERIMENTS = {name: (settings, CHOOSING) for name, settings in CANDIDATES.items()}
-EYES = {"pairs": [250, 1000, 4000, 16_000, 64_000], "channels": [0, 8], "asked": 2000}
-EXPERIMENTS[SIGHT] = EYES | {"steps": 3000, "batch_size": 64, "lr": 4e-4}, range(3)
-
-
-def train_candidate(settings, seed):
-    """Make a training; return a row for each of its measured epochs."""
-    training, rows = Training(Namespace(**settings, seed=seed, device="cpu")), []
-    comparison = compare_with_mnist(settings["classifier"])
-    for epoch in run_epochs(training, settings):
-        generator = training.final_generator()
-        samples = draw_samples(generator, settings["n_measured"], settings["measure_seed"])
-        last_layer = training.generator.layers[-2].weight.std().item()
-        row = {"epoch": epoch, "last_layer_std": last_layer}
-        rows.append(row | comparison.quality(samples))
-    return rows
+PARTS = ["fully connected", "convolution"]  # of D
+EYES = {"parts": PARTS, "pairs": [1000, 4000, 16_000], "asked": 2000}
+EYES |= {"steps": 3000, "batch_size": 64, "lr": 4e-3}
+EXPERIMENTS = CANDIDATES | {SIGHT: (EYES, range(2))}
 
 
 def add_specks(images, rng):
@@ -88,42 +74,44 @@ def pairs_of(generator, n, rng):
 
 
 def train_eyes(settings, seed):
-    """Teach a D, with and without a convolution, to see specks; return how well, by its pairs.
+    """Teach each part of D alone to see specks; return how well it does, by the number of pairs.
 
-    The AUC is the probability that D finds a new sample realer than another one that has a speck.
+    The AUC is the probability that it finds a new sample realer than another one that has a speck.
     """
     generator, rng = load_generator(COMMITTED), torch.Generator().manual_seed(seed)
     unseen = pairs_of(generator, settings["asked"], rng)
     seen = pairs_of(generator, max(settings["pairs"]), rng)
     rows = []
-    for channels in settings["channels"]:
+    for name in settings["parts"]:
         for n in settings["pairs"]:
             torch.manual_seed(seed)
-            discriminator = Discriminator(channels)
-            optimizer = torch.optim.Adam(discriminator.parameters(), settings["lr"])
+            discriminator = Discriminator(channels=8)
+            part = nn.Sequential(nn.Flatten(), discriminator.layers)
+            if name == "convolution":
+                part = discriminator.convolution
+            optimizer = torch.optim.Adam(part.parameters(), settings["lr"])
             for _ in range(settings["steps"]):
                 picks = torch.randint(n, (settings["batch_size"],), generator=rng)
-                loss = discriminator_loss(*(discriminator(images[picks]) for images in seen))
+                loss = discriminator_loss(*(part(images[picks]) for images in seen))
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()
-            clean, specked = (in_batches(discriminator, images) for images in unseen)
+            clean, specked = (in_batches(part, images) for images in unseen)
             auc = (clean > specked.T).double().mean().item()
-            rows.append({"channels": channels, "pairs": n, "auc": auc})
+            rows.append({"part": name, "pairs": n, "auc": auc})
     return rows
 
 
 def measure(settings, seed):
-    """Return the rows of a candidate, or of who sees specks."""
-    function = train_eyes if "pairs" in settings else train_candidate
-    return function(settings, seed)
+    """Return the rows of a training, or of who sees specks."""
+    return train_eyes(settings, seed) if "pairs" in settings else loops.measure(settings, seed)
 
 
 def seconds(settings):
     """Return about how many seconds a job takes on a core."""
     if "pairs" in settings:
-        return 20 * len(settings["pairs"]) * len(settings["channels"])
-    return settings["n_epochs"] * epoch_seconds(settings) + 10 * len(measured_epochs(settings))
+        return 15 * len(settings["pairs"]) * len(settings["parts"])
+    return loops.seconds(settings)
 
 
 def candidates_table(rows):
@@ -134,15 +122,17 @@ def candidates_table(rows):
         line = {"training": experiment, "seeds": len(last), "epochs": own[-1]["epoch"]}
         line["distance"] = range_of([row["frechet_distance"] for row in last], 1)
         line["confident, %"] = range_of([100 * row["confident"] for row in last], 1)
-        table.append(line | {"specks, %": range_of([100 * row["specks"] for row in last], 1)})
+        line["specks, %"] = range_of([100 * row["specks"] for row in last], 1)
+        line["std of G's last layer"] = range_of([row["last_layer_std"] for row in last], 3)
+        table.append(line)
     return table
 
 
 def eyes_table(rows):
-    """Return a row for D without and with the convolution: mean AUC over the number of pairs."""
+    """Return a row for each part of D: the mean AUC over the number of pairs."""
     table = []
-    for (channels,), some in grouped(rows, "channels").items():
-        line = {"D": "with the convolution" if channels > 0 else "fully connected"}
+    for (part,), some in grouped(rows, "part").items():
+        line = {"part of D": part}
         for (n,), own in grouped(some, "pairs").items():
             line[f"{n:,} pairs"] = f"{statistics.mean(row['auc'] for row in own):.2f}"
         table.append(line)

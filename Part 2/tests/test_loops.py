@@ -118,23 +118,34 @@ def test_each_network_follows_its_own_gradient_of_equation_10(loop):
 @pytest.mark.parametrize("loop", loops.LOOPS)
 def test_a_row_is_that_of_the_training_with_its_settings_and_its_seed(loop, monkeypatch):
     comparison = Comparison(load_classifier(), IMAGES[:300])
-    monkeypatch.setattr(loops, "compare_with_mnist", lambda: comparison)
+    asked = []
+    monkeypatch.setattr(loops, "compare_with_mnist", lambda file: asked.append(file) or comparison)
     flags = "--n_images 70 --n_epochs 3 --n_measured 200 --halving 2 --lr 0.001 --fakes 9"
-    changes = {"samples_at": 3, "coverage_at": 3, "n_coverage": 50, "measure_seed": 9}
+    changes = {
+        "samples_at": 3,
+        "coverage_at": 3,
+        "n_coverage": 50,
+        "measure_seed": 9,
+        "classifier": "other.pth",
+    }
     own = loops.settings_for(loop, flags, measured_from=2, **changes)
     *_, row = loops.measure(own, 1)
     training = new_training(own, seed=1)
     for epoch in 1, 2, 3:
         training.set_rates(epoch)
-        batches = [*training.batches(IMAGES[:70])]
+        batches = []
+        for real in training.batches(IMAGES[:70]):
+            batches.append(real)
+            training.train_step(real)
         order, file = (images.sum((1, 2, 3)) for images in (torch.cat(batches), IMAGES[:70]))
         assert not torch.equal(order, file)
         assert torch.equal(order.sort()[0], file.sort()[0]), "each once"
-        for real in batches:
-            training.train_step(real)
     generator = training.final_generator()
     samples = draw_samples(generator, 200, 9)
     shown = torch.tensor(row.pop("samples")).view(25, 1, 28, 28) / 127.5 - 1
     torch.testing.assert_close(shown, draw_samples(generator, 25, 0), atol=0.005, rtol=0)
     coverage = comparison.coverage(samples[:50])
-    assert row == {"epoch": 3, "coverage": coverage} | comparison.quality(samples)
+    std = training.generator.layers[-2].weight.std().item()
+    expected = {"epoch": 3, "coverage": coverage, "last_layer_std": pytest.approx(std)}
+    assert row == expected | comparison.quality(samples)
+    assert {*asked} == {"other.pth"}
