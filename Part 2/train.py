@@ -56,7 +56,7 @@ def parse_args(argv=None):
     parser.add_argument("--b1", type=decay, default=0.0, help="Adam's beta1, its momentum")
     parser.add_argument("--b2", type=decay, default=0.999, help="Adam's beta2")
     parser.add_argument("--weight_decay", type=weight, default=0.0, help="of the generator (AdamW)")
-    # Without it, D hardly sees specks, and one sample in ten has one.
+    # Without it, D hardly sees specks, and 8 to 10 % of the samples have one.
     parser.add_argument("--channels", type=from_zero, default=8, help="of D's convolution; 0: none")
     parser.add_argument("--r1", type=weight, default=0.2, help="weight of the gradient penalty")
     parser.add_argument("--r1_every", type=count, default=16, help="steps between penalties")
