@@ -1,5 +1,6 @@
 """Tests of the data, of the measures where their values are known, and of scripts that draw."""
 
+import gzip
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 from PIL import Image
 
 import latent
+import mnist
 from classifier import load_classifier
 from common import load, read_csv
 from gan import Generator
@@ -22,6 +24,16 @@ def test_mnist_is_whole_and_the_classifier_reads_it():
     assert (images.min(), images.max()) == (-1, 1)
     correct = in_batches(load_classifier(), images[:2000]).argmax(1) == labels[:2000]
     assert correct.double().mean() > 0.99
+
+
+def test_a_missing_file_and_one_of_the_right_size_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(mnist, "RAW", tmp_path)
+    with pytest.raises(SystemExit, match=r"train-images\S+gz: cannot be read .*git checkout.*\Z"):
+        load_mnist()
+    zeros = gzip.compress(bytes(16 + 10_000 * 28 * 28))  # Fashion-MNIST has this size, too
+    (tmp_path / "t10k-images-idx3-ubyte.gz").write_bytes(zeros)
+    with pytest.raises(SystemExit, match=r"t10k-images\S+gz: is not MNIST's own .*original.*\Z"):
+        load_mnist(train=False)
 
 
 def test_frechet_distance_against_the_closed_form():

@@ -128,6 +128,15 @@ def straight_run(tmp_path_factory):
     return folder
 
 
+def test_losses_csv_has_the_means_of_an_epoch(straight_run):
+    training = new_training(*TINY)
+    training.set_rates(1)
+    steps = [training.train_step(real) for real in training.batches(IMAGES[:130])]
+    row = read_csv(straight_run / "losses.csv")[0]
+    means = torch.stack(steps).mean(0).tolist()
+    assert [float(row[name]) for name in train.LOSSES] == pytest.approx(means, rel=1e-5)
+
+
 def test_numbers_grids_and_film_are_those_of_the_saved_generator(straight_run, tmp_path):
     generator = load(straight_run / "mnist_generator.pth", Generator.from_state_dict)
     comparison = Comparison(load_classifier(), IMAGES[:130])
