@@ -143,9 +143,9 @@ def save_progress(out_dir):
     figure = Figure(figsize=(12, 5), layout="constrained")
     left, right = figure.subplots(1, 2)
     for name, (study, color, width, label) in CURVES.items():
-        # Ours is the training of the committed generator.
-        ours = name == OURS
-        seeds = [read_csv(RESULTS / "quality.csv")] if ours else committed_rows(study, name)
+        seeds = committed_rows(study, name)
+        if name == OURS:
+            seeds = [read_csv(RESULTS / "quality.csv")]  # that of the committed generator
         minutes = epoch_seconds(study.EXPERIMENTS[name][0]) / 60
         for n, rows in enumerate(seeds):
             once = label if n == 0 else f"_{label}, seed {n}"  # in the legend

@@ -33,7 +33,7 @@ def candidate(flags, n_epochs=20):
     return loops.settings_for("alternating", flags, measured_from=10, classifier=CLASSIFIER)
 
 
-SIGHT = "who sees specks"
+WHO_SEES = "who sees specks"
 ONE, TWO = range(10, 11), range(10, 12)  # the seeds that choose; the two best have both
 CANDIDATES = {
     "no weight decay": (candidate("--channels 0"), ONE),
@@ -44,9 +44,9 @@ CANDIDATES = {
     "convolution, weight decay 0.3": (candidate("--channels 8 --weight_decay 0.3", 16), ONE),
 }
 PARTS = ["fully connected", "convolution"]  # of D
-EYES = {"parts": PARTS, "pairs": [1000, 4000, 16_000], "asked": 2000}
-EYES |= {"steps": 3000, "batch_size": 64, "lr": 4e-3}
-EXPERIMENTS = CANDIDATES | {SIGHT: (EYES, range(2))}
+DETECTORS = {"parts": PARTS, "pairs": [1000, 4000, 16_000], "asked": 2000}
+DETECTORS |= {"steps": 3000, "batch_size": 64, "lr": 4e-3}
+EXPERIMENTS = CANDIDATES | {WHO_SEES: (DETECTORS, range(2))}
 
 
 def add_specks(images, rng):
@@ -73,7 +73,7 @@ def pairs_of(generator, n, rng):
     return torch.cat(clean)[:n], torch.cat(specked)[:n]
 
 
-def train_eyes(settings, seed):
+def train_detectors(settings, seed):
     """Teach each part of D alone to see specks; return how well it does, by the number of pairs.
 
     The AUC is the probability that it finds a new sample realer than another one that has a speck.
@@ -104,7 +104,7 @@ def train_eyes(settings, seed):
 
 def measure(settings, seed):
     """Return the rows of a training, or of who sees specks."""
-    return train_eyes(settings, seed) if "pairs" in settings else loops.measure(settings, seed)
+    return train_detectors(settings, seed) if "pairs" in settings else loops.measure(settings, seed)
 
 
 def seconds(settings):
@@ -128,7 +128,7 @@ def candidates_table(rows):
     return table
 
 
-def eyes_table(rows):
+def detectors_table(rows):
     """Return a row for each part of D: the mean AUC over the number of pairs."""
     table = []
     for (part,), some in grouped(rows, "part").items():
@@ -141,9 +141,9 @@ def eyes_table(rows):
 
 def show(rows, out_dir):
     """Save the tables that have rows."""
-    if eyes := [row for row in rows if row["experiment"] == SIGHT]:
-        save_table(out_dir / "who_sees.csv", eyes_table(eyes))
-    if candidates := [row for row in rows if row["experiment"] != SIGHT]:
+    if detectors := [row for row in rows if row["experiment"] == WHO_SEES]:
+        save_table(out_dir / "who_sees.csv", detectors_table(detectors))
+    if candidates := [row for row in rows if row["experiment"] != WHO_SEES]:
         save_table(out_dir / "specks.csv", candidates_table(candidates))
 
 

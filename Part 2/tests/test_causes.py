@@ -97,14 +97,14 @@ def test_candidates_are_measured_by_the_choosing_classifier_on_the_seeds_that_ch
     for settings, seeds in specks.CANDIDATES.values():
         assert settings["classifier"] == "studies/run/choosing/mnist_classifier.pth"
         assert {*seeds} <= {10, 11}
-    eyes = specks.EYES | {"pairs": [40], "asked": 30, "steps": 0}
+    detectors = specks.DETECTORS | {"pairs": [40], "asked": 30, "steps": 0}
     rng = torch.Generator().manual_seed(1)
     clean, specked = specks.pairs_of(load(COMMITTED, Generator.from_state_dict), 30, rng)
     torch.manual_seed(1)
     discriminator = Discriminator(channels=8)
     parts = {"fully connected": lambda x: discriminator.layers(x.flatten(1))}
     parts["convolution"] = discriminator.convolution
-    for row in specks.measure(eyes, 1):
+    for row in specks.measure(detectors, 1):
         part = parts[row["part"]]
         wins = sum(a > b for a in part(clean) for b in part(specked)).item()
         assert row == {"part": row["part"], "pairs": 40, "auc": pytest.approx(wins / 900)}
