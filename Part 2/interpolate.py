@@ -8,6 +8,7 @@ digit: of those that the evaluation classifier reads as this digit, the one whos
 nearest to their mean. It takes some seconds.
 """
 
+import sys
 from pathlib import Path
 
 import torch
@@ -23,22 +24,17 @@ N_SAMPLES = 1_000  # an end is one of so many
 
 
 def typical_points(digits, generator, classifier, seed):
-    """Return {digit: z (latent_dim,)}: the point whose image is the most typical of the digit.
-
-    Where no sample is read as the digit, as early in a training, it is the likeliest one.
-    """
+    """Return {digit: z (latent_dim,)}: the point whose image is the most typical of the digit."""
     z = latent_points(N_SAMPLES, generator.latent_dim, seed)
     features = in_batches(classifier.body, in_batches(generator, z))
     logits = in_batches(classifier.head, features)
     ends = {}
     for digit in digits:
         own = logits.argmax(1) == digit
-        if own.any():
-            away = (features - features[own].mean(0)).norm(dim=1)  # from the mean of its own
-            ends[digit] = z[away.where(own, torch.inf).argmin()]
-        else:
-            print(f"none of {N_SAMPLES} samples is read as a {digit}; here is the likeliest")
-            ends[digit] = z[logits.log_softmax(1)[:, digit].argmax()]
+        if not own.any():
+            sys.exit(f"none of {N_SAMPLES} samples is read as a {digit}; train it longer")
+        away = (features - features[own].mean(0)).norm(dim=1)  # from the mean of its own
+        ends[digit] = z[away.where(own, torch.inf).argmin()]
     return ends
 
 
