@@ -2,20 +2,32 @@
 
     python -m studies.collapse                            the report's, in seconds
     python -m studies.collapse --only "stale fakes, 5 steps" --seed 7 --seeds 1    three minutes
+    python -m studies.collapse --only branches --seed 7 --seeds 1                  ten minutes
 
 Momentum (Adam's beta1 = 0.9) makes a gradient smoother than one batch's, and stale. Here each is
-done alone, to the discriminator or to the generator. Fakes are *n steps stale* when the generator
-has made n steps since it drew them: one step in the template's order of updates, where the
-generator steps first. All trainings together take eight hours of one core.
+done alone, to the discriminator D or to the generator G. Fakes are *n steps stale* when G has made
+n steps since it drew them: one step in the template's order of updates, where G steps first.
+
+In *branches*, a training without momentum, whose fakes are one step stale, is copied after three
+epochs. Each copy goes on with one change, on the same images and the same noise.
+
+All trainings together take eight hours of one core.
 """
 
+import copy
 import statistics
+from itertools import islice
 
-from common import grouped, save_table
-from studies.loops import measure, seconds, settings_for
+from matplotlib.figure import Figure
+
+from common import BLUE, GREEN, GREY, ORANGE, grouped, save_table
+from mnist import load_mnist
+from studies import loops
+from studies.loops import range_of, settings_for
 from studies.runner import study
 
 MODE_COLLAPSE = 0.25  # the share of the commonest digit from which on it is called so
+LATE = 200  # the table of the branches has means of the steps from this one on
 
 
 def template(flags="", **changes):
@@ -29,38 +41,62 @@ def calm(flags="", **changes):
 
 
 SETTINGS = {
-    "stale fakes, 0 steps": calm(stale_fakes=0),
+    "stale fakes, 0 steps": calm(first="D"),
     "stale fakes, 1 step": calm("--n_epochs 50"),
-    "stale fakes, 2 steps": calm(stale_fakes=2),
-    "stale fakes, 3 steps": calm("--n_epochs 50", stale_fakes=3),
-    "stale fakes, 5 steps": calm(stale_fakes=5),
-    "stale fakes, 10 steps": calm(stale_fakes=10),
-    "stale weights, 9 steps": calm(stale_weights=9),
-    "stale gradients, 10 steps": calm("--n_epochs 50", stale_gradients=10),
+    "stale fakes, 2 steps": calm(stale="D about G", stale_steps=1),
+    "stale fakes, 3 steps": calm("--n_epochs 50", stale="D about G", stale_steps=2),
+    "stale fakes, 5 steps": calm(stale="D about G", stale_steps=4),
+    "stale fakes, 10 steps": calm(stale="D about G", stale_steps=9),
+    "stale weights, 9 steps": calm(stale="D about itself", stale_steps=9),
+    "stale gradients, 10 steps": calm("--n_epochs 50", stale="D about both", stale_steps=9),
     "momentum 0.5": calm(b1_d=0.5),
     "momentum": calm("--n_epochs 50", b1_d=0.9),
     "generator's momentum": template(b1_d=0.0),
     "template": template("--n_epochs 200"),
 }
-EXPERIMENTS = {name: (settings, range(3)) for name, settings in SETTINGS.items()}
+# {name: what is set in a copy}; in SQUARE, who is stale, and about what
+SQUARE = {name: {"stale": name, "stale_steps": 9} for name in loops.STALE if name}
+BRANCHES = {
+    "fakes 1 step stale, as before": {},
+    "fakes 5 steps stale": {"stale": "D about G", "stale_steps": 4},
+    "fakes 10 steps stale": SQUARE["D about G"],
+    "fakes 10 steps stale, G at a quarter of its rate": SQUARE["D about G"] | {"lr": 5e-5},
+    "momentum 0.9 of D": {"b1_d": 0.9},
+    "D frozen": {"lr_d": 0.0},
+}
+LOOKS = [(BLUE, "-"), (GREEN, "-"), (ORANGE, "-"), (ORANGE, ":"), (GREY, "--"), ("k", "-")]
+BRANCHED = calm("--n_epochs 3 --n_measured 2000", measured_from=3)
+BRANCHED |= {"branches": BRANCHES | SQUARE, "steps": 300, "measure_steps": 25}
 SAMPLES = "template, samples"  # for moments.png
-EXPERIMENTS[SAMPLES] = template(samples_at=10), range(1)
+EXPERIMENTS = {name: (settings, range(3)) for name, settings in SETTINGS.items()}
+EXPERIMENTS["branches"] = BRANCHED, range(3)
+EXPERIMENTS[SAMPLES] = template(measured_from=10, n_shown=25), range(1)
 
 
-def range_of(numbers, decimals=0):
-    """Return the least and the greatest of some numbers as text; "" of none."""
-    ends = [f"{end(numbers):.{decimals}f}" for end in (min, max)] if numbers else []
-    return " to ".join(dict.fromkeys(ends))
+def measure(settings, seed):
+    """Make a training; return a row for each measured epoch, or step of each branch."""
+    if "branches" not in settings:
+        return loops.measure(settings, seed)
+    ((_, training),) = loops.run_epochs(settings, seed)
+    images, rows = load_mnist()[0][: settings["n_images"]], []
+    for name, changes in settings["branches"].items():
+        branch = copy.deepcopy(training)
+        branch.change(**changes)
+        for step, real in enumerate(islice(branch.batches(images), settings["steps"] + 1)):
+            if step % settings["measure_steps"] == 0:
+                rows.append({"branch": name, "step": step} | loops.row_of(branch))
+            branch.train_step(real)
+    return rows
 
 
-def early_distance(rows):
-    """Return the mean distance over epochs 6 to 10, from the rows of a seed."""
-    return statistics.mean(row["frechet_distance"] for row in rows if 6 <= row["epoch"] <= 10)
+def seconds(settings):
+    """Return about how many seconds a job takes on a core."""
+    return loops.seconds(settings) + 40 * len(settings.get("branches", []))
 
 
-def has_mode_collapse(row):
-    """Return whether the row of an epoch shows mode collapse."""
-    return row["commonest_digit"] >= MODE_COLLAPSE
+def mean_of(rows, measure):
+    """Return the mean of a measure over some rows."""
+    return statistics.mean(row[measure] for row in rows)
 
 
 def collapse_table(rows):
@@ -68,22 +104,61 @@ def collapse_table(rows):
     table = []
     for (experiment,), of_experiment in grouped(rows, "experiment").items():
         seeds = grouped(of_experiment, "seed").values()
-        tenth = [row for row in of_experiment if row["epoch"] == 10]
-        n_collapsed = sum(map(has_mode_collapse, tenth))
+        early = [[row for row in own if 6 <= row["epoch"] <= 10] for own in seeds]
+        shares = [row["commonest_digit"] for row in of_experiment if row["epoch"] == 10]
+        n_collapsed = sum(share >= MODE_COLLAPSE for share in shares)
         line = {"training": experiment, "seeds": len(seeds)}
-        line["distance, epochs 6 to 10"] = range_of([early_distance(own) for own in seeds])
+        distances = [mean_of(own, "frechet_distance") for own in early]
+        line["distance, epochs 6 to 10"] = range_of(distances)
         line["mode collapse at epoch 10"] = f"{n_collapsed} of {len(seeds)}"
-        line["commonest digit, %"] = range_of([100 * row["commonest_digit"] for row in tenth])
+        line["commonest digit, %"] = range_of([100 * share for share in shares])
         line["epochs"] = of_experiment[-1]["epoch"]
         line["last distance"] = range_of([own[-1]["frechet_distance"] for own in seeds])
         table.append(line)
     return table
 
 
+def branches_table(rows):
+    """Return a row for each branch: over its last steps, the mean of each seed, as a range."""
+    table = []
+    late = [row for row in rows if row["step"] >= LATE]
+    for (branch,), own in grouped(late, "branch").items():
+        seeds = grouped(own, "seed").values()
+        line = {"branch": branch}
+        line["commonest digit, %"] = range_of([100 * mean_of(r, "commonest_digit") for r in seeds])
+        line["effective rank"] = range_of([mean_of(r, "effective_rank") for r in seeds])
+        table.append(line)
+    return table
+
+
+def branches_figure(rows):
+    """Return a Figure: share of the commonest digit and effective rank over the steps, means."""
+    figure = Figure(figsize=(12, 5), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for branch, (color, style) in zip(BRANCHES, LOOKS, strict=True):
+        own = grouped([row for row in rows if row["branch"] == branch], "step")
+        steps = [step for (step,) in own]
+        shares = [100 * mean_of(some, "commonest_digit") for some in own.values()]
+        ranks = [mean_of(some, "effective_rank") for some in own.values()]
+        left.plot(steps, shares, style, color=color, lw=2.5, label=branch)
+        right.plot(steps, ranks, style, color=color, lw=2.5, label=branch)
+    left.set(title="Share of the commonest digit, %", ylim=(0, 100))
+    right.set(title="Effective rank of the samples' pixels", ylim=(0, 20))
+    for axes in left, right:
+        axes.set_xlabel("steps after the change")
+        axes.margins(x=0)
+    figure.suptitle("A healthy training of the template's loop, after one change", fontsize=16)
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return figure
+
+
 def show(rows, out_dir):
-    """Save the table."""
-    if rows := [row for row in rows if row["experiment"] != SAMPLES]:
-        save_table(out_dir / "collapse.csv", collapse_table(rows))
+    """Save the tables and the figure that have rows."""
+    if trainings := [row for row in rows if row["experiment"] in SETTINGS]:
+        save_table(out_dir / "collapse.csv", collapse_table(trainings))
+    if branches := [row for row in rows if row["experiment"] == "branches"]:
+        save_table(out_dir / "branches.csv", branches_table(branches))
+        branches_figure(branches).savefig(out_dir / "branches.png")
 
 
 if __name__ == "__main__":

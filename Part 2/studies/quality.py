@@ -5,8 +5,7 @@
     python -m studies.quality --report               and put them where the report has them
 
 All are of the committed generator and its training. evaluation.csv has what the classifier sees in
-five sample sets of 10,000, mean and range; coverage is of 5,000 training images by 5,000 samples.
-moments.csv has what it reads in the grids of the training.
+five sample sets of 10,000, mean and range.
 """
 
 import numpy as np
@@ -20,13 +19,13 @@ import interpolate
 from classifier import load_classifier
 from common import BLUE, GREEN, GREY, HERE, ORANGE, begin, make_parser, read_csv, save_table
 from latent import COMMITTED, draw_frame, draw_samples, in_batches, load_generator
-from metrics import compare_with_mnist, has_speck, is_confident
+from metrics import has_speck, is_confident
 from mnist import load_mnist
 from studies import collapse, settings
-from studies.loops import epoch_seconds
+from studies.loops import epoch_seconds, measures_of
 from studies.runner import RESULTS, put_in_place, read_rows
 
-N_SETS, N_SAMPLES, N_COVERAGE = 5, 10_000, 5_000  # samples in a set; those that cover
+N_SETS, N_SAMPLES = 5, 10_000  # samples in a set
 FIRST_SEED = 5000  # of the noise of the sample sets; no setting was chosen on these
 MEASURES = {  # {title: (measure, what it is multiplied with, decimals)}
     "Fréchet distance": ("frechet_distance", 1, 2),
@@ -35,27 +34,21 @@ MEASURES = {  # {title: (measure, what it is multiplied with, decimals)}
     "specks, %": ("specks", 100, 1),
     "coverage, %": ("coverage", 100, 1),
 }
-OURS, BEFORE = "our training", "no convolution, 100 epochs"
 RIVAL = "simultaneous updates, generator's rate 0.0008"
 CURVES = {  # {training: its study, and its color, line width and label in progress.png}
-    OURS: (settings, "k", 2, "our training"),
-    BEFORE: (settings, GREEN, 1, "no convolution"),
+    "our training": (settings, "k", 2, "our training"),
+    "no convolution, 100 epochs": (settings, GREEN, 1, "no convolution"),
     RIVAL: (settings, BLUE, 1, "no convolution, simultaneous updates"),
     "template": (collapse, ORANGE, 1, "template"),
 }
 
 
-def measure(images):
-    """Return {measure: number} of images (N, 1, 28, 28), in random order."""
-    comparison = compare_with_mnist()
-    return comparison.quality(images) | {"coverage": comparison.coverage(images[:N_COVERAGE])}
-
-
-def format_row(name, sets):
-    """Return a row of the table: mean and, of several sets [{measure: number}], range of each."""
+def table_row(name, sets):
+    """Return a row of the table: mean and, of several sets of images, range of each measure."""
+    found = [measures_of(images) for images in sets]
     row = {"images": name}
-    for title, (key, factor, decimals) in MEASURES.items():
-        values = [factor * numbers[key] for numbers in sets]
+    for title, (measure, factor, decimals) in MEASURES.items():
+        values = [factor * numbers[measure] for numbers in found]
         row[title] = f"{sum(values) / len(values):.{decimals}f}"
         if len(values) > 1:
             row[title] += f" ({min(values):.{decimals}f} to {max(values):.{decimals}f})"
@@ -63,16 +56,15 @@ def format_row(name, sets):
 
 
 def save_evaluation(out_dir):
-    """Measure real images, sample sets and noise; save the table."""
+    """Save evaluation.csv: real images, sample sets and noise, (n, 1, 28, 28) in random order."""
     generator, rng = load_generator(COMMITTED), torch.Generator().manual_seed(FIRST_SEED)
     noise = torch.rand(N_SAMPLES, 1, 28, 28, generator=rng) * 2 - 1
     real = load_mnist(train=False)[0]
     real = real[torch.randperm(len(real), generator=rng)]  # the first 5,000 are the easier ones
     seeds = trange(FIRST_SEED, FIRST_SEED + N_SETS, unit="set", disable=None)
-    ours = [measure(draw_samples(generator, N_SAMPLES, seed)) for seed in seeds]
-    sets = {"real test images": [measure(real)], "our generator": ours}
-    sets["uniform noise"] = [measure(noise)]
-    save_table(out_dir / "evaluation.csv", [format_row(*item) for item in sets.items()])
+    samples = (draw_samples(generator, N_SAMPLES, seed) for seed in seeds)
+    sets = {"real test images": [real], "our generator": samples, "uniform noise": [noise]}
+    save_table(out_dir / "evaluation.csv", [table_row(*item) for item in sets.items()])
 
 
 def read_grids():
@@ -87,48 +79,26 @@ def read_grids():
     return grids
 
 
-def moments_table(grids, logits):
-    """Return a row for each of {title: images}: what the classifier reads, by {title: logits}."""
-    table = []
-    for title in grids:
-        digits = logits[title].argmax(1)
-        confident = is_confident(logits[title])
-        words = [f"{d}" if sure else f"{d}?" for d, sure in zip(digits, confident, strict=True)]
-        row = {"grid": title, "read, row by row (? is ambiguous)": " ".join(words)}
-        row["ambiguous"] = (~confident).sum().item()
-        table.append(row)
-    return table
-
-
-def moments_figure(panels, logits):
-    """Return a Figure of {title: images (25, 1, 28, 28)}, and of frames by {title: logits}.
-
-    The first four are ours, in the order of the training, two in a row; the others stand beside.
-    """
+def save_moments(out_dir):
+    """Save moments.png: our samples at four moments, two in a row; real ones and the template's."""
+    panels, classifier = read_grids(), load_classifier()
+    panels["real images"] = load_mnist()[0][:25]
+    ((row,),) = committed_rows(collapse, collapse.SAMPLES)
+    template = torch.tensor(row["samples"]).view(-1, 1, 28, 28) / 127.5 - 1
+    panels[f"the template after {row['epoch']} epochs"] = template
     figure = Figure(figsize=(9.6, 7.2), layout="constrained")
     places = figure.subplots(2, 3)
     places = [*places[:, :2].flat, *places[:, 2]]
     for axes, (title, images) in zip(places, panels.items(), strict=True):
         axes.imshow(make_grid(images, 5, pad_value=-1)[0].numpy(), cmap="gray", vmin=-1, vmax=1)
-        for n in (~is_confident(logits[title])).nonzero().flatten().tolist():
+        confident = is_confident(in_batches(classifier, images))
+        for n in (~confident).nonzero().flatten().tolist():
             draw_frame(axes, 2 + 30 * (n % 5), 2 + 30 * (n // 5))
         axes.set_title(title, fontsize=14)
         axes.axis("off")
     figure.suptitle("Samples of our training, real images, and the template's samples", fontsize=17)
     figure.supxlabel("framed: ambiguous (no digit gets more than 90 %)", fontsize=12)
-    return figure
-
-
-def save_moments(out_dir):
-    """Save moments.csv and moments.png: samples at four moments, real images, the template's."""
-    grids, classifier = read_grids(), load_classifier()
-    ((*_, row),) = committed_rows(collapse, collapse.SAMPLES)
-    template = torch.tensor(row["samples"]).view(-1, 1, 28, 28) / 127.5 - 1
-    panels = grids | {"real images": load_mnist()[0][:25]}
-    panels |= {f"the template after {row['epoch']} epochs": template}
-    logits = {title: in_batches(classifier, images) for title, images in panels.items()}
-    save_table(out_dir / "moments.csv", moments_table(grids, logits))
-    moments_figure(panels, logits).savefig(out_dir / "moments.png")
+    figure.savefig(out_dir / "moments.png")
 
 
 def committed_rows(study, experiment):
@@ -144,7 +114,7 @@ def save_progress(out_dir):
     left, right = figure.subplots(1, 2)
     for name, (study, color, width, label) in CURVES.items():
         seeds = committed_rows(study, name)
-        if name == OURS:
+        if name == "our training":
             seeds = [read_csv(RESULTS / "quality.csv")]  # that of the committed generator
         minutes = epoch_seconds(study.EXPERIMENTS[name][0]) / 60
         for n, rows in enumerate(seeds):
@@ -172,7 +142,7 @@ def save_interpolation(out_dir):
 
 
 def main():
-    """Draw, and measure."""
+    """Make the tables and figures."""
     parser = make_parser(__doc__, HERE / "studies" / "run" / "quality")
     parts = {"moments": save_moments, "progress": save_progress}
     parts |= {"interpolation": save_interpolation, "evaluation": save_evaluation}

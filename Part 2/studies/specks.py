@@ -1,14 +1,9 @@
-"""Why do samples have specks, and what removes them? The settings against them were chosen here.
+"""Who sees specks? Each part of D learns alone to tell samples from samples with a speck.
 
     python -m studies.specks                               the report's, in seconds
-    python -m studies.specks --only "who sees specks"      trains the parts of D, three minutes
-    python -m studies.train_classifier --seed 2 --out_dir studies/run/choosing
-    python -m studies.specks --only "weight decay 0.3"     it needs that classifier
+    python -m studies.specks --only "who sees specks" --seed 7 --seeds 1      two minutes
 
-In *who sees specks*, each part of D learns alone to tell samples from the same samples with a
-speck, one at a random place, from some pairs. The others are trainings of equal time, with weight
-decay of the generator, or a convolution in D. Another classifier than the evaluation classifier
-measures them, since our settings were chosen from them.
+A part learns from some pairs: samples, and the same with a speck at a random place.
 """
 
 import statistics
@@ -20,33 +15,12 @@ from common import grouped, save_table
 from gan import Discriminator, discriminator_loss
 from latent import COMMITTED, draw_samples, in_batches, load_generator
 from metrics import has_speck
-from studies import loops
-from studies.collapse import range_of
 from studies.runner import study
 
-CLASSIFIER = "studies/run/choosing/mnist_classifier.pth"  # it measures nothing else
-
-
-def candidate(flags, n_epochs=20):
-    """Return the settings of a candidate: other flags of train.py, the choosing classifier."""
-    flags = f"--n_epochs {n_epochs} {flags}"
-    return loops.settings_for("alternating", flags, measured_from=10, classifier=CLASSIFIER)
-
-
-WHO_SEES = "who sees specks"
-ONE, TWO = range(10, 11), range(10, 12)  # the seeds that choose; the two best have both
-CANDIDATES = {
-    "no weight decay": (candidate("--channels 0"), ONE),
-    "weight decay 0.1": (candidate("--channels 0 --weight_decay 0.1"), TWO),
-    "weight decay 0.3": (candidate("--channels 0 --weight_decay 0.3"), ONE),
-    # With the convolution, an epoch takes 1.27 times as long.
-    "convolution": (candidate("--channels 8", 16), TWO),
-    "convolution, weight decay 0.3": (candidate("--channels 8 --weight_decay 0.3", 16), ONE),
-}
 PARTS = ["fully connected", "convolution"]  # of D
-DETECTORS = {"parts": PARTS, "pairs": [1000, 4000, 16_000], "asked": 2000}
-DETECTORS |= {"steps": 3000, "batch_size": 64, "lr": 4e-3}
-EXPERIMENTS = CANDIDATES | {WHO_SEES: (DETECTORS, range(2))}
+SETTINGS = {"parts": PARTS, "pairs": [1000, 4000, 16_000], "asked": 2000}
+SETTINGS |= {"steps": 3000, "batch_size": 64, "lr": 4e-3}
+EXPERIMENTS = {"who sees specks": (SETTINGS, range(2))}
 
 
 def add_specks(images, rng):
@@ -73,7 +47,7 @@ def pairs_of(generator, n, rng):
     return torch.cat(clean)[:n], torch.cat(specked)[:n]
 
 
-def train_detectors(settings, seed):
+def measure(settings, seed):
     """Teach each part of D alone to see specks; return how well it does, by the number of pairs.
 
     The AUC is the probability that it finds a new sample realer than another one that has a speck.
@@ -102,33 +76,12 @@ def train_detectors(settings, seed):
     return rows
 
 
-def measure(settings, seed):
-    """Return the rows of a training, or of who sees specks."""
-    return train_detectors(settings, seed) if "pairs" in settings else loops.measure(settings, seed)
-
-
 def seconds(settings):
     """Return about how many seconds a job takes on a core."""
-    if "pairs" in settings:
-        return 15 * len(settings["pairs"]) * len(settings["parts"])
-    return loops.seconds(settings)
+    return 15 * len(settings["pairs"]) * len(settings["parts"])
 
 
-def candidates_table(rows):
-    """Return a row for each candidate, after its last epoch; ranges are over its seeds."""
-    table = []
-    for (experiment,), own in grouped(rows, "experiment").items():
-        last = [row for row in own if row["epoch"] == own[-1]["epoch"]]
-        line = {"training": experiment, "seeds": len(last), "epochs": own[-1]["epoch"]}
-        line["distance"] = range_of([row["frechet_distance"] for row in last], 1)
-        line["confident, %"] = range_of([100 * row["confident"] for row in last], 1)
-        line["specks, %"] = range_of([100 * row["specks"] for row in last], 1)
-        line["std of G's last layer"] = range_of([row["last_layer_std"] for row in last], 3)
-        table.append(line)
-    return table
-
-
-def detectors_table(rows):
+def who_sees_table(rows):
     """Return a row for each part of D: the mean AUC over the number of pairs."""
     table = []
     for (part,), some in grouped(rows, "part").items():
@@ -140,11 +93,8 @@ def detectors_table(rows):
 
 
 def show(rows, out_dir):
-    """Save the tables that have rows."""
-    if detectors := [row for row in rows if row["experiment"] == WHO_SEES]:
-        save_table(out_dir / "who_sees.csv", detectors_table(detectors))
-    if candidates := [row for row in rows if row["experiment"] != WHO_SEES]:
-        save_table(out_dir / "specks.csv", candidates_table(candidates))
+    """Save the table."""
+    save_table(out_dir / "who_sees.csv", who_sees_table(rows))
 
 
 if __name__ == "__main__":

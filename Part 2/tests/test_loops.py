@@ -1,7 +1,8 @@
-"""Tests of studies/loops.py: each loop and each change of the template is what its name says."""
+"""Tests of studies/loops.py and of branches: each loop and change is what its name says."""
 
 import copy
 from argparse import Namespace
+from itertools import islice
 
 import pytest
 import torch
@@ -10,24 +11,35 @@ from classifier import load_classifier
 from conftest import weights_of
 from gan import Discriminator, Generator, discriminator_loss, generator_loss
 from latent import draw_samples
-from metrics import Comparison
+from metrics import Comparison, effective_rank
 from mnist import load_mnist
-from studies import loops
-from studies.branches import SQUARE
-from studies.collapse import SETTINGS, calm
+from studies import collapse, loops
 
 IMAGES = load_mnist()[0][:640]
-TEXTBOOK = {  # {experiment: (beta1 of G, of D, stale in D: fakes, weights, gradients; in G: ...)}
-    "stale fakes, 0 steps": (0.0, 0.0, (0, 0, 1), (0, 0, 0)),
-    "stale fakes, 3 steps": (0.0, 0.0, (3, 0, 1), (0, 0, 0)),
-    "stale weights, 9 steps": (0.0, 0.0, (1, 9, 1), (0, 0, 0)),
-    "stale gradients, 10 steps": (0.0, 0.0, (1, 0, 10), (0, 0, 0)),
-    "G about D": (0.0, 0.0, (1, 0, 1), (9, 0, 0)),
-    "G about itself": (0.0, 0.0, (1, 0, 1), (0, 9, 0)),
-    "G about both": (0.0, 0.0, (1, 0, 1), (0, 0, 9)),
-    "momentum": (0.0, 0.9, (1, 0, 1), (0, 0, 0)),
-    "generator's momentum": (0.9, 0.0, (1, 0, 1), (0, 0, 0)),
-    "template": (0.9, 0.9, (1, 0, 1), (0, 0, 0)),
+COMPARISON = Comparison(load_classifier(), IMAGES[:300])
+BRANCHES = collapse.BRANCHES | collapse.SQUARE
+PLAIN = {"rate_g": 2e-4, "rate_d": 2e-4, "momentum_g": 0.0, "momentum_d": 0.0}
+PLAIN |= {"fakes": 1, "weights_d": 0, "both_d": 0, "opponents": 0, "weights_g": 0, "both_g": 0}
+TEXTBOOK = {  # {experiment or branch: what differs from PLAIN; the second row: how stale it is}
+    "stale fakes, 0 steps": {"fakes": 0},
+    "stale fakes, 3 steps": {"fakes": 3},
+    "stale weights, 9 steps": {"weights_d": 9},
+    "stale gradients, 10 steps": {"both_d": 9},
+    "momentum": {"momentum_d": 0.9},
+    "generator's momentum": {"momentum_g": 0.9},
+    "template": {"momentum_g": 0.9, "momentum_d": 0.9},
+    "fakes 1 step stale, as before": {},
+    "fakes 5 steps stale": {"fakes": 5},
+    "fakes 10 steps stale": {"fakes": 10},
+    "fakes 10 steps stale, G at a quarter of its rate": {"fakes": 10, "rate_g": 5e-5},
+    "momentum 0.9 of D": {"momentum_d": 0.9},
+    "D frozen": {"rate_d": 0.0},
+    "D about G": {"fakes": 10},
+    "D about itself": {"weights_d": 9},
+    "D about both": {"both_d": 9},
+    "G about D": {"opponents": 9},
+    "G about itself": {"weights_g": 9},
+    "G about both": {"both_g": 9},
 }
 
 
@@ -44,18 +56,17 @@ def in_double():
 
 
 @pytest.mark.usefixtures("in_double")
-@pytest.mark.parametrize("experiment", TEXTBOOK)
-def test_the_template_and_its_changes_train_as_a_textbook_does(experiment):
-    b1_g, b1_d, of_d, of_g = TEXTBOOK[experiment]
-    (stale_fakes, stale_weights, stale_gradients), (opponents, weights, g_gradients) = of_d, of_g
-    settings = SETTINGS | {name: calm(**changes) for name, changes in SQUARE.items()}
-    training = new_training(settings[experiment])
+@pytest.mark.parametrize("name", TEXTBOOK)
+def test_the_template_and_its_changes_train_as_a_textbook_does(name):
+    own = Namespace(**PLAIN | TEXTBOOK[name])
+    training = new_training(collapse.SETTINGS.get(name, collapse.BRANCHED))
+    training.change(**BRANCHES.get(name, {}))
     torch.manual_seed(3)
     generator, discriminator = networks = Generator(), Discriminator()
-    adam_g = torch.optim.Adam(generator.parameters(), 2e-4, (b1_g, 0.999))
-    adam_d = torch.optim.Adam(discriminator.parameters(), 2e-4, (b1_d, 0.999))
+    adam_g = torch.optim.Adam(generator.parameters(), own.rate_g, (own.momentum_g, 0.999))
+    adam_d = torch.optim.Adam(discriminator.parameters(), own.rate_d, (own.momentum_d, 0.999))
     rng = torch.Generator().manual_seed(3)
-    fakes, generators, discriminators, gradients, of_generators = [], [], [], [], []  # of all steps
+    fakes, generators, discriminators, of_d, of_g = [], [], [], [], []  # of all steps
 
     def follow(adam, network, gradient):
         for weight, slope in zip(network.parameters(), gradient, strict=True):
@@ -63,11 +74,11 @@ def test_the_template_and_its_changes_train_as_a_textbook_does(experiment):
         adam.step()
 
     def step_generator(step):
-        old, critic = generators[max(0, step - weights)], discriminators[max(0, step - opponents)]
-        gradient = torch.autograd.grad(generator_loss(critic(old(zs))), [*old.parameters()])
-        of_generators.append(gradient)
-        if step >= g_gradients:
-            follow(adam_g, generator, of_generators[step - g_gradients])
+        old = generators[max(0, step - own.weights_g)]
+        opponent = discriminators[max(0, step - own.opponents)]
+        of_g.append(torch.autograd.grad(generator_loss(opponent(old(zs))), [*old.parameters()]))
+        if step >= own.both_g:
+            follow(adam_g, generator, of_g[step - own.both_g])
 
     for step in range(12):
         real = IMAGES[32 * step : 32 * step + 32].double()
@@ -75,15 +86,15 @@ def test_the_template_and_its_changes_train_as_a_textbook_does(experiment):
         fakes.append(generator(zs))
         generators.append(copy.deepcopy(generator))
         discriminators.append(copy.deepcopy(discriminator))
-        if stale_fakes > 0:
+        if own.fakes > 0:
             step_generator(step)
-        shown = fakes[max(0, step - max(0, stale_fakes - 1))].detach()
-        old = discriminators[max(0, step - stale_weights)]
+        shown = fakes[max(0, step - max(0, own.fakes - 1))].detach()
+        old = discriminators[max(0, step - own.weights_d)]
         d_loss = discriminator_loss(old(real), old(shown)) / 2
-        gradients.append(torch.autograd.grad(d_loss, [*old.parameters()]))
-        if step >= stale_gradients - 1:
-            follow(adam_d, discriminator, gradients[step - stale_gradients + 1])
-        if stale_fakes == 0:
+        of_d.append(torch.autograd.grad(d_loss, [*old.parameters()]))
+        if step >= own.both_d:
+            follow(adam_d, discriminator, of_d[step - own.both_d])
+        if own.fakes == 0:
             discriminators[-1] = discriminator  # which has moved
             step_generator(step)
         training.train_step(real)
@@ -117,18 +128,12 @@ def test_each_network_follows_its_own_gradient_of_equation_10(loop):
 
 @pytest.mark.parametrize("loop", loops.LOOPS)
 def test_a_row_is_that_of_the_training_with_its_settings_and_its_seed(loop, monkeypatch):
-    comparison = Comparison(load_classifier(), IMAGES[:300])
     asked = []
-    monkeypatch.setattr(loops, "compare_with_mnist", lambda file: asked.append(file) or comparison)
+    monkeypatch.setattr(loops, "compare_with_mnist", lambda file: asked.append(file) or COMPARISON)
     flags = "--n_images 70 --n_epochs 3 --n_measured 200 --halving 2 --lr 0.001 --fakes 9"
-    changes = {
-        "samples_at": 3,
-        "coverage_at": 3,
-        "n_coverage": 50,
-        "measure_seed": 9,
-        "classifier": "other.pth",
-    }
-    own = loops.settings_for(loop, flags, measured_from=2, **changes)
+    own = loops.settings_for(
+        loop, flags, measured_from=2, n_shown=25, measure_seed=9, classifier="other.pth"
+    )
     *_, row = loops.measure(own, 1)
     training = new_training(own, seed=1)
     for epoch in 1, 2, 3:
@@ -144,8 +149,24 @@ def test_a_row_is_that_of_the_training_with_its_settings_and_its_seed(loop, monk
     samples = draw_samples(generator, 200, 9)
     shown = torch.tensor(row.pop("samples")).view(25, 1, 28, 28) / 127.5 - 1
     torch.testing.assert_close(shown, draw_samples(generator, 25, 0), atol=0.005, rtol=0)
-    coverage = comparison.coverage(samples[:50])
-    std = training.generator.layers[-2].weight.std().item()
-    expected = {"epoch": 3, "coverage": coverage, "last_layer_std": pytest.approx(std)}
-    assert row == expected | comparison.quality(samples)
+    expected = {"epoch": 3, "coverage": COMPARISON.coverage(samples)}
+    expected["effective_rank"] = effective_rank(samples)
+    expected["last_layer_std"] = training.generator.layers[-2].weight.std().item()
+    assert row == expected | COMPARISON.quality(samples)
     assert {*asked} == {"other.pth"}
+
+
+def test_a_branch_goes_on_from_the_same_training_with_one_change(monkeypatch):
+    monkeypatch.setattr(loops, "compare_with_mnist", lambda file: COMPARISON)
+    own = collapse.BRANCHED | {"n_images": 130, "n_epochs": 1, "measured_from": 1}
+    own |= {"n_measured": 200, "branches": {"as before": {}, "frozen": {"lr_d": 0.0}}}
+    rows = collapse.measure(own | {"steps": 2, "measure_steps": 1}, 1)
+    ((_, training),) = loops.run_epochs(own, 1)
+    for row, real in zip(rows[:3], islice(training.batches(IMAGES[:130]), 3), strict=True):
+        assert row == {"branch": "as before", "step": row["step"]} | loops.row_of(training)
+        training.train_step(real)
+    ranks = [row["effective_rank"] for row in rows]
+    assert ranks[3] == ranks[0] != ranks[1], "both begin with the same networks"
+    assert ranks[4] == ranks[1], "G's first step meets the same D"
+    assert ranks[5] != ranks[2]
+    assert [row["step"] for row in rows] == [0, 1, 2, 0, 1, 2]

@@ -14,7 +14,7 @@ from classifier import load_classifier
 from common import load, read_csv
 from gan import Generator
 from latent import COMMITTED, in_batches
-from metrics import Comparison, coverage, frechet_distance, has_speck
+from metrics import Comparison, coverage, effective_rank, frechet_distance, has_speck
 from mnist import load_mnist
 
 
@@ -54,6 +54,12 @@ def test_coverage_of_points_on_a_line():
     samples = torch.tensor([[-2.9, -3.1, 7.9, 8.1, 50, 60]]).T
     # The balls round 0, 1, 4 and 5 reach one of these samples, those round 2 and 3 do not.
     assert coverage(samples, real) == pytest.approx(4 / 12)
+
+
+def test_effective_rank_counts_directions():
+    rng = torch.Generator().manual_seed(0)
+    three = torch.randn(5000, 3, generator=rng) @ torch.linalg.qr(torch.randn(16, 3)).Q.T
+    assert effective_rank(three.view(-1, 1, 4, 4)) == pytest.approx(3, abs=0.02)
 
 
 def test_a_speck_is_a_lone_bright_pixel():

@@ -14,11 +14,11 @@ import train
 from classifier import load_classifier
 from common import BLUE, GREEN, ORANGE, load, read_csv
 from conftest import HERE, drawn, frames
-from gan import Generator
+from gan import Discriminator, Generator
 from latent import COMMITTED, draw_samples
-from metrics import Comparison, is_confident
+from metrics import Comparison, has_speck, is_confident
 from mnist import load_mnist
-from studies import branches, collapse, loops, quality, runner, settings, specks
+from studies import collapse, loops, quality, runner, settings, specks
 from studies.runner import RESULTS
 
 PAGES = {"report": HERE.parent / "README.md", "Part 2": HERE / "studies" / "README.md"}
@@ -36,7 +36,7 @@ def columns_of(study, experiment):
     return [line["columns"] for line in lines_of(study) if line["experiment"] == experiment]
 
 
-@pytest.mark.parametrize("study", [branches, collapse, settings, specks])
+@pytest.mark.parametrize("study", [collapse, settings, specks])
 def test_committed_rows_are_those_of_the_report_and_give_its_tables(call, tmp_path, study):
     name = study.__name__.removeprefix("studies.")
     jobs = [(name, seed) for name, (_, seeds) in study.EXPERIMENTS.items() for seed in seeds]
@@ -47,10 +47,50 @@ def test_committed_rows_are_those_of_the_report_and_give_its_tables(call, tmp_pa
         if "epoch" in line["columns"]:
             assert line["columns"]["epoch"] == loops.measured_epochs(own)
         if "stale fakes" in line["experiment"]:
-            assert own["stale_fakes"] == int(line["experiment"].split()[2]), "what its name says"
+            steps = 0 if own["first"] == "D" else 1 + own["stale_steps"]
+            assert steps == int(line["experiment"].split()[2]), "what its name says"
     call(study.__name__, "--out_dir", tmp_path)
     for table in tmp_path.glob("*.csv"):
         assert table.read_bytes() == (RESULTS / table.name).read_bytes()
+
+
+def test_branches_png_shows_the_means_of_three_seeds_under_their_names(call, figures, tmp_path):
+    call("studies.collapse", "--only", "branches", "--out_dir", tmp_path)
+    seeds = columns_of("collapse", "branches")
+    for axes, name, factor in zip(
+        figures["branches.png"].axes, ("commonest_digit", "effective_rank"), (100, 1), strict=True
+    ):
+        lines = drawn(axes)
+        for branch in collapse.BRANCHES:
+            own = [np.array(seed[name])[np.array(seed["branch"]) == branch] for seed in seeds]
+            means = factor * np.mean(own, axis=0)
+            assert lines[branch][1:] == ([*range(0, 301, 25)], pytest.approx(means))
+
+
+def test_a_speck_is_added_where_there_is_room_and_nothing_else_changes():
+    images = load_mnist()[0][:640]
+    specked, possible = specks.add_specks(images, torch.Generator().manual_seed(0))
+    assert 0.3 < possible.double().mean() < 0.9
+    assert ((specked != images).flatten(1).sum(1) <= 1).all()
+    generator = load(COMMITTED, Generator.from_state_dict)
+    clean, pairs = specks.pairs_of(generator, 30, torch.Generator())
+    assert not has_speck(clean).any()
+    assert has_speck(pairs).all()
+    assert ((clean != pairs).flatten(1).sum(1) == 1).all()
+
+
+def test_the_auc_is_the_share_of_pairs_in_which_the_clean_sample_looks_realer():
+    few = specks.SETTINGS | {"pairs": [40], "asked": 30, "steps": 0}
+    rng = torch.Generator().manual_seed(1)
+    clean, specked = specks.pairs_of(load(COMMITTED, Generator.from_state_dict), 30, rng)
+    torch.manual_seed(1)
+    discriminator = Discriminator(channels=8)
+    parts = {"fully connected": lambda x: discriminator.layers(x.flatten(1))}
+    parts["convolution"] = discriminator.convolution
+    for row in specks.measure(few, 1):
+        part = parts[row["part"]]
+        wins = sum(a > b for a in part(clean) for b in part(specked)).item()
+        assert row == {"part": row["part"], "pairs": 40, "auc": pytest.approx(wins / 900)}
 
 
 def test_progress_png_shows_each_training_under_its_name_over_its_minutes(call, figures, tmp_path):
@@ -82,7 +122,7 @@ def test_the_table_of_quality_is_what_the_classifier_sees(tmp_path, monkeypatch)
     few = {split: [part[:300] for part in load_mnist(split)] for split in (True, False)}
     comparison = Comparison(load_classifier(), few[True][0])
     monkeypatch.setattr(quality, "N_SAMPLES", 100)
-    monkeypatch.setattr(quality, "compare_with_mnist", lambda: comparison)
+    monkeypatch.setattr(loops, "compare_with_mnist", lambda file: comparison)
     monkeypatch.setattr(quality, "load_mnist", lambda train=True: few[train])
     quality.save_evaluation(tmp_path)
     real, samples, noise = read_csv(tmp_path / "evaluation.csv")
@@ -98,16 +138,16 @@ def test_the_table_of_quality_is_what_the_classifier_sees(tmp_path, monkeypatch)
 
 def test_moments_show_the_committed_grids_with_ambiguous_samples_framed(call, figures, tmp_path):
     call("studies.quality", "--only", "moments", "--out_dir", tmp_path)
-    table = tmp_path / "moments" / "moments.csv"
-    assert table.read_bytes() == (RESULTS / "moments.csv").read_bytes()
-    panels = {axes.get_title(): axes for axes in figures["moments.png"].axes}
-    for row, batch in zip(read_csv(table), (0, 2000, 37_520, 75_040), strict=True):
-        axes = panels[row["grid"]]
+    panels = {axes.get_title().split()[-1]: axes for axes in figures["moments.png"].axes}
+    for batch in 0, 2000, 37_520, 75_040:
+        axes = panels[f"{batch:,}"]
+        shown = np.array(axes.images[0].get_array())
         grid = np.array(Image.open(RESULTS / "grids" / f"{batch}.png").convert("L"))
-        assert np.abs(np.array(axes.images[0].get_array()) - grid / 127.5 + 1).max() < 1e-5
-        words = row["read, row by row (? is ambiguous)"].split()
-        framed = [(2 + 30 * (n % 5), 2 + 30 * (n // 5)) for n in range(25) if "?" in words[n]]
-        assert frames(axes) == framed
+        assert np.abs(shown - grid / 127.5 + 1).max() < 1e-5
+        corners = [(2 + 30 * column, 2 + 30 * row) for row in range(5) for column in range(5)]
+        images = [shown[top : top + 28, left : left + 28] for left, top in corners]
+        confident = is_confident(load_classifier()(torch.tensor(np.array(images))[:, None]))
+        assert frames(axes) == [corners[n] for n in range(25) if not confident[n]]
 
 
 def test_interpolation_csv_and_png_are_of_the_committed_generator(call, tmp_path, figures):
