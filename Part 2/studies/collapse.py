@@ -30,14 +30,10 @@ MODE_COLLAPSE = 0.25  # the share of the commonest digit from which on it is cal
 LATE = 200  # the table of the branches has means of the steps from this one on
 
 
-def template(flags="", **changes):
-    """Return the settings of the template, with other flags of train.py and other changes."""
-    return settings_for("template", f"--preset template --n_epochs 10 {flags}", **changes)
-
-
 def calm(flags="", **changes):
-    """Return the settings of the template without momentum, with other changes."""
-    return template(f"--b1 0 {flags}", **{"b1_d": 0.0} | changes)
+    """Return the settings of the template without momentum, with other flags and changes."""
+    flags = f"--preset template --n_epochs 10 --b1 0 {flags}"
+    return settings_for("template", flags, **{"b1_d": 0.0} | changes)
 
 
 SETTINGS = {
@@ -51,8 +47,8 @@ SETTINGS = {
     "stale gradients, 10 steps": calm("--n_epochs 50", stale="D about both", stale_steps=9),
     "momentum 0.5": calm(b1_d=0.5),
     "momentum": calm("--n_epochs 50", b1_d=0.9),
-    "generator's momentum": template(b1_d=0.0),
-    "template": template("--n_epochs 200"),
+    "generator's momentum": calm("--b1 0.9"),
+    "template": calm("--b1 0.9 --n_epochs 200", b1_d=0.9),
 }
 # {name: what is set in a copy}; in SQUARE, who is stale, and about what
 SQUARE = {name: {"stale": name, "stale_steps": 9} for name in loops.STALE if name}
@@ -70,7 +66,7 @@ BRANCHED |= {"branches": BRANCHES | SQUARE, "steps": 300, "measure_steps": 25}
 SAMPLES = "template, samples"  # for moments.png
 EXPERIMENTS = {name: (settings, range(3)) for name, settings in SETTINGS.items()}
 EXPERIMENTS["branches"] = BRANCHED, range(3)
-EXPERIMENTS[SAMPLES] = template(measured_from=10, n_shown=25), range(1)
+EXPERIMENTS[SAMPLES] = calm("--b1 0.9", b1_d=0.9, measured_from=10, n_shown=25), range(1)
 
 
 def measure(settings, seed):

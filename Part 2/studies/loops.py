@@ -14,7 +14,7 @@ from metrics import compare_with_mnist, effective_rank
 from mnist import load_mnist
 from train import BATCHNORM_SEED, MEASURE_SEED, Training, parse_args, settings_of, update_ema
 
-TEMPLATE = {  # what else is set in the template's loop, with the template's own values
+IN_TEMPLATE = {  # what else is set in the template's loop, with the template's own values
     "b1_d": 0.9,  # Adam's beta1 of the discriminator; b1 is the generator's
     "first": "G",  # the network that steps first
     "stale": "",  # a key of STALE: what is old when a network's gradient is taken
@@ -44,7 +44,7 @@ class Simultaneous(Training):
 
 
 class Template(Training):
-    """The course's template with the usual losses, and other settings of its loop, as in TEMPLATE.
+    """The course's template with the usual losses, and what IN_TEMPLATE can change in it.
 
     The generator G steps before the discriminator D, which then sees the fakes from before this
     step, and half of whose loss is minimised. A batch has as many fakes as real images.
@@ -124,7 +124,7 @@ def settings_for(loop, flags="", **changes):
     settings = {"loop": loop, "measured_from": 1, "n_shown": 0, "classifier": FILE}
     settings |= {"measure_seed": MEASURE_SEED, "batchnorm_seed": BATCHNORM_SEED}
     settings |= settings_of(parse_args(flags.split()))
-    return settings | (TEMPLATE if loop == "template" else {}) | changes
+    return settings | (IN_TEMPLATE if loop == "template" else {}) | changes
 
 
 def epoch_seconds(settings):

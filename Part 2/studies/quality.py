@@ -25,7 +25,8 @@ from studies import collapse, settings
 from studies.loops import epoch_seconds, measures_of
 from studies.runner import RESULTS, put_in_place, read_rows
 
-N_SETS, N_SAMPLES = 5, 10_000  # samples in a set
+N_SETS, N_SAMPLES = 5, 10_000  # sample sets; samples in one
+MOMENTS = {"start": 0, "early": 2000, "half-way": 37_520, "end": 75_040}  # batches
 FIRST_SEED = 5000  # of the noise of the sample sets; no setting was chosen on these
 MEASURES = {  # {title: (measure, what it is multiplied with, decimals)}
     "Fréchet distance": ("frechet_distance", 1, 2),
@@ -69,13 +70,13 @@ def save_evaluation(out_dir):
 
 def read_grids():
     """Return {title: images (25, 1, 28, 28)} of the committed grids, in the order of training."""
-    paths = sorted((RESULTS / "grids").glob("*.png"), key=lambda path: int(path.stem))
     grids = {}
-    for moment, path in zip(("start", "early", "half-way", "end"), paths, strict=True):
-        pixels = torch.tensor(np.array(Image.open(path).convert("L")) / 127.5 - 1).float()
+    for moment, batch in MOMENTS.items():
+        grid = Image.open(RESULTS / "grids" / f"{batch}.png").convert("L")
+        pixels = torch.tensor(np.array(grid) / 127.5 - 1).float()
         # An image has 28 x 28 pixels; it begins 30 pixels after the one before it.
         images = pixels[2:, 2:].unfold(0, 28, 30).unfold(1, 28, 30).reshape(-1, 1, 28, 28)
-        grids[f"{moment}: batch {int(path.stem):,}"] = images
+        grids[f"{moment}: batch {batch:,}"] = images
     return grids
 
 
@@ -123,8 +124,7 @@ def save_progress(out_dir):
                 own = [row for row in rows if row.get(measure, "") != ""]  # older rows lack specks
                 xs = [minutes * float(row["epoch"]) for row in own]
                 ys = [factor * float(row[measure]) for row in own]
-                if own:
-                    axes.plot(xs, ys, color=color, lw=width, label=once)
+                axes.plot(xs, ys, color=color, lw=width, label=once)
     for axes, title in (left, "Fréchet distance to MNIST"), (right, "Samples with a speck, %"):
         axes.set(xscale="log", yscale="log", title=title, xlabel="minutes of training on one core")
         axes.xaxis.set_major_formatter("{x:g}")

@@ -17,9 +17,8 @@ from latent import COMMITTED, draw_samples, in_batches, load_generator
 from metrics import has_speck
 from studies.runner import study
 
-PARTS = ["fully connected", "convolution"]  # of D
-SETTINGS = {"parts": PARTS, "pairs": [1000, 4000, 16_000], "asked": 2000}
-SETTINGS |= {"steps": 3000, "batch_size": 64, "lr": 4e-3}
+SETTINGS = {"parts": ["fully connected", "convolution"], "pairs": [1000, 4000, 16_000]}
+SETTINGS |= {"asked": 2000, "steps": 3000, "batch_size": 64, "lr": 4e-3}
 EXPERIMENTS = {"who sees specks": (SETTINGS, range(2))}
 
 

@@ -131,9 +131,8 @@ def test_a_row_is_that_of_the_training_with_its_settings_and_its_seed(loop, monk
     asked = []
     monkeypatch.setattr(loops, "compare_with_mnist", lambda file: asked.append(file) or COMPARISON)
     flags = "--n_images 70 --n_epochs 3 --n_measured 200 --halving 2 --lr 0.001 --fakes 9"
-    own = loops.settings_for(
-        loop, flags, measured_from=2, n_shown=25, measure_seed=9, classifier="other.pth"
-    )
+    changes = {"n_shown": 25, "measure_seed": 9, "classifier": "other.pth"}
+    own = loops.settings_for(loop, flags, measured_from=2, **changes)
     *_, row = loops.measure(own, 1)
     training = new_training(own, seed=1)
     for epoch in 1, 2, 3:

@@ -56,38 +56,26 @@ def test_committed_rows_are_those_of_the_report_and_give_its_tables(call, tmp_pa
 
 def test_branches_png_shows_the_means_of_three_seeds_under_their_names(call, figures, tmp_path):
     call("studies.collapse", "--only", "branches", "--out_dir", tmp_path)
-    seeds = columns_of("collapse", "branches")
-    for axes, name, factor in zip(
-        figures["branches.png"].axes, ("commonest_digit", "effective_rank"), (100, 1), strict=True
-    ):
-        lines = drawn(axes)
-        for branch in collapse.BRANCHES:
+    left, right = map(drawn, figures["branches.png"].axes)
+    for branch in collapse.BRANCHES:
+        for lines, name, factor in (left, "commonest_digit", 100), (right, "effective_rank", 1):
+            seeds = columns_of("collapse", "branches")
             own = [np.array(seed[name])[np.array(seed["branch"]) == branch] for seed in seeds]
-            means = factor * np.mean(own, axis=0)
-            assert lines[branch][1:] == ([*range(0, 301, 25)], pytest.approx(means))
+            means = pytest.approx(factor * np.mean(own, axis=0))
+            assert lines[branch][1:] == ([*range(0, 301, 25)], means)
 
 
-def test_a_speck_is_added_where_there_is_room_and_nothing_else_changes():
-    images = load_mnist()[0][:640]
-    specked, possible = specks.add_specks(images, torch.Generator().manual_seed(0))
-    assert 0.3 < possible.double().mean() < 0.9
-    assert ((specked != images).flatten(1).sum(1) <= 1).all()
-    generator = load(COMMITTED, Generator.from_state_dict)
-    clean, pairs = specks.pairs_of(generator, 30, torch.Generator())
-    assert not has_speck(clean).any()
-    assert has_speck(pairs).all()
-    assert ((clean != pairs).flatten(1).sum(1) == 1).all()
-
-
-def test_the_auc_is_the_share_of_pairs_in_which_the_clean_sample_looks_realer():
-    few = specks.SETTINGS | {"pairs": [40], "asked": 30, "steps": 0}
+def test_specks_are_added_to_clean_samples_and_the_auc_is_the_share_of_pairs_told_right():
     rng = torch.Generator().manual_seed(1)
     clean, specked = specks.pairs_of(load(COMMITTED, Generator.from_state_dict), 30, rng)
+    assert not has_speck(clean).any()
+    assert has_speck(specked).all()
+    assert ((clean != specked).flatten(1).sum(1) == 1).all()
     torch.manual_seed(1)
     discriminator = Discriminator(channels=8)
     parts = {"fully connected": lambda x: discriminator.layers(x.flatten(1))}
     parts["convolution"] = discriminator.convolution
-    for row in specks.measure(few, 1):
+    for row in specks.measure(specks.SETTINGS | {"pairs": [40], "asked": 30, "steps": 0}, 1):
         part = parts[row["part"]]
         wins = sum(a > b for a in part(clean) for b in part(specked)).item()
         assert row == {"part": row["part"], "pairs": 40, "auc": pytest.approx(wins / 900)}
@@ -98,24 +86,20 @@ def test_progress_png_shows_each_training_under_its_name_over_its_minutes(call, 
     rows = read_csv(RESULTS / "quality.csv")
     committed = [{name: [float(row[name]) for row in rows] for name in rows[0]}]
     rival = columns_of("settings", "simultaneous updates, generator's rate 0.0008")
-    for axes, measure, factor in zip(
-        figures["progress.png"].axes, ("frechet_distance", "specks"), (1, 100), strict=True
+    left, right = map(drawn, figures["progress.png"].axes)
+    for name, colour, seconds, seeds in (
+        ("our training", "#000000", 53, committed),
+        ("no convolution", GREEN, 42, columns_of("settings", "no convolution, 100 epochs")),
+        ("no convolution, simultaneous updates", BLUE, 42, rival),
+        ("template", ORANGE, 17, columns_of("collapse", "template")),
     ):
-        lines = drawn(axes)
-        for name, colour, seconds, seeds in (
-            ("our training", "#000000", 53, committed),
-            ("no convolution", GREEN, 42, columns_of("settings", "no convolution, 100 epochs")),
-            ("no convolution, simultaneous updates", BLUE, 42, rival),
-            ("template", ORANGE, 17, columns_of("collapse", "template")),
-        ):
-            for n, columns in enumerate(seeds):
-                ys = [factor * y for y in columns.get(measure, []) if y != ""]
-                if ys:  # older rows lack specks
-                    xs = [epoch * seconds / 60 for epoch in columns["epoch"]]
-                    line = lines.pop(name if n == 0 else f"_{name}, seed {n}")
-                    assert line == (colour, pytest.approx(xs), pytest.approx(ys))
-        lines.pop("real test images", None)
-        assert lines == {}
+        for n, columns in enumerate(seeds):
+            label = name if n == 0 else f"_{name}, seed {n}"
+            for lines, measure, factor in (left, "frechet_distance", 1), (right, "specks", 100):
+                ys = [factor * y for y in columns.get(measure, []) if y != ""]  # some lack specks
+                xs = [epoch * seconds / 60 for epoch in columns["epoch"]][: len(ys)]
+                assert lines.pop(label) == (colour, pytest.approx(xs), pytest.approx(ys))
+    assert (left.keys(), right.keys()) == (set(), {"real test images"})
 
 
 def test_the_table_of_quality_is_what_the_classifier_sees(tmp_path, monkeypatch):
