@@ -17,10 +17,10 @@ from train import BATCHNORM_SEED, MEASURE_SEED, Training, parse_args, settings_o
 IN_TEMPLATE = {  # what else is set in the template's loop, with the template's own values
     "b1_d": 0.9,  # Adam's beta1 of the discriminator; b1 is the generator's
     "first": "G",  # the network that steps first
-    "stale": "",  # a key of STALE: what is old when a network's gradient is taken
+    "stale": "",  # a key of STALE: whose gradient is stale, and about what
     "stale_steps": 0,  # by how many steps it is older than in the template
 }
-STALE = {
+STALE = {  # {whose gradient is stale, and about what: what is old when it is taken}
     "": [],
     "D about G": ["fake"],
     "D about itself": ["discriminator"],
