@@ -17,17 +17,7 @@ from joblib import cpu_count
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
-from common import (
-    GREY,
-    begin,
-    grouped,
-    make_parser,
-    number,
-    read_csv,
-    run_jobs,
-    save_csv,
-    save_state,
-)
+from common import GREY, begin, grouped, make_parser, number, read_csv, run, save_csv, save_state
 from dataset import PalindromeDataset
 from networks import NETWORKS, make_network
 from rnn import INITS
@@ -41,22 +31,19 @@ FREE = "out_dir", "jobs"  # the flags on which no number depends
 SOLVED = 0.999  # the accuracy from which on a length counts as solved
 
 
-def train(settings, model, train_sets, seed, watch=None):
+def train(settings, model, train_sets, seed, watch=lambda step: None):
     """Train the model in place, with settings of settings_of, and return it.
 
-    Every step takes one of train_sets at random, and from it a batch. RMSprop minimizes the
-    cross-entropy after the last digit read; gradients are clipped to max_norm. The learning rate
-    rises over the first `warmup` steps, a tenth of all at most: RMSprop's mean of squares starts at
-    zero, so its first steps would be up to ten times as long as the rate says. With decay, the
-    rate then falls linearly to zero. watch(step), if given, is called before each step.
+    Every batch comes from one of train_sets, at random. watch(step) is called before each step. The
+    rate rises over the first `warmup` steps, a tenth of all at most: RMSprop's mean of squares
+    starts at zero, so its first steps would be up to ten times as long as the rate says.
     """
     optimizer = torch.optim.RMSprop(model.parameters(), lr=settings["learning_rate"])
     rng = np.random.default_rng(seed)  # picks the batches; the weights come from torch's generator
     steps = settings["train_steps"]
     warmup = min(settings["warmup"], steps // 10)
     for step in range(steps):
-        if watch:
-            watch(step)
+        watch(step)
         rate = settings["learning_rate"] * min(1, (step + 1) / (warmup + 1))
         if settings["decay"]:
             rate *= 1 - step / steps
@@ -90,7 +77,7 @@ def evaluate(model, dataset, first=None, batch_size=1000):
 
 
 def parse_args(argv=None):
-    """Return the checked flags."""
+    """Return the checked flags; the default out_dir becomes run/, then what else is changed."""
     parser = make_parser(__doc__)
     length, count, size = number(int, 2, 1000), number(int, 1, 10**6), number(int, 10, 10**7)
     positive, portion = number(float, 1e-9, 1e9), number(float, 0.1, 0.9)
@@ -99,20 +86,19 @@ def parse_args(argv=None):
     parser.add_argument("--input_length", type=length, nargs="+", default=[4, 19], help="T - 1")
     parser.add_argument("--input_dim", type=int, choices=(1, 10), default=10, help="10 is one-hot")
     parser.add_argument("--num_hidden", type=number(int, 1, 9999), default=128, help="hidden units")
-    text = "initial bias of all forget gates of the LSTM; None: log U(1, 100) for each cell"
+    text = "initial bias of the LSTM's forget gates; None: log U(1, 100) for each cell"
     parser.add_argument("--bf", type=number(float, -99, 99), help=text)
     parser.add_argument("--rnn_init", choices=INITS, default="uniform", help="how Whh begins")
     parser.add_argument("--data_size", type=size, default=100_000, help="palindromes of a length")
     parser.add_argument("--portion_train", type=portion, default=0.8, help="share to train on")
     parser.add_argument("--train_steps", type=count, default=500, help="training steps")
     parser.add_argument("--batch_size", type=count, default=128, help="palindromes in a step")
-    own = ", ".join(f"{name} {network.learning_rate}" for name, network in NETWORKS.items())
-    text = f"RMSprop's largest learning rate; None: each network's own ({own})"
-    parser.add_argument("--learning_rate", type=positive, help=text)
+    rates = {name: network.learning_rate for name, network in NETWORKS.items()}
+    parser.add_argument("--learning_rate", type=positive, help=f"RMSprop's largest; None: {rates}")
     text = "whether the rate falls linearly to zero"
     parser.add_argument("--decay", action=argparse.BooleanOptionalAction, default=True, help=text)
-    own = ", ".join(f"{name} {network.warmup}" for name, network in NETWORKS.items())
-    text = f"steps over which the rate rises, a tenth of all at most; None: its own ({own})"
+    steps = {name: network.warmup for name, network in NETWORKS.items()}
+    text = f"steps over which the rate rises, a tenth of all at most; None: {steps}"
     parser.add_argument("--warmup", type=number(int, 0, 10**6), help=text)
     parser.add_argument("--max_norm", type=positive, default=10.0, help="limit of gradients' norm")
     parser.add_argument("--eval_every", type=count, default=10, help="steps between measurements")
@@ -124,20 +110,14 @@ def parse_args(argv=None):
     parser.set_defaults(**PRESETS.get(args.preset, {}))
     args = parser.parse_args(argv)
     args.model, args.input_length = sorted({*args.model}), sorted({*args.input_length})
-    if args.out_dir == parser.get_default("out_dir"):
-        args.out_dir /= folder_name(args, parser)
-    return args
-
-
-def folder_name(args, parser):
-    """Return a name for the folder of a run: the flags that are not at their defaults."""
-    named = {flag: value for flag, value in vars(args).items() if flag not in FREE}
     changed = []
-    for flag, value in named.items():
-        if value != parser.get_default(flag):
+    for flag, value in vars(args).items():
+        if flag not in FREE and value != parser.get_default(flag):
             text = "-".join(map(str, value)) if isinstance(value, list) else value
             changed.append(f"{flag}={text}")
-    return ",".join(changed)
+    if args.out_dir == parser.get_default("out_dir"):
+        args.out_dir /= ",".join(changed)
+    return args
 
 
 def settings_of(args, name):
@@ -170,10 +150,9 @@ def palindromes_of(settings, T, seed):
 
 
 def train_and_test(settings, T, seed):
-    """Train a fresh network on palindromes of T digits; return it and its curve.
+    """Train a fresh network, with settings of settings_of and curve_of; return it and its curve.
 
-    The settings are those of settings_of and of curve_of. The curve has rows with step, accuracy
-    and loss. It is measured on the first test palindromes, its last point on all of them.
+    The curve has rows with step, accuracy and loss on the first test palindromes, at last on all.
     """
     model, curve = make_network(settings, seed), []
     train_set, test_set = palindromes_of(settings, T, seed)
@@ -203,16 +182,15 @@ def training_figure(rows):
         if min(late, default=0) >= SOLVED:
             rows = [row for row in rows if row["step"] <= 60]
         solved = []
-        for name, network in NETWORKS.items():
-            points = grouped([row for row in rows if row["network"] == name], "seed").values()
-            if points:
-                steps = sorted({row["step"] for own in points for row in own})
-                shares = 100 * np.array([[row["accuracy"] for row in own] for own in points])
-                axes.plot(steps, shares.T, color=network.color, lw=0.6, alpha=0.45)
-                median = np.median(shares, axis=0)
-                axes.plot(steps, median, color=network.color, lw=2.5, label=name.upper())
-                n_solved = (shares[:, -1] >= 100 * SOLVED).sum()
-                solved.append(f"{n_solved} of {len(shares)} {name.upper()}s")
+        for (name,), points in grouped(rows, "network").items():
+            color = NETWORKS[name].color
+            curves = grouped(points, "seed").values()
+            steps = sorted({row["step"] for row in points})
+            shares = 100 * np.array([[row["accuracy"] for row in curve] for curve in curves])
+            axes.plot(steps, shares.T, color=color, lw=0.6, alpha=0.45)
+            axes.plot(steps, np.median(shares, axis=0), color=color, lw=2.5, label=name.upper())
+            n_solved = (shares[:, -1] >= 100 * SOLVED).sum()
+            solved.append(f"{n_solved} of {len(shares)} {name.upper()}s")
         axes.axhline(10, color=GREY, ls="--", zorder=1)
         axes.text(0.98, 11, "chance", color=GREY, ha="right", transform=axes.get_yaxis_transform())
         axes.set_title(f"{T} digits solved: {', '.join(solved)}", fontsize=13)
@@ -227,24 +205,23 @@ def main():
     """Train each network at each length with each seed; draw the curves."""
     args = parse_args()
     begin(args)
-    jobs = {}
+    jobs = {}  # {(T, network, seed), as curves.csv has them: arguments of train_and_test}
     for n in args.input_length:
         for name in args.model:
             settings = settings_of(args, name) | curve_of(args)
             for seed in range(args.seed, args.seed + args.seeds):
-                jobs[n + 1, name, seed] = settings, n + 1, seed
+                jobs[str(n + 1), name, str(seed)] = settings, n + 1, seed
     path = args.out_dir / "curves.csv"
-    old = grouped(read_csv(path), "T", "network", "seed") if path.exists() else {}
-    curves = {}  # {(T, name, seed): rows}
-    for (T, name, seed), (model, curve) in run_jobs(train_and_test, jobs, args.jobs):
+    curves = grouped(read_csv(path), "T", "network", "seed") if path.exists() else {}
+    for (T, name, seed), (model, curve) in run(train_and_test, jobs, args.jobs):
         tqdm.write(f"{name}, T = {T}, seed {seed}: accuracy {curve[-1]['accuracy']:.2%}")
         row = {"T": T, "network": name, "seed": seed}
         curves[T, name, seed] = [row | point for point in curve]
-        if seed == args.seed:
+        if seed == str(args.seed):
             save_state(args.out_dir / f"{name}_t{T}.pth", model.state_dict())
         rows = []
         for job in jobs:  # an older curve is kept until its own is new
-            rows += curves.get(job) or old.get(tuple(map(str, job)), [])
+            rows += curves.get(job, [])
         save_csv(path, rows)
     training_figure(rows).savefig(args.out_dir / "accuracy.png")
     print(f"figures, numbers and weights are in {args.out_dir}")

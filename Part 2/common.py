@@ -60,18 +60,18 @@ def begin(args):
     print(*(f"{name}={value}" for name, value in vars(args).items()), f"torch={torch.__version__}")
 
 
-def run_jobs(function, jobs, n):
+def run(function, jobs, n):
     """Yield (name, function(*arguments)) of jobs {name: arguments}, each when it is finished.
 
     n run at a time, each on one thread of the CPU.
     """
 
-    def run(name):
+    def job(name):
         return name, function(*jobs[name])
 
     torch.set_num_threads(1)  # for n = 1, when joblib stays in this process
     with parallel_config("loky", n_jobs=n, inner_max_num_threads=1):
-        results = Parallel(return_as="generator_unordered")(delayed(run)(name) for name in jobs)
+        results = Parallel(return_as="generator_unordered")(delayed(job)(name) for name in jobs)
         yield from tqdm(results, total=len(jobs), unit="job", disable=None)
 
 
@@ -116,8 +116,8 @@ def save_state(path, content):
 def load(path, build, device="cpu"):
     """Return build(content) of the dictionary that torch.save wrote to path.
 
-    Exit in one line if the file cannot be read, or if it holds something else than build needs:
-    then build raises KeyError, RuntimeError (as load_state_dict does) or ValueError.
+    Exit in one line if the file cannot be read, or holds something else than build needs: then
+    build raises KeyError, RuntimeError (as load_state_dict does) or ValueError.
     """
     try:
         content = torch.load(path, map_location=device, weights_only=True)
@@ -125,10 +125,8 @@ def load(path, build, device="cpu"):
             if torch.is_tensor(value) and not value.isfinite().all():
                 raise ValueError(f"{name} is not finite")
         return build(content)
-    except OSError as error:
-        sys.exit(f"{path}: cannot be read ({error.strerror})")
     except UnpicklingError:  # PyTorch's text would advise to run whatever code the file holds
         sys.exit(f"{path}: is no file of weights")
-    except (AttributeError, EOFError, KeyError, RuntimeError, ValueError) as error:
+    except (AttributeError, EOFError, KeyError, OSError, RuntimeError, ValueError) as error:
         reason = f"{type(error).__name__}: {error}".partition("\n")[0]
-        sys.exit(f"{path}: does not hold what is needed here ({reason:.200})")
+        sys.exit(f"{path}: cannot be used here ({reason:.200})")

@@ -46,9 +46,8 @@ def reading(asked_at, home=20):
     }
 
 
-RNN = "--model rnn --train_steps 500 --learning_rate 0.001"
-SLOW = "--model rnn --train_steps 500 --learning_rate 0.0003"
-LSTM = "--model lstm --train_steps 500 --learning_rate 0.002"
+RNN = "--model rnn --learning_rate 0.001"
+SLOW = "--model rnn --learning_rate 0.0003"
 FOUR = f"{RNN} --data_size 20000 --train_steps 2000"
 EVERY, EVERY_LENGTH = "--data_size 5000 --train_steps 4000", range(5, 41)
 SETTINGS = {
@@ -57,7 +56,7 @@ SETTINGS = {
     "RNN, T = 12, 24, 36, 48": training(FOUR, [12, 24, 36, 48]) | reading([24], home=24),
     "RNN, T = 9, 18, 27, 36": training(FOUR, [9, 18, 27, 36]) | reading([18], home=18),
     "RNN, T = 5 to 40": training(f"{RNN} {EVERY}", EVERY_LENGTH) | reading(IN_TABLE),
-    "LSTM, T = 20": training(LSTM, [20]) | reading(SHOWN),
+    "LSTM, T = 20": training("--model lstm --learning_rate 0.002", [20]) | reading(SHOWN),
     "RNN, orthogonal": training(f"{SLOW} --rnn_init orthogonal", [20]) | reading(IN_TABLE),
     "RNN, identity": training(f"{SLOW} --rnn_init identity", [20]) | reading(IN_TABLE),
 }
@@ -89,12 +88,10 @@ def observe(model, digits):
     return states
 
 
-def fit_map(states, settings, back=False):
-    """Return the map M, by ridge regression, from states of `observe` to the next ones, or back."""
-    start = torch.cat([states[T] for T in settings["fit_at"]])
-    end = torch.cat([states[T + 1] for T in settings["fit_at"]])
-    if back:
-        start, end = end, start
+def fit_map(states, settings, old=0, new=1):
+    """Return the map M, by ridge regression, from states of `observe` at T + old to T + new."""
+    start = torch.cat([states[T + old] for T in settings["fit_at"]])
+    end = torch.cat([states[T + new] for T in settings["fit_at"]])
     identity = torch.eye(start.shape[1]).double()
     M = torch.linalg.solve(start.T @ start + settings["ridge"] * identity, start.T @ end)
     M[:, -1] = identity[:, -1]  # the last entry stays 1
@@ -119,30 +116,26 @@ def examine(model, settings):
     rng = torch.Generator().manual_seed(settings["asked_seed"])
     digits = torch.randint(10, (2 * settings["asked"], settings["digits"]), generator=rng)
     fit, asked = digits.split(settings["asked"])
-    home, rows = settings["home"], []
-
-    def add(T, what, value):
-        rows.append({"T": T, "what": what, "value": value})
-
+    home, found = settings["home"], []  # found: (T, what, value)
     M = fit_map(observe(model, fit), settings)
     for eigenvalue in torch.linalg.eigvals(M[:-1, :-1]):
         if eigenvalue.abs() >= settings["lasts"] and eigenvalue.imag >= 0:  # of a pair, one
-            add(home, "angle", torch.rad2deg(eigenvalue.angle()).item())
+            found.append((home, "angle", torch.rad2deg(eigenvalue.angle()).item()))
     states, first = observe(model, asked), asked[:, 0]
-    add(home, "accuracy, all digits", accuracy_of(model, states[home], first))
+    found.append((home, "accuracy, all digits", accuracy_of(model, states[home], first)))
 
     states = observe(model, fit[fit[:, 0] < 5])
-    on, back = fit_map(states, settings), fit_map(states, settings, back=True)
+    on, back = fit_map(states, settings), fit_map(states, settings, old=1, new=0)
     high = asked[first >= 5]
     states, first = observe(model, high), high[:, 0]
     for T in settings["asked_at"]:
-        add(T, "accuracy", accuracy_of(model, states[T], first))
+        found.append((T, "accuracy", accuracy_of(model, states[T], first)))
         ahead = T - home
         moved = states[T] @ torch.linalg.matrix_power(back if ahead > 0 else on, abs(ahead))
-        add(T, "rotated back", accuracy_of(model, moved, first))
+        found.append((T, "rotated back", accuracy_of(model, moved, first)))
     too_far = states[home + 1] @ torch.linalg.matrix_power(back, 2)
-    add(home + 1, "one step too far", accuracy_of(model, too_far, first))
-    return rows
+    found.append((home + 1, "one step too far", accuracy_of(model, too_far, first)))
+    return [{"T": T, "what": what, "value": value} for T, what, value in found]
 
 
 def measure(settings, seed):
@@ -157,10 +150,9 @@ def seconds(settings):
 
 
 def describe(rows):
-    """Return a dictionary for each network.
+    """Return for each network its "accuracy" at home, and if its "memory" rotates.
 
-    "accuracy" is that at home. The "memory" rotates or stays fixed, by the "angles" of the
-    eigenvalues that last, in degrees. "values" are {(what, T): value}.
+    "angles" are those of eigenvalues that last, in degrees, "values" are {(what, T): value}.
     """
     found = []
     for (experiment, _), some in grouped(rows, "experiment", "seed").items():
@@ -175,10 +167,7 @@ def describe(rows):
 
 
 def memory_table(networks):
-    """Return a row for each training and memory: mean accuracies, in %, of networks that know all.
-
-    Those that rotate are also asked with their memory rotated back to T = 20.
-    """
+    """Return mean accuracies, in %, of networks that know all: a row for a training and memory."""
     lines = []
     known = [n for n in networks if n["accuracy"] >= KNOWS and ("accuracy", 40) in n["values"]]
     for (experiment, memory), group in grouped(known, "experiment", "memory").items():
@@ -192,11 +181,7 @@ def memory_table(networks):
 
 
 def clock_table(networks):
-    """Return a row for each training of PERIODIC: does the memory go round once in a period?
-
-    It counts the angles of all networks with a clock, and those within 1 degree of a multiple of
-    360 degrees / period; by chance, so many percent of all angles would be.
-    """
+    """Return a row for each training of PERIODIC: does the memory go round once in a period?"""
     lines = []
     for experiment in PERIODIC:
         period = math.gcd(*SETTINGS[experiment]["lengths"])

@@ -20,17 +20,13 @@ from pathlib import Path
 import torch
 from joblib import cpu_count
 
-from common import HERE, begin, load, make_parser, number, run_jobs, save_state, save_table
+from common import HERE, begin, load, make_parser, number, run, save_state, save_table
 from lstm import LSTM
 from networks import from_weights
 from rnn import VanillaRNN
-from studies.memory import EVERY, EVERY_LENGTH, RNN, train_network, training
+from studies.memory import EVERY, EVERY_LENGTH, train_network, training
 
-LSTM_FLAGS = "--model lstm --bf 1 --learning_rate 0.001 --max_norm 1"
-TRAININGS = {
-    "rnn": training(f"{RNN} {EVERY} --max_norm 1", EVERY_LENGTH),
-    "lstm": training(f"{LSTM_FLAGS} {EVERY}", EVERY_LENGTH),
-}
+FLAGS = f"{EVERY} --learning_rate 0.001 --max_norm 1 --bf 1"  # of both trainings
 U = 2.0**-24  # unit roundoff of float32: its largest relative error
 SLACK = 1e-6  # widens tanh and sigm: half for their error, half for the rounding in step
 TINY = 1e-12  # far more than what underflow loses
@@ -193,10 +189,11 @@ def provable(weights):
 def train_networks(seeds, out_dir):
     """Train an RNN and an LSTM of each seed; return the files of their weights, in this order."""
     jobs = {}
-    for network, settings in TRAININGS.items():
+    for name in "rnn", "lstm":
+        settings = training(f"--model {name} {FLAGS}", EVERY_LENGTH)
         for seed in seeds:
-            jobs[out_dir / f"{network}-seed{seed}.pth"] = settings, seed
-    for path, model in run_jobs(train_network, jobs, cpu_count()):
+            jobs[out_dir / f"{name}-seed{seed}.pth"] = settings, seed
+    for path, model in run(train_network, jobs, cpu_count()):
         save_state(path, model.state_dict())
     return [*jobs]
 
@@ -216,7 +213,7 @@ def main():
         jobs = {path: (path.name, load(path, provable)) for path in args.weights}
     except SystemExit as error:
         parser.exit(2, f"{error}\n")
-    proved = dict(run_jobs(prove, jobs, cpu_count()))
+    proved = dict(run(prove, jobs, cpu_count()))
     rows = [proved[path] for path in args.weights]
     save_table(args.out_dir / "proof.csv", rows)
     if any(row["not proved for"] != "-" for row in rows):

@@ -34,8 +34,7 @@ FLAGS = {  # {experiment: (flags, those of them that the table names, how many s
 def settings_for(flags):
     """Return all settings of an experiment, those of one network at the lengths that it names."""
     args = parse_args(flags.split())
-    (name,) = args.model
-    return settings_of(args, name) | curve_of(args) | {"input_length": args.input_length}
+    return settings_of(args, args.model[0]) | curve_of(args) | {"input_length": args.input_length}
 
 
 EXPERIMENTS = {

@@ -13,7 +13,7 @@ from collections import Counter
 
 from joblib import cpu_count
 
-from common import HERE, begin, make_parser, number, read_csv, run_jobs
+from common import HERE, begin, make_parser, number, read_csv, run
 from train import ADDED
 
 RESULTS, PICS = HERE / "studies" / "results", HERE.parent / "pics"
@@ -21,10 +21,7 @@ PAGES = [HERE.parent / "README.md", HERE / "studies" / "README.md"]
 
 
 def differences(old, new):
-    """Return in words where settings {name: value} that were used differ from those of today.
-
-    A setting that has been added since has the value that ADDED gives it.
-    """
+    """Return in words where settings {name: value} that were used differ from those of today."""
     old = {name: ADDED[name] for name in ADDED if name in new} | old
     found = []
     for name in old | new:
@@ -69,29 +66,24 @@ def renew_table(csv, table):
     The table keeps its columns and its rows. A row is known by its first cells, as many as tell
     the rows of the csv file apart.
     """
-    first, rule, *others = table.splitlines()
-    head, *lines = (line[2:-2].split(" | ") for line in (first, *others))
+    first, rule, *lines = table.splitlines(keepends=True)
+    head, *keys = (line[2:-3].split(" | ") for line in (first, *lines))
     rows, n = [[row[name] for name in head] for row in read_csv(csv)], 1
     while n < len(head) and len({tuple(row[:n]) for row in rows}) < len(rows):
         n += 1
-    today = {tuple(row[:n]): row for row in rows}
-    renewed = [first, rule]
-    for cells in lines:
-        if tuple(cells[:n]) not in today:
-            sys.exit(f"{csv}: has no row {' | '.join(cells[:n])}, which a page has")
-        renewed.append(f"| {' | '.join(today[tuple(cells[:n])])} |")
-    return "\n".join(renewed) + "\n"
+    today = {tuple(row[:n]): f"| {' | '.join(row)} |\n" for row in rows}
+    return first + rule + "".join(today[tuple(key[:n])] for key in keys)
 
 
-def renew_tables(page, folder):
-    """Renew each table of a page that stands below the name of a csv file in this folder."""
-    mark_and_table = r"(<!-- .*results/.*\.csv -->\n)((?:\|.*\n)+)"
-    parts = re.split(mark_and_table, page.read_text(encoding="utf-8"))
-    for n in range(1, len(parts), 3):  # text, mark, table, text, mark, table, ...
-        csv = page.parent / parts[n].removeprefix("<!-- ").removesuffix(" -->\n")
-        if csv.parent == RESULTS and (folder / csv.name).exists():
-            parts[n + 1] = renew_table(csv, parts[n + 1])
-    page.write_text("".join(parts), encoding="utf-8", newline="\n")
+def renew_tables(page):
+    """Renew each table of a page that stands below the name of a csv file in RESULTS."""
+    mark_and_table = r"(<!-- (.*results/.*\.csv) -->\n)((?:\|.*\n)+)"
+    text = page.read_text(encoding="utf-8")
+    for mark, name, table in re.findall(mark_and_table, text):
+        csv = page.parent / name
+        if csv.parent == RESULTS:
+            text = text.replace(mark + table, mark + renew_table(csv, table))
+    page.write_text(text, encoding="utf-8", newline="\n")
 
 
 def put_in_place(folder):
@@ -101,22 +93,21 @@ def put_in_place(folder):
     for path in folder.glob("*.png"):
         shutil.copy(path, PICS)
     for page in PAGES:
-        renew_tables(page, folder)
+        renew_tables(page)
 
 
 def parse_args(name, doc, experiments):
     """Return the flags of a study."""
     parser, count = make_parser(doc, HERE / "studies" / "run" / name), number(int, 1, 10_000)
     parser.epilog = "\n  ".join(["names for --only:", *experiments])
-    text = "experiments, see below; they are measured if they have no rows"
+    text = "measure these, see below, if they have no rows"
     parser.add_argument("--only", metavar="NAME", choices=experiments, nargs="+", help=text)
     parser.add_argument("--all", action="store_true", help="measure all that have no rows")
     parser.add_argument("--again", action="store_true", help="measure what has rows, too")
     parser.add_argument("--seed", type=number(int, 0, 2**31), help="first seed, if not ours")
     parser.add_argument("--seeds", type=count, help="how many seeds, if not as many as ours")
     parser.add_argument("--jobs", type=count, default=cpu_count(), help="jobs at a time")
-    text = "put rows, tables and figure where the report has them"
-    parser.add_argument("--report", action="store_true", help=text)
+    parser.add_argument("--report", action="store_true", help="renew the report's files and tables")
     args = parser.parse_args()
     if args.report and (args.only or args.seed is not None or args.seeds):
         parser.error("argument --report: takes all experiments, and the seeds of the report")
@@ -124,10 +115,10 @@ def parse_args(name, doc, experiments):
     return args
 
 
-def tell_missing(jobs, reasons, experiments, seconds):
-    """Print which jobs have no rows, why, and how long a core would take to measure them."""
-    reasons = [(experiment, reasons.get((experiment, n), "no rows")) for experiment, n in jobs]
-    for (experiment, reason), n_seeds in Counter(reasons).items():
+def tell_missing(missing, reasons, experiments, seconds):
+    """Print which jobs are to be measured, why, and how long a core would take."""
+    found = Counter((job[0], reasons.get(job, "no rows")) for job in missing)
+    for (experiment, reason), n_seeds in found.items():
         minutes = n_seeds * seconds(experiments[experiment][0]) / 60
         text = f"{experiment}: {n_seeds} seeds, {reason}; {minutes:.1f} minutes of a core"
         print(text, file=sys.stderr)
@@ -144,37 +135,37 @@ def study(name, doc, experiments, measure, show, seconds):
     seconds      seconds(settings): about how long a job takes on one core
     """
     args = parse_args(name, doc, experiments)
-    jobs = []
+    jobs = {}  # {(experiment, seed): arguments of measure}
     for experiment in args.only or experiments:
-        _, seeds = experiments[experiment]
+        settings, seeds = experiments[experiment]
         first = seeds[0] if args.seed is None else args.seed
-        jobs += [(experiment, first + n) for n in range(args.seeds or len(seeds))]
+        for seed in range(first, first + (args.seeds or len(seeds))):
+            jobs[experiment, seed] = settings, seed
     path = args.out_dir / f"{name}_rows.jsonl"
     known, reasons = read_rows(RESULTS / path.name, experiments)
     own, own_reasons = read_rows(path, experiments)
-    if used := [job for job in jobs if job in own]:
+    if used := jobs.keys() & own:
         print(f"{len(used)} jobs have rows in {path}, which are taken")
     known |= own
     reasons |= own_reasons | dict.fromkeys(known, "has rows")
-    missing = [job for job in jobs if args.again or job not in known]
+    missing = {job: jobs[job] for job in jobs if args.again or job not in known}
     tell_missing(missing, reasons, experiments, seconds)
     if args.only or args.all:
-        settings = {job: (experiments[job[0]][0], job[1]) for job in missing}
-        for job, rows in run_jobs(measure, settings, args.jobs):
+        for job, rows in run(measure, missing, args.jobs):
             with open(path, "a", encoding="utf-8", newline="\n") as file:
-                file.write("\n" + line_of(job, settings[job][0], rows))  # the last may be torn
+                file.write("\n" + line_of(job, jobs[job][0], rows))  # the last may be torn
             known[job] = rows
     elif missing:
         print("These are left out; --only or --all measures them.", file=sys.stderr)
     shown = [job for job in jobs if job in known]
-    if not shown or (args.report and shown != jobs):
-        sys.exit("no job has rows" if not shown else "--report: some jobs have no rows")
+    if not shown or (args.report and len(shown) < len(jobs)):
+        sys.exit(f"{len(shown)} of {len(jobs)} jobs have rows")
     rows = [{"experiment": job[0], "seed": job[1]} | row for job in shown for row in known[job]]
     folder = args.out_dir / "report" if args.report else args.out_dir
     folder.mkdir(exist_ok=True)
     show(rows, folder)
     print(f"the files are in {folder}")
     if args.report:
-        lines = [line_of(job, experiments[job[0]][0], known[job]) for job in jobs]
+        lines = [line_of(job, jobs[job][0], known[job]) for job in jobs]
         (RESULTS / path.name).write_text("".join(lines), encoding="utf-8", newline="\n")
         put_in_place(folder)
