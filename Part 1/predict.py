@@ -14,8 +14,6 @@ from common import HERE, Formatter, load
 from dataset import encode
 from networks import from_weights
 
-COMMITTED = HERE / "palindrome_lstm.pth"
-
 
 @torch.no_grad()
 def predict(model, digits):
@@ -29,7 +27,8 @@ def main():
     """Print the digits with the predicted one, and say if that makes no palindrome."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=Formatter)
     parser.add_argument("digits", help="the palindrome without its last digit: four digits or more")
-    parser.add_argument("--weights", type=Path, default=COMMITTED, help="file of a network")
+    committed = HERE / "palindrome_lstm.pth"
+    parser.add_argument("--weights", type=Path, default=committed, help="file of a network")
     args = parser.parse_args()
     if not re.fullmatch("[0-9]{4,}", args.digits):
         parser.error(f"argument digits: {args.digits!r} is not a row of four or more digits")

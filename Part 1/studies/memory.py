@@ -3,10 +3,8 @@
     python -m studies.memory                                            the report's, in seconds
     python -m studies.memory --only "RNN, T = 20" --seed 400 --seeds 3  three other networks
 
-The networks read random sequences, and are asked for the first digit after each digit. The one-step
-linear map is the one that best leads from a state to the next. If it rotates the state like the
-hand of a clock, rotating it back must make wrong answers correct. It has only seen sequences that
-begin with 0 to 4; those that begin with 5 to 9 are asked.
+The networks read random sequences, and are asked for the first digit. If the linear map that best
+leads from a state to the next rotates it, rotating it back must make wrong answers correct.
 """
 
 import math
@@ -224,14 +222,13 @@ def memory_figure(shown):
 def show(rows, out_dir):
     """Save each table and figure of which there are rows."""
     networks = describe(rows)
+    for name, table in ("memory", memory_table(networks)), ("clock", clock_table(networks)):
+        if table:
+            save_table(out_dir / f"{name}.csv", table)
     known = grouped(networks, "experiment")
-    if lines := memory_table(networks):
-        save_table(out_dir / "memory.csv", lines)
     if all((name,) in known for name in PANELS):  # the first that knows all, or else the first
         shown = [max(known[name,], key=lambda n: n["accuracy"] >= KNOWS) for name in PANELS]
         memory_figure(shown).savefig(out_dir / "memory.png")
-    if lines := clock_table(networks):
-        save_table(out_dir / "clock.csv", lines)
 
 
 if __name__ == "__main__":

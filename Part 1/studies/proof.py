@@ -4,9 +4,8 @@
     python -m studies.proof --weights FILE      for another network that reads one-hot digits
     python -m studies.proof --train 1           trains these two from seed 1, and proves them
 
-README.md has the theorem and the proof. The margin is the logit of the first digit d minus the
-largest other logit. Into out_dir go the table, proof.csv, and what is trained: rnn-seed1.pth and
-lstm-seed1.pth. Exit code 0: all is proved, 1: not all, 2: a file holds no such network.
+README.md has the theorem and the proof. Into out_dir go the table, proof.csv, and what is trained:
+rnn-seed1.pth and lstm-seed1.pth. Exit code 0: all is proved, 1: not all, 2: not such a network.
 
 An interval is a float64 tensor (2, ...), its low end and its high end. Bounds (2, n, H) have one
 for each entry of h; those of an LSTM are (2, n, 2H), h and c side by side. Results contain every

@@ -61,10 +61,9 @@ def line_of(job, settings, rows):
 
 
 def renew_table(csv, table):
-    """Return the text of a Markdown table with today's cells, those of a csv file.
+    """Return the Markdown table with the cells of a csv file, in the columns and rows that it has.
 
-    The table keeps its columns and its rows. A row is known by its first cells, as many as tell
-    the rows of the csv file apart.
+    A row is known by its first cells, as many as tell the rows of the csv file apart.
     """
     first, rule, *lines = table.splitlines(keepends=True)
     head, *keys = (line[2:-3].split(" | ") for line in (first, *lines))

@@ -4,8 +4,7 @@
     python -m studies.settings --only orthogonal --seed 400   twenty other seeds of one row
 
 An experiment is a list of flags of train.py. The rows have each point of each curve, accuracy.csv
-is the table, and accuracy.png shows the defaults. Rates were chosen with seeds below 20; the table
-has seeds from 300 on.
+is the table, and accuracy.png shows the defaults.
 """
 
 import statistics

@@ -67,19 +67,12 @@ def run(monkeypatch, tmp_path):
     return run
 
 
-def test_one_process_and_two_measure_the_same_with_one_thread_each(run, tmp_path, monkeypatch):
+def test_one_process_and_two_write_the_same_and_no_line_waits_for_a_slow_job(
+    run, tmp_path, monkeypatch
+):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    torch.set_num_threads(2)
-    for n in "12":
-        rows, _ = run("--all", "--jobs", n, "--out_dir", tmp_path / n)
-        assert repr(rows) == repr(rows_of(*JOBS))  # repr tells 1 from 1.0
-        lines = (tmp_path / n / ROWS).read_text().splitlines(keepends=True)
-        assert sorted(lines[1::2]) == sorted(map(line_of, JOBS))
-
-
-def test_lines_are_written_while_a_slow_job_runs(run, tmp_path):
+    torch.set_num_threads(2)  # a job has one
     path = tmp_path / "out" / ROWS
-    path.touch()
 
     def wait(job):
         end = time.monotonic() + 60
@@ -87,7 +80,12 @@ def test_lines_are_written_while_a_slow_job_runs(run, tmp_path):
             assert time.monotonic() < end
             time.sleep(0.1)
 
-    assert run("--all", "--jobs", 2, wait=wait) == (rows_of(*JOBS), [])
+    for n, slow in (1, lambda job: None), (2, wait):
+        path.write_text("")
+        rows, _ = run("--all", "--jobs", n, wait=slow)
+        assert repr(rows) == repr(rows_of(*JOBS))  # repr tells 1 from 1.0
+        lines = path.read_text().splitlines(keepends=True)
+        assert sorted(lines[1::2]) == sorted(map(line_of, JOBS))
 
 
 def test_only_what_is_named_is_measured_and_the_rest_is_listed(run, capsys):
