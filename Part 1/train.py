@@ -86,8 +86,7 @@ def parse_args(argv=None):
     parser.add_argument("--input_length", type=length, nargs="+", default=[4, 19], help="T - 1")
     parser.add_argument("--input_dim", type=int, choices=(1, 10), default=10, help="10 is one-hot")
     parser.add_argument("--num_hidden", type=number(int, 1, 9999), default=128, help="hidden units")
-    text = "initial bias of the LSTM's forget gates; None: log U(1, 100) for each cell"
-    parser.add_argument("--bf", type=number(float, -99, 99), help=text)
+    parser.add_argument("--bf", type=number(float, -99, 99), help="initial bf; None: log U(1, 100)")
     parser.add_argument("--rnn_init", choices=INITS, default="uniform", help="how Whh begins")
     parser.add_argument("--data_size", type=size, default=100_000, help="palindromes of a length")
     parser.add_argument("--portion_train", type=portion, default=0.8, help="share to train on")
@@ -171,8 +170,8 @@ def train_and_test(settings, T, seed):
 def training_figure(rows):
     """Return a Figure with the accuracy, in %, over the steps, a panel for each length T.
 
-    The rows have T, network, seed, step and accuracy. A thin line is one training, a bold one the
-    median. A panel ends at step 60 if all are solved from there on.
+    The rows have T, network, seed, step and accuracy. A bold line is the median of the thin ones.
+    A panel ends at step 60 if all are solved from there on.
     """
     panels = grouped(rows, "T")
     figure = Figure(figsize=(1 + 4.8 * len(panels), 4.4), layout="constrained")
@@ -219,9 +218,8 @@ def main():
         curves[T, name, seed] = [row | point for point in curve]
         if seed == str(args.seed):
             save_state(args.out_dir / f"{name}_t{T}.pth", model.state_dict())
-        rows = []
-        for job in jobs:  # an older curve is kept until its own is new
-            rows += curves.get(job, [])
+        # An older curve is kept until its own is new.
+        rows = [row for job in jobs for row in curves.get(job, [])]
         save_csv(path, rows)
     training_figure(rows).savefig(args.out_dir / "accuracy.png")
     print(f"figures, numbers and weights are in {args.out_dir}")

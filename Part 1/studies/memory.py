@@ -24,15 +24,11 @@ KNOWS, CLOCK = 0.99, 0.9  # with this accuracy, a network knows all ten digits, 
 ROTATES = 5  # degrees: a memory with a larger angle, whose eigenvalue lasts, rotates
 
 
-def training(flags, lengths):
-    """Return the settings of a training on palindromes of these lengths T, without a warm-up."""
+def settings_for(flags, lengths, asked_at=(), home=20):
+    """Return the settings of a training on lengths T, and of what is asked at home and asked_at."""
     args = parse_args(["--warmup", "0", *flags.split()])
-    return settings_of(args, args.model[0]) | {"lengths": [*lengths]}
-
-
-def reading(asked_at, home=20):
-    """Return the settings of what is read, and asked at these lengths T and at home."""
-    return {
+    return settings_of(args, args.model[0]) | {
+        "lengths": [*lengths],
         "digits": 100,  # of a random sequence
         "asked": 1000,  # so many sequences are asked; as many others fit the maps
         "asked_seed": 0,  # all networks read the same ones
@@ -49,14 +45,14 @@ SLOW = "--model rnn --learning_rate 0.0003"
 FOUR = f"{RNN} --data_size 20000 --train_steps 2000"
 EVERY, EVERY_LENGTH = "--data_size 5000 --train_steps 4000", range(5, 41)
 SETTINGS = {
-    "RNN, T = 20": training(f"{RNN} --no-decay", [20]) | reading(SHOWN),
-    "RNN, T = 10, 20, 30, 40": training(FOUR, [10, 20, 30, 40]) | reading(SHOWN),
-    "RNN, T = 12, 24, 36, 48": training(FOUR, [12, 24, 36, 48]) | reading([24], home=24),
-    "RNN, T = 9, 18, 27, 36": training(FOUR, [9, 18, 27, 36]) | reading([18], home=18),
-    "RNN, T = 5 to 40": training(f"{RNN} {EVERY}", EVERY_LENGTH) | reading(IN_TABLE),
-    "LSTM, T = 20": training("--model lstm --learning_rate 0.002", [20]) | reading(SHOWN),
-    "RNN, orthogonal": training(f"{SLOW} --rnn_init orthogonal", [20]) | reading(IN_TABLE),
-    "RNN, identity": training(f"{SLOW} --rnn_init identity", [20]) | reading(IN_TABLE),
+    "RNN, T = 20": settings_for(f"{RNN} --no-decay", [20], SHOWN),
+    "RNN, T = 10, 20, 30, 40": settings_for(FOUR, [10, 20, 30, 40], SHOWN),
+    "RNN, T = 12, 24, 36, 48": settings_for(FOUR, [12, 24, 36, 48], [24], home=24),
+    "RNN, T = 9, 18, 27, 36": settings_for(FOUR, [9, 18, 27, 36], [18], home=18),
+    "RNN, T = 5 to 40": settings_for(f"{RNN} {EVERY}", EVERY_LENGTH, IN_TABLE),
+    "LSTM, T = 20": settings_for("--model lstm --learning_rate 0.002", [20], SHOWN),
+    "RNN, orthogonal": settings_for(f"{SLOW} --rnn_init orthogonal", [20], IN_TABLE),
+    "RNN, identity": settings_for(f"{SLOW} --rnn_init identity", [20], IN_TABLE),
 }
 EXPERIMENTS = {name: (settings, range(300, 320)) for name, settings in SETTINGS.items()}
 PANELS = ("RNN, T = 20", "RNN, T = 10, 20, 30, 40", "LSTM, T = 20")  # of memory.png

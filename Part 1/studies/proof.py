@@ -23,7 +23,7 @@ from common import HERE, begin, load, make_parser, number, run, save_state, save
 from lstm import LSTM
 from networks import from_weights
 from rnn import VanillaRNN
-from studies.memory import EVERY, EVERY_LENGTH, train_network, training
+from studies.memory import EVERY, EVERY_LENGTH, settings_for, train_network
 
 FLAGS = f"{EVERY} --learning_rate 0.001 --max_norm 1 --bf 1"  # of both trainings
 U = 2.0**-24  # unit roundoff of float32: its largest relative error
@@ -185,18 +185,6 @@ def provable(weights):
     return model
 
 
-def train_networks(seeds, out_dir):
-    """Train an RNN and an LSTM of each seed; return the files of their weights, in this order."""
-    jobs = {}
-    for name in "rnn", "lstm":
-        settings = training(f"--model {name} {FLAGS}", EVERY_LENGTH)
-        for seed in seeds:
-            jobs[out_dir / f"{name}-seed{seed}.pth"] = settings, seed
-    for path, model in run(train_network, jobs, cpu_count()):
-        save_state(path, model.state_dict())
-    return [*jobs]
-
-
 def main():
     """Train, if asked to; prove the theorem for each network, and exit with 1 if one fails."""
     parser = make_parser(__doc__, HERE / "studies" / "run" / "proof")
@@ -207,7 +195,14 @@ def main():
     args = parser.parse_args()
     begin(args)
     if args.train:
-        args.weights = train_networks(args.train, args.out_dir)
+        jobs = {}
+        for name in "rnn", "lstm":
+            settings = settings_for(f"--model {name} {FLAGS}", EVERY_LENGTH)
+            for seed in args.train:
+                jobs[args.out_dir / f"{name}-seed{seed}.pth"] = settings, seed
+        for path, model in run(train_network, jobs, cpu_count()):
+            save_state(path, model.state_dict())
+        args.weights = [*jobs]
     try:
         jobs = {path: (path.name, load(path, provable)) for path in args.weights}
     except SystemExit as error:

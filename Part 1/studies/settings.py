@@ -28,20 +28,14 @@ FLAGS = {  # {experiment: (flags, those of them that the table names, how many s
     "assignment, lstm": ("--model lstm --eval_every 100", LONGER, 10),
     "assignment, rnn": ("--model rnn --eval_every 100", LONGER, 10),
 }
-
-
-def settings_for(flags):
-    """Return all settings of an experiment, those of one network at the lengths that it names."""
-    args = parse_args(flags.split())
-    return settings_of(args, args.model[0]) | curve_of(args) | {"input_length": args.input_length}
-
-
-EXPERIMENTS = {
-    experiment: (settings_for(f"{flags} {named}"), range(300, 300 + n))
-    for experiment, (flags, named, n) in FLAGS.items()
-}
-for name in "assignment, lstm", "assignment, rnn":
-    EXPERIMENTS[name][0]["curve_sizes"] = [1000, 1000]  # measured on as many throughout
+EXPERIMENTS = {}
+for experiment, (flags, named, n) in FLAGS.items():
+    args = parse_args(f"{flags} {named}".split())
+    settings = settings_of(args, args.model[0]) | curve_of(args)
+    if named == LONGER:
+        settings["curve_sizes"] = [1000, 1000]  # measured on as many throughout
+    settings["input_length"] = args.input_length
+    EXPERIMENTS[experiment] = settings, range(300, 300 + n)
 
 
 def seconds(settings):

@@ -114,15 +114,6 @@ def parse_args(name, doc, experiments):
     return args
 
 
-def tell_missing(missing, reasons, experiments, seconds):
-    """Print which jobs are to be measured, why, and how long a core would take."""
-    found = Counter((job[0], reasons.get(job, "no rows")) for job in missing)
-    for (experiment, reason), n_seeds in found.items():
-        minutes = n_seeds * seconds(experiments[experiment][0]) / 60
-        text = f"{experiment}: {n_seeds} seeds, {reason}; {minutes:.1f} minutes of a core"
-        print(text, file=sys.stderr)
-
-
 def study(name, doc, experiments, measure, show, seconds):
     """Run a study by its flags.
 
@@ -148,7 +139,11 @@ def study(name, doc, experiments, measure, show, seconds):
     known |= own
     reasons |= own_reasons | dict.fromkeys(known, "has rows")
     missing = {job: jobs[job] for job in jobs if args.again or job not in known}
-    tell_missing(missing, reasons, experiments, seconds)
+    found = Counter((job[0], reasons.get(job, "no rows")) for job in missing)
+    for (experiment, reason), n_seeds in found.items():
+        minutes = n_seeds * seconds(experiments[experiment][0]) / 60
+        text = f"{experiment}: {n_seeds} seeds, {reason}; {minutes:.1f} minutes of a core"
+        print(text, file=sys.stderr)
     if args.only or args.all:
         for job, rows in run(measure, missing, args.jobs):
             with open(path, "a", encoding="utf-8", newline="\n") as file:
