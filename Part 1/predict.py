@@ -27,8 +27,7 @@ def main():
     """Print the digits with the predicted one, and say if that makes no palindrome."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=Formatter)
     parser.add_argument("digits", help="the palindrome without its last digit: four digits or more")
-    committed = HERE / "palindrome_lstm.pth"
-    parser.add_argument("--weights", type=Path, default=committed, help="file of a network")
+    parser.add_argument("--weights", type=Path, default=HERE / "palindrome_lstm.pth", help="file")
     args = parser.parse_args()
     if not re.fullmatch("[0-9]{4,}", args.digits):
         parser.error(f"argument digits: {args.digits!r} is not a row of four or more digits")

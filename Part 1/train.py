@@ -63,10 +63,7 @@ def train(settings, model, train_sets, seed, watch=lambda step: None):
 
 @torch.no_grad()
 def evaluate(model, dataset, first=None, batch_size=1000):
-    """Return how good a model is on the first `first` items of a dataset (None: on all).
-
-    {"accuracy": share of correct answers in [0, 1], "loss": mean cross-entropy}
-    """
+    """Return {"accuracy": in [0, 1], "loss": mean cross-entropy} on the first items (None: all)."""
     items, correct, loss = torch.arange(len(dataset))[:first], 0, 0.0
     for batch in items.split(batch_size):
         inputs, targets = dataset[batch]
@@ -120,10 +117,7 @@ def parse_args(argv=None):
 
 
 def settings_of(args, name):
-    """Return the settings that decide what a network of this name learns, {flag: value}.
-
-    Its length and its seed are left out, how it is measured, and options of other networks.
-    """
+    """Return {flag: value} of all that decides what this network learns, but length and seed."""
     network = NETWORKS[name]
     left_out = {*FREE, "preset", "seed", "seeds", "input_length", "eval_every"}
     for other in NETWORKS.values():

@@ -95,8 +95,7 @@ def save_csv(path, rows):
 
 def read_csv(path):
     """Return the rows of a csv file, {column: text}."""
-    with open(path, encoding="utf-8", newline="") as file:
-        return [*csv.DictReader(file)]
+    return [*csv.DictReader(path.read_text(encoding="utf-8").splitlines())]
 
 
 def save_table(path, rows):

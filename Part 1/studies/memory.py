@@ -144,10 +144,7 @@ def seconds(settings):
 
 
 def describe(rows):
-    """Return for each network its "accuracy" at home, and if its "memory" rotates.
-
-    "angles" are those of eigenvalues that last, in degrees, "values" are {(what, T): value}.
-    """
+    """Return a dictionary for each network: its "values" are {(what, T): value}."""
     found = []
     for (experiment, _), some in grouped(rows, "experiment", "seed").items():
         values = {(row["what"], row["T"]): row["value"] for row in some}

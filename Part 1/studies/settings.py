@@ -1,10 +1,7 @@
 """What is each setting of train.py good for, and does the LSTM beat the fairest RNN?
 
-    python -m studies.settings                                the report's, in seconds
-    python -m studies.settings --only orthogonal --seed 400   twenty other seeds of one row
-
-An experiment is a list of flags of train.py. The rows have each point of each curve, accuracy.csv
-is the table, and accuracy.png shows the defaults.
+python -m studies.settings                                the report's, in seconds
+python -m studies.settings --only orthogonal --seed 400   twenty other seeds of one row
 """
 
 import statistics

@@ -98,9 +98,8 @@ def put_in_place(folder):
 def parse_args(name, doc, experiments):
     """Return the flags of a study."""
     parser, count = make_parser(doc, HERE / "studies" / "run" / name), number(int, 1, 10_000)
-    parser.epilog = "\n  ".join(["names for --only:", *experiments])
-    text = "measure these, see below, if they have no rows"
-    parser.add_argument("--only", metavar="NAME", choices=experiments, nargs="+", help=text)
+    parser.epilog = "\n  ".join(["names for --only; what has no rows is measured:", *experiments])
+    parser.add_argument("--only", metavar="NAME", choices=experiments, nargs="+", help="see below")
     parser.add_argument("--all", action="store_true", help="measure all that have no rows")
     parser.add_argument("--again", action="store_true", help="measure what has rows, too")
     parser.add_argument("--seed", type=number(int, 0, 2**31), help="first seed, if not ours")
