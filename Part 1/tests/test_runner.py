@@ -18,18 +18,14 @@ JOBS = [("a", 300), ("a", 301), ("b, long", 300)]
 ROWS = "toy_rows.jsonl"
 
 
-def measured_rows(seed, text="", threads=1):
+def measured_rows(seed, text=""):
     """Return what a job measures: two rows, with the types that studies have."""
-    row = {"threads": threads, "text": text}
-    return [row | {"share": 1}, row | {"share": seed / 7}]
+    return [{"text": text, "share": 1}, {"text": text, "share": seed / 7}]
 
 
 def rows_of(*jobs):
     """Return the rows of jobs (experiment, seed), as they are shown."""
-    rows = []
-    for experiment, seed in jobs:
-        rows += [{"experiment": experiment, "seed": seed} | row for row in measured_rows(seed)]
-    return rows
+    return [{"experiment": a, "seed": n} | row for a, n in jobs for row in measured_rows(n)]
 
 
 def line_of(job, text="", **changed):
@@ -52,7 +48,8 @@ def run(monkeypatch, tmp_path):
             job = ("a" if settings["rate"] == 0.1 else "b, long"), seed
             measured.append(job)
             wait(job)
-            return measured_rows(seed, threads=torch.get_num_threads())
+            assert torch.get_num_threads() == 1
+            return measured_rows(seed)
 
         def show(rows, out_dir):
             shown.extend(rows)
@@ -71,7 +68,7 @@ def test_one_process_and_two_write_the_same_and_no_line_waits_for_a_slow_job(
     run, tmp_path, monkeypatch
 ):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    torch.set_num_threads(2)  # a job has one
+    torch.set_num_threads(2)  # a job has to have one
     path = tmp_path / "out" / ROWS
 
     def wait(job):
