@@ -32,7 +32,7 @@ def typical_points(digits, generator, classifier, seed):
     for digit in digits:
         own = logits.argmax(1) == digit
         if not own.any():
-            sys.exit(f"none of {N_SAMPLES} samples is read as a {digit}; train it longer")
+            sys.exit(f"none of {N_SAMPLES} samples is read as a {digit}, so none can be an end")
         away = (features - features[own].mean(0)).norm(dim=1)  # from the mean of its own
         ends[digit] = z[away.where(own, torch.inf).argmin()]
     return ends

@@ -116,7 +116,7 @@ def save_progress(out_dir):
     for name, (study, color, width, label) in CURVES.items():
         seeds = committed_rows(study, name)
         if name == "our training":
-            seeds = [read_csv(RESULTS / "quality.csv")]  # that of the committed generator
+            seeds = [read_csv(path) for path in sorted(RESULTS.glob("quality*.csv"))]
         minutes = epoch_seconds(study.EXPERIMENTS[name][0]) / 60
         for n, rows in enumerate(seeds):
             once = label if n == 0 else f"_{label}, seed {n}"  # in the legend

@@ -72,7 +72,7 @@ def test_rates_betas_and_the_seed_arrive_and_rates_fall_to_one_half():
     assert adams[0].param_groups[0]["lr"] == 0.01
 
 
-def test_weight_decay_pulls_at_the_generator_alone():
+def test_weight_decay_pulls_at_the_generator_alone_and_zero_is_adam_bit_for_bit(monkeypatch):
     plain, decaying = (new_training("--lr=0.01", f"--weight_decay={n}") for n in (0, 2))
     start = weights_of(plain.generator)
     for training in plain, decaying:
@@ -80,6 +80,12 @@ def test_weight_decay_pulls_at_the_generator_alone():
     pulled = weights_of(plain.generator) - weights_of(decaying.generator)
     torch.testing.assert_close(pulled, 0.01 * 2 * start, atol=1e-6, rtol=1e-4)
     assert torch.equal(weights_of(plain.discriminator), weights_of(decaying.discriminator))
+    monkeypatch.setattr(train, "AdamW", lambda *a, weight_decay, **more: train.Adam(*a, **more))
+    adam = new_training("--lr=0.01", "--weight_decay=0")
+    for real in IMAGES[:64], IMAGES[64:128]:
+        adam.train_step(real)
+    plain.train_step(IMAGES[64:128])
+    assert torch.equal(weights_of(plain.generator), weights_of(adam.generator))
 
 
 def test_a_convolution_beside_the_layers_adds_its_logit():
