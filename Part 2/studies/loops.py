@@ -17,17 +17,17 @@ from train import BATCHNORM_SEED, MEASURE_SEED, Training, parse_args, settings_o
 IN_TEMPLATE = {  # what else is set in the template's loop, with the template's own values
     "b1_d": 0.9,  # Adam's beta1 of the discriminator; b1 is the generator's
     "first": "G",  # the network that steps first
-    "stale": "",  # a key of STALE: whose gradient is stale, and about what
+    "stale": "",  # a key of STALE: whose gradient is stale, and how
     "stale_steps": 0,  # by how many steps it is older than in the template
 }
-STALE = {  # {whose gradient is stale, and about what: what is old when it is taken}
+STALE = {  # {whose gradient is stale, and how: what is old when it is taken}
     "": [],
-    "D about G": ["fake"],
-    "D about itself": ["discriminator"],
-    "D about both": ["fake", "discriminator", "real"],
-    "G about D": ["opponent"],
-    "G about itself": ["generator"],
-    "G about both": ["opponent", "generator", "z"],
+    "D sees old G": ["fake"],
+    "D at its old weights": ["discriminator"],
+    "D with both old": ["fake", "discriminator", "real"],
+    "G sees old D": ["opponent"],
+    "G at its old weights": ["generator"],
+    "G with both old": ["opponent", "generator", "z"],
 }
 
 
@@ -104,7 +104,7 @@ class Template(Training):
 
     def follow(self, optimizer, loss, network, history):
         """Make a step of an optimizer along the gradient of a loss at a network's weights."""
-        if self.args.stale.endswith("both") and len(history) < history.maxlen:
+        if self.args.stale.endswith("both old") and len(history) < history.maxlen:
             return  # there is no gradient yet that is so old
         (group,) = optimizer.param_groups
         gradient = torch.autograd.grad(loss, [*network.parameters()])
