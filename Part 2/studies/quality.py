@@ -81,16 +81,14 @@ def read_grids():
 
 
 def save_moments(out_dir):
-    """Save moments.png: our samples at four moments, two in a row; real ones and the template's."""
+    """Save moments.png: our samples at four moments, real images and the template's samples."""
     panels, classifier = read_grids(), load_classifier()
     panels["real images"] = load_mnist()[0][:25]
     ((row,),) = committed_rows(collapse, collapse.SAMPLES)
     template = torch.tensor(row["samples"]).view(-1, 1, 28, 28) / 127.5 - 1
     panels[f"the template after {row['epoch']} epochs"] = template
     figure = Figure(figsize=(9.6, 7.2), layout="constrained")
-    places = figure.subplots(2, 3)
-    places = [*places[:, :2].flat, *places[:, 2]]
-    for axes, (title, images) in zip(places, panels.items(), strict=True):
+    for axes, (title, images) in zip(figure.subplots(2, 3).flat, panels.items(), strict=True):
         axes.imshow(make_grid(images, 5, pad_value=-1)[0].numpy(), cmap="gray", vmin=-1, vmax=1)
         confident = is_confident(in_batches(classifier, images))
         for n in (~confident).nonzero().flatten().tolist():
@@ -112,7 +110,7 @@ def committed_rows(study, experiment):
 def save_progress(out_dir):
     """Save progress.png: distance and specks over the minutes of a core, a line for each seed."""
     figure = Figure(figsize=(12, 5), layout="constrained")
-    left, right = figure.subplots(1, 2)
+    left, right = figure.subplots(1, 2, sharex=True)
     for name, (study, color, width, label) in CURVES.items():
         seeds = committed_rows(study, name)
         if name == "our training":

@@ -83,8 +83,10 @@ def test_specks_are_added_to_clean_samples_and_the_auc_is_the_share_of_pairs_tol
 
 def test_progress_png_shows_each_training_under_its_name_over_its_minutes(call, figures, tmp_path):
     call("studies.quality", "--only", "progress", "--out_dir", tmp_path)
-    rows = read_csv(RESULTS / "quality.csv")
-    committed = [{name: [float(row[name]) for row in rows] for name in rows[0]}]
+    committed = []
+    for name in "quality.csv", "quality_seed1.csv":
+        rows = read_csv(RESULTS / name)
+        committed.append({name: [float(row[name]) for row in rows] for name in rows[0]})
     rival = columns_of("settings", "simultaneous updates, generator's rate 0.0008")
     left, right = map(drawn, figures["progress.png"].axes)
     for name, colour, seconds, seeds in (
