@@ -31,19 +31,20 @@ FREE = "out_dir", "jobs"  # the flags on which no number depends
 SOLVED = 0.999  # the accuracy from which on a length counts as solved
 
 
-def train(settings, model, train_sets, seed, watch=lambda step: None):
+def train(settings, model, train_sets, seed, watch=None, optimizer=torch.optim.RMSprop):
     """Train the model in place, with settings of settings_of, and return it.
 
     Every batch comes from one of train_sets, at random. watch(step) is called before each step. The
     rate rises over the first `warmup` steps, a tenth of all at most: RMSprop's mean of squares
     starts at zero, so its first steps would be up to ten times as long as the rate says.
     """
-    optimizer = torch.optim.RMSprop(model.parameters(), lr=settings["learning_rate"])
+    optimizer = optimizer(model.parameters(), lr=settings["learning_rate"])
     rng = np.random.default_rng(seed)  # picks the batches; the weights come from torch's generator
     steps = settings["train_steps"]
     warmup = min(settings["warmup"], steps // 10)
     for step in range(steps):
-        watch(step)
+        if watch:
+            watch(step)
         rate = settings["learning_rate"] * min(1, (step + 1) / (warmup + 1))
         if settings["decay"]:
             rate *= 1 - step / steps

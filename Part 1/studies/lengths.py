@@ -3,55 +3,89 @@
     python -m studies.lengths                                       the report's, in seconds
     python -m studies.lengths --only "RNN, T = 40" --seed 400       ten other seeds of one point
 
-Rates and warm-ups are chosen on seeds below 20; what is reported has the seeds 300 to 309. At each
-length, every network has the rate that is best for it, without a warm-up; at 80 digits, the LSTM is
-also trained with the defaults of train.py.
+Rates and warm-ups are chosen on seeds below 20; what is reported has seeds from 300 on. At each
+length, a network has the rate that is best for it; an LSTM with a warm-up has that of train.py.
 """
 
 import statistics
+from functools import partial
 
-from common import grouped, save_table
+import torch
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from common import BLUE, GREEN, ORANGE, grouped, save_table
 from networks import NETWORKS, make_network
 from studies.runner import study
-from studies.settings import solved, summary
-from train import evaluate, palindromes_of, parse_args, settings_of, train
+from studies.settings import summary
+from train import SOLVED, evaluate, palindromes_of, parse_args, settings_of, train
 
-FLAGS = {name.upper(): f"--model {name}" for name in NETWORKS} | {
-    "RNN, orthogonal": "--model rnn --rnn_init orthogonal",
+ORTHOGONAL = "--model rnn --rnn_init orthogonal"
+TRAINED = {  # {network: flags of train.py, colour and line style in lengths.png}
+    "LSTM": ("--model lstm --warmup 0", BLUE, ":"),
+    "LSTM, warm-up": ("--model lstm", BLUE, "-"),
+    "RNN": ("--model rnn --warmup 0", ORANGE, ":"),
+    "RNN, warm-up": ("--model rnn --warmup 50", ORANGE, "-"),
+    "RNN, orthogonal": (f"{ORTHOGONAL} --warmup 0", GREEN, ":"),
+    "RNN, orthogonal, warm-up": (f"{ORTHOGONAL} --warmup 50", GREEN, "-"),
 }
+LENGTHS = [5, 10, 20, 40, 80, 160]  # T
 RATES = [1.5e-4, 3e-4, 6e-4, 1e-3, 2e-3, 4e-3]  # tried
-CHOSEN = {  # {label: {T: the rate that best_rate finds in the rows of these seeds}}
+CHOSEN = {  # {network: {T: the rate that best_rate finds, or that of train.py}}
     "LSTM": {5: 6e-4, 10: 1e-3, 20: 1e-3, 40: 2e-3, 80: 1e-3},
+    "LSTM, warm-up": dict.fromkeys(LENGTHS[1:], 2e-3),
     "RNN": {5: 6e-4, 10: 6e-4, 20: 6e-4, 40: 4e-3, 80: 2e-3},
     "RNN, orthogonal": {5: 6e-4, 10: 6e-4, 20: 3e-4, 40: 1.5e-4, 80: 3e-4},
+    "RNN, orthogonal, warm-up": {40: 3e-4, 80: 3e-4},
 }
-LONGER = 3000  # steps, at 80 digits alone
-TEN = range(300, 310)  # the seeds of the report
+LONGER = 3000  # steps, at 80 digits
+TEN, TWENTY = range(300, 310), range(20)  # seeds that report, and that choose
 
 
-def settings_for(label, T, rates, steps=1000, warmup=0):
+class ShortFirstStep(torch.optim.RMSprop):
+    """RMSprop whose first step has a tenth of the rate, which train sets before each step."""
+
+    def step(self):
+        """Make a step."""
+        if not self.state:
+            self.param_groups[0]["lr"] /= 10
+        super().step()
+
+
+OPTIMIZERS = {
+    "RMSprop": torch.optim.RMSprop,
+    "Adam": partial(torch.optim.Adam, betas=(0.0, 0.99)),  # RMSprop with its bias corrected
+    "short first step": ShortFirstStep,
+}
+
+
+def settings_for(network, T, rates, steps=1000, optimizer="RMSprop"):
     """Return the settings of a network at a length; it is trained at each of the rates."""
-    args = parse_args(f"{FLAGS[label]} --train_steps {steps} --warmup {warmup}".split())
-    settings = settings_of(args, args.model[0]) | {"label": label, "T": T, "rates": rates}
+    args = parse_args(f"{TRAINED[network][0]} --train_steps {steps}".split())
+    settings = settings_of(args, args.model[0])
     del settings["learning_rate"]
-    return settings
+    return settings | {"network": network, "T": T, "rates": rates, "optimizer": optimizer}
 
 
 CHOOSING, REPORTED = {}, {}
-for label, chosen in CHOSEN.items():
+for network, chosen in CHOSEN.items():
     for T, rate in chosen.items():
-        seeds = range(10 if label == "RNN" else 5)  # those of the plain RNN differ most
-        CHOOSING[f"rates, {label}, T = {T}"] = settings_for(label, T, RATES), seeds
-        REPORTED[f"{label}, T = {T}"] = settings_for(label, T, [rate]), TEN
-    longer = settings_for(label, 80, [chosen[80]], LONGER)
-    REPORTED[f"{label}, T = 80, {LONGER} steps"] = longer, TEN
-REPORTED["LSTM, T = 80, warm-up"] = settings_for("LSTM", 80, [2e-3], warmup=50), TEN
+        seeds = range(10 if network == "RNN" else 5)  # those of the plain RNN differ most
+        if network != "LSTM, warm-up":
+            CHOOSING[f"rates, {network}, T = {T}"] = settings_for(network, T, RATES), seeds
+        seeds = TEN[:5] if T == 160 else TEN
+        REPORTED[f"{network}, T = {T}"] = settings_for(network, T, [rate]), seeds
+    if "warm-up" not in network:
+        longer = settings_for(network, 80, [chosen[80]], LONGER)
+        REPORTED[f"{network}, T = 80, {LONGER} steps"] = longer, TEN
+for name in "Adam", "short first step":
+    REPORTED[f"LSTM, T = 80, {name}"] = settings_for("LSTM", 80, [1e-3], optimizer=name), TEN
 LSTM_RATES, RNN_RATES = [1e-3, 2e-3, 4e-3], [3e-4, 6e-4, 1e-3, 2e-3]
 DEFAULTS = {  # these choose the defaults of train.py; T = 80 without a warm-up is in CHOOSING
-    "choice, LSTM, T = 20, warm-up": (settings_for("LSTM", 20, LSTM_RATES, 500, 50), range(20)),
-    "choice, LSTM, T = 80, warm-up": (settings_for("LSTM", 80, LSTM_RATES, 1000, 50), range(5)),
-    "choice, RNN, T = 20": (settings_for("RNN", 20, RNN_RATES, 500), range(20)),
-    "choice, RNN, T = 20, warm-up": (settings_for("RNN", 20, RNN_RATES, 500, 50), range(20)),
+    "choice, LSTM, T = 20, warm-up": (settings_for("LSTM, warm-up", 20, LSTM_RATES, 500), TWENTY),
+    "choice, LSTM, T = 80, warm-up": (settings_for("LSTM, warm-up", 80, LSTM_RATES), range(5)),
+    "choice, RNN, T = 20": (settings_for("RNN", 20, RNN_RATES, 500), TWENTY),
+    "choice, RNN, T = 20, warm-up": (settings_for("RNN, warm-up", 20, RNN_RATES, 500), TWENTY),
 }
 EXPERIMENTS = CHOOSING | REPORTED | DEFAULTS
 
@@ -68,8 +102,9 @@ def measure(settings, seed):
     rows = []
     for rate in settings["rates"]:
         model = make_network(settings, seed)
-        train(settings | {"learning_rate": rate}, model, [train_set], seed)
-        row = {"network": settings["label"], "T": settings["T"], "rate": rate}
+        optimizer = OPTIMIZERS[settings["optimizer"]]
+        train(settings | {"learning_rate": rate}, model, [train_set], seed, optimizer=optimizer)
+        row = {"network": settings["network"], "T": settings["T"], "rate": rate}
         rows.append(row | {"accuracy": evaluate(model, test_set)["accuracy"]})
     return rows
 
@@ -95,18 +130,24 @@ def rates_table(rows):
     return lines
 
 
-def lengths_table(rows):
-    """Return a row for each network: how many solve each length, and the rate in brackets."""
-    columns = [row["experiment"].removeprefix(f"{row['network']}, ") for row in rows]
-    lines = []
-    for (network,), some in grouped(rows, "network").items():
-        line = {"network": network} | dict.fromkeys(columns, "")
-        for (experiment,), own in grouped(some, "experiment").items():
-            shares = [100 * row["accuracy"] for row in own]
-            column = experiment.removeprefix(f"{network}, ")
-            line[column] = f"{solved(shares)} ({own[0]['rate']:g})"
-        lines.append(line)
-    return lines
+def lengths_figure(rows):
+    """Return a Figure: the share of networks that solve a length after 1,000 steps."""
+    figure = Figure(figsize=(9.6, 4.2), layout="constrained")
+    axes = figure.subplots()
+    rows = [row for row in rows if row["experiment"] == f"{row['network']}, T = {row['T']}"]
+    for (network,), own in grouped(rows, "network").items():
+        _, color, style = TRAINED[network]
+        lengths = grouped(own, "T")
+        places = [LENGTHS.index(T) for (T,) in lengths]
+        solved = [[row["accuracy"] >= SOLVED for row in some] for some in lengths.values()]
+        shares = [*map(statistics.mean, solved)]
+        axes.plot(places, shares, style, marker="o", color=color, lw=2.5, label=network)
+    axes.set_xticks(range(len(LENGTHS)), LENGTHS)
+    axes.yaxis.set_major_formatter(PercentFormatter(1))
+    axes.set(xlabel="digits of a palindrome", ylim=(-0.03, 1.03))
+    axes.set_title("Networks that solve a length after 1,000 steps")
+    figure.legend(loc="outside right center")
+    return figure
 
 
 def summary_table(rows):
@@ -118,14 +159,17 @@ def summary_table(rows):
 
 
 def show(rows, out_dir):
-    """Save the tables that have rows."""
+    """Save the tables that have rows, and the figure if all of its networks have some."""
     for name, experiments, table in (
         ("lengths_rates", CHOOSING, rates_table),
-        ("lengths", REPORTED, lengths_table),
+        ("lengths", REPORTED, summary_table),
         ("defaults", DEFAULTS, summary_table),
     ):
         if own := [row for row in rows if row["experiment"] in experiments]:
             save_table(out_dir / f"{name}.csv", table(own))
+    reported = [row for row in rows if row["experiment"] in REPORTED]
+    if len(grouped(reported, "experiment")) == len(REPORTED):
+        lengths_figure(reported).savefig(out_dir / "lengths.png")
 
 
 if __name__ == "__main__":

@@ -12,8 +12,8 @@ from studies.settings import LONGER
 from train import parse_args
 
 STUDIES = {  # {study: its files}
-    "gates": {"gates.csv"},
-    "lengths": {"lengths.csv", "lengths_rates.csv", "defaults.csv"},
+    "gates": {"gates.csv", "gates.png"},
+    "lengths": {"lengths.csv", "lengths.png", "lengths_rates.csv", "defaults.csv"},
     "memory": {"memory.csv", "memory.png", "clock.csv"},
     "settings": {"accuracy.csv", "accuracy.png"},
 }
