@@ -39,12 +39,12 @@ def calm(flags="", **changes):
 SETTINGS = {
     "stale fakes, 0 steps": calm(first="D"),
     "stale fakes, 1 step": calm("--n_epochs 50"),
-    "stale fakes, 2 steps": calm(stale="D sees old G", stale_steps=1),
-    "stale fakes, 3 steps": calm("--n_epochs 50", stale="D sees old G", stale_steps=2),
-    "stale fakes, 5 steps": calm(stale="D sees old G", stale_steps=4),
-    "stale fakes, 10 steps": calm(stale="D sees old G", stale_steps=9),
-    "stale weights, 9 steps": calm(stale="D at its old weights", stale_steps=9),
-    "stale gradients, 10 steps": calm("--n_epochs 50", stale="D with both old", stale_steps=9),
+    "stale fakes, 2 steps": calm(stale="D sees stale G", stale_steps=1),
+    "stale fakes, 3 steps": calm("--n_epochs 50", stale="D sees stale G", stale_steps=2),
+    "stale fakes, 5 steps": calm(stale="D sees stale G", stale_steps=4),
+    "stale fakes, 10 steps": calm(stale="D sees stale G", stale_steps=9),
+    "stale weights, 9 steps": calm(stale="D at its stale weights", stale_steps=9),
+    "stale gradients, 10 steps": calm("--n_epochs 50", stale="D with both stale", stale_steps=9),
     "momentum 0.5": calm(b1_d=0.5),
     "momentum": calm("--n_epochs 50", b1_d=0.9),
     "generator's momentum": calm("--b1 0.9"),
@@ -54,9 +54,9 @@ SETTINGS = {
 SQUARE = {name: {"stale": name, "stale_steps": 9} for name in loops.STALE if name}
 BRANCHES = {
     "fakes 1 step stale, as before": {},
-    "fakes 5 steps stale": {"stale": "D sees old G", "stale_steps": 4},
-    "fakes 10 steps stale": SQUARE["D sees old G"],
-    "fakes 10 steps stale, G at a quarter of its rate": SQUARE["D sees old G"] | {"lr": 5e-5},
+    "fakes 5 steps stale": {"stale": "D sees stale G", "stale_steps": 4},
+    "fakes 10 steps stale": SQUARE["D sees stale G"],
+    "fakes 10 steps stale, G at a quarter of its rate": SQUARE["D sees stale G"] | {"lr": 5e-5},
     "momentum 0.9 of D": {"b1_d": 0.9},
     "D frozen": {"lr_d": 0.0},
 }

@@ -22,12 +22,12 @@ IN_TEMPLATE = {  # what else is set in the template's loop, with the template's 
 }
 STALE = {  # {whose gradient is stale, and how: what is old when it is taken}
     "": [],
-    "D sees old G": ["fake"],
-    "D at its old weights": ["discriminator"],
-    "D with both old": ["fake", "discriminator", "real"],
-    "G sees old D": ["opponent"],
-    "G at its old weights": ["generator"],
-    "G with both old": ["opponent", "generator", "z"],
+    "D sees stale G": ["fake"],
+    "D at its stale weights": ["discriminator"],
+    "D with both stale": ["fake", "discriminator", "real"],
+    "G sees stale D": ["opponent"],
+    "G at its stale weights": ["generator"],
+    "G with both stale": ["opponent", "generator", "z"],
 }
 
 
@@ -104,7 +104,7 @@ class Template(Training):
 
     def follow(self, optimizer, loss, network, history):
         """Make a step of an optimizer along the gradient of a loss at a network's weights."""
-        if self.args.stale.endswith("both old") and len(history) < history.maxlen:
+        if self.args.stale.endswith("both stale") and len(history) < history.maxlen:
             return  # there is no gradient yet that is so old
         (group,) = optimizer.param_groups
         gradient = torch.autograd.grad(loss, [*network.parameters()])

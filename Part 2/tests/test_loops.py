@@ -34,12 +34,12 @@ TEXTBOOK = {  # {experiment or branch: what differs from PLAIN; the second row: 
     "fakes 10 steps stale, G at a quarter of its rate": {"fakes": 10, "rate_g": 5e-5},
     "momentum 0.9 of D": {"momentum_d": 0.9},
     "D frozen": {"rate_d": 0.0},
-    "D sees old G": {"fakes": 10},
-    "D at its old weights": {"weights_d": 9},
-    "D with both old": {"both_d": 9},
-    "G sees old D": {"opponents": 9},
-    "G at its old weights": {"weights_g": 9},
-    "G with both old": {"both_g": 9},
+    "D sees stale G": {"fakes": 10},
+    "D at its stale weights": {"weights_d": 9},
+    "D with both stale": {"both_d": 9},
+    "G sees stale D": {"opponents": 9},
+    "G at its stale weights": {"weights_g": 9},
+    "G with both stale": {"both_g": 9},
 }
 
 
