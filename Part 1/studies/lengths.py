@@ -80,6 +80,7 @@ for network, chosen in CHOSEN.items():
         REPORTED[f"{network}, T = 80, {LONGER} steps"] = longer, TEN
 for name in "Adam", "short first step":
     REPORTED[f"LSTM, T = 80, {name}"] = settings_for("LSTM", 80, [1e-3], optimizer=name), TEN
+REPORTED["LSTM, T = 80, warm-up"] = settings_for("LSTM, warm-up", 80, [1e-3]), TEN
 LSTM_RATES, RNN_RATES = [1e-3, 2e-3, 4e-3], [3e-4, 6e-4, 1e-3, 2e-3]
 DEFAULTS = {  # these choose the defaults of train.py; T = 80 without a warm-up is in CHOOSING
     "choice, LSTM, T = 20, warm-up": (settings_for("LSTM, warm-up", 20, LSTM_RATES, 500), TWENTY),
