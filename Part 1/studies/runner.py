@@ -22,13 +22,10 @@ PAGES = [HERE.parent / "README.md", HERE / "studies" / "README.md"]
 
 def differences(old, new):
     """Return in words where settings {name: value} that were used differ from those of today."""
+    new = json.loads(json.dumps(new))  # a tuple becomes a list, as in a file
     old = {name: ADDED[name] for name in ADDED if name in new} | old
-    found = []
-    for name in old | new:
-        was, today = (json.dumps(settings.get(name, "missing")) for settings in (old, new))
-        if was != today:
-            found.append(f"{name} was {was}, is {today}")
-    return ", ".join(found)
+    changed = [name for name in old | new if old.get(name) != new.get(name)]
+    return ", ".join(f"{name} was {old.get(name)}, is {new.get(name)}" for name in changed)
 
 
 def read_rows(path, experiments):
@@ -61,38 +58,27 @@ def line_of(job, settings, rows):
 
 
 def renew_table(csv, table):
-    """Return the Markdown table with the cells of a csv file, in the columns and rows that it has.
-
-    A row is known by its first cells, as many as tell the rows of the csv file apart.
-    """
+    """Return a Markdown table with today's cells of its csv file, in its own columns and rows."""
     first, rule, *lines = table.splitlines(keepends=True)
     head, *keys = (line[2:-3].split(" | ") for line in (first, *lines))
-    rows, n = [[row[name] for name in head] for row in read_csv(csv)], 1
+    rows = [[row[name] for name in head] for row in read_csv(csv)]
+    n = 1  # so many first cells tell the rows apart
     while n < len(head) and len({tuple(row[:n]) for row in rows}) < len(rows):
         n += 1
     today = {tuple(row[:n]): f"| {' | '.join(row)} |\n" for row in rows}
     return first + rule + "".join(today[tuple(key[:n])] for key in keys)
 
 
-def renew_tables(page):
-    """Renew each table of a page that stands below the name of a csv file in RESULTS."""
-    mark_and_table = r"(<!-- (.*results/.*\.csv) -->\n)((?:\|.*\n)+)"
-    text = page.read_text(encoding="utf-8")
-    for mark, name, table in re.findall(mark_and_table, text):
-        csv = page.parent / name
-        if csv.parent == RESULTS:
-            text = text.replace(mark + table, mark + renew_table(csv, table))
-    page.write_text(text, encoding="utf-8", newline="\n")
-
-
 def put_in_place(folder):
-    """Copy the tables and figures in a folder to where the report has them, and renew its pages."""
-    for path in folder.glob("*.csv"):
-        shutil.copy(path, RESULTS)
-    for path in folder.glob("*.png"):
-        shutil.copy(path, PICS)
+    """Put a folder's tables and figures where the report has them, and renew its pages' tables."""
+    for pattern, place in ("*.csv", RESULTS), ("*.png", PICS):
+        for path in folder.glob(pattern):
+            shutil.copy(path, place)
     for page in PAGES:
-        renew_tables(page)
+        text = page.read_text(encoding="utf-8")
+        for csv, table in re.findall(r"<!-- (.*\.csv) -->\n((?:\|.*\n)+)", text):
+            text = text.replace(table, renew_table(page.parent / csv, table))
+        page.write_text(text, encoding="utf-8", newline="\n")
 
 
 def parse_args(name, doc, experiments):
@@ -139,10 +125,9 @@ def study(name, doc, experiments, measure, show, seconds):
     reasons |= own_reasons | dict.fromkeys(known, "has rows")
     missing = {job: jobs[job] for job in jobs if args.again or job not in known}
     found = Counter((job[0], reasons.get(job, "no rows")) for job in missing)
-    for (experiment, reason), n_seeds in found.items():
-        minutes = n_seeds * seconds(experiments[experiment][0]) / 60
-        text = f"{experiment}: {n_seeds} seeds, {reason}; {minutes:.1f} minutes of a core"
-        print(text, file=sys.stderr)
+    for (experiment, reason), n in found.items():
+        minutes = n * seconds(experiments[experiment][0]) / 60
+        print(f"{experiment}: {n} seeds, {reason}; {minutes:.1f} core-minutes", file=sys.stderr)
     if args.only or args.all:
         for job, rows in run(measure, missing, args.jobs):
             with open(path, "a", encoding="utf-8", newline="\n") as file:

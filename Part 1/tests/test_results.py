@@ -37,13 +37,13 @@ def test_committed_rows_are_todays_and_make_the_tables_and_figures(study, call, 
             assert ImageStat.Stat(ImageChops.difference(now, shown)).mean[0] < 2, made.name
 
 
-@pytest.mark.parametrize("page", runner.PAGES, ids=["report", "studies"])
-def test_every_table_of_results_has_cells_of_its_csv(page, monkeypatch):
+def test_every_table_on_the_pages_has_the_cells_of_its_csv(tmp_path, monkeypatch):
     written = []
     monkeypatch.setattr("pathlib.Path.write_text", lambda path, text, **_: written.append(text))
-    runner.renew_tables(page)
-    assert written == [page.read_text(encoding="utf-8")]
-    assert "results/accuracy.csv -->\n| T | network |" in written[0]
+    runner.put_in_place(tmp_path)
+    assert written == [page.read_text(encoding="utf-8") for page in runner.PAGES]
+    for text in written:
+        assert "results/accuracy.csv -->\n| T | network |" in text
 
 
 def numbers(cell):

@@ -19,7 +19,7 @@ ROWS = "toy_rows.jsonl"
 
 
 def measured_rows(seed, text=""):
-    """Return what a job measures: two rows, with the types that studies have."""
+    """Return what a job measures: two rows, with an int and a float."""
     return [{"text": text, "share": 1}, {"text": text, "share": seed / 7}]
 
 
@@ -40,6 +40,8 @@ def run(monkeypatch, tmp_path):
         (tmp_path / name).mkdir()
         monkeypatch.setattr(runner, name.upper(), tmp_path / name, raising=False)
     monkeypatch.setattr(runner, "PAGES", [tmp_path / "page.md"])
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    torch.set_num_threads(2)  # a job has to have one
 
     def run(*flags, wait=lambda job: None):
         shown, measured = [], []
@@ -56,7 +58,7 @@ def run(monkeypatch, tmp_path):
             save_table(out_dir / "toy.csv", rows[1::2])  # one of each job
             (out_dir / "toy.png").write_text(f"a picture of {len(rows)} rows")
 
-        words = ["toy", "--jobs", 1, "--out_dir", tmp_path / "out", *flags]
+        words = "toy", "--jobs", 1, "--out_dir", tmp_path / "out", *flags
         monkeypatch.setattr(sys, "argv", [*map(str, words)])
         runner.study("toy", "", EXPERIMENTS, measure, show, lambda own: 6000 * own["rate"])
         return shown, measured
@@ -64,12 +66,9 @@ def run(monkeypatch, tmp_path):
     return run
 
 
-def test_one_process_and_two_write_the_same_and_no_line_waits_for_a_slow_job(
-    run, tmp_path, monkeypatch
-):
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    torch.set_num_threads(2)  # a job has to have one
+def test_two_processes_write_what_one_does_and_no_line_waits_for_a_slow_job(run, tmp_path):
     path = tmp_path / "out" / ROWS
+    path.touch()
 
     def wait(job):
         end = time.monotonic() + 60
@@ -77,21 +76,20 @@ def test_one_process_and_two_write_the_same_and_no_line_waits_for_a_slow_job(
             assert time.monotonic() < end
             time.sleep(0.1)
 
-    for n, slow in (1, lambda job: None), (2, wait):
-        path.write_text("")
-        rows, _ = run("--all", "--jobs", n, wait=slow)
-        assert repr(rows) == repr(rows_of(*JOBS))  # repr tells 1 from 1.0
-        lines = path.read_text().splitlines(keepends=True)
-        assert sorted(lines[1::2]) == sorted(map(line_of, JOBS))
+    rows, _ = run("--all", "--jobs", 2, wait=wait)
+    assert repr(rows) == repr(rows_of(*JOBS))  # repr tells 1 from 1.0
+    lines = path.read_text().splitlines(keepends=True)
+    assert sorted(lines[1::2]) == sorted(map(line_of, JOBS))
 
 
 def test_only_what_is_named_is_measured_and_the_rest_is_listed(run, capsys):
     with pytest.raises(SystemExit, match=r"^0 of 3 jobs have rows$"):
         run()
-    a, b, left_out = capsys.readouterr().err.splitlines()
-    assert a == "a: 2 seeds, no rows; 20.0 minutes of a core"
-    assert b == "b, long: 1 seeds, no rows; 20.0 minutes of a core"
-    assert left_out == "These are left out; --only or --all measures them."
+    assert capsys.readouterr().err.splitlines() == [
+        "a: 2 seeds, no rows; 20.0 core-minutes",
+        "b, long: 1 seeds, no rows; 20.0 core-minutes",
+        "These are left out; --only or --all measures them.",
+    ]
     assert run("--only", "b, long") == (rows_of(JOBS[2]), JOBS[2:])
     assert run() == (rows_of(JOBS[2]), []), "what is there is shown"
     jobs = [("b, long", 299), ("b, long", 300)]
@@ -110,7 +108,7 @@ def test_rows_of_ones_own_win_and_of_them_the_last(run, tmp_path, capsys):
     assert [row["text"] for row in rows[::2]] == ["committed", "own", ""]
     text = capsys.readouterr()
     assert f"2 jobs have rows in {tmp_path / 'out' / ROWS}, which are taken\n" in text.out
-    assert "a: 2 seeds, has rows; 20.0 minutes of a core\n" in text.err
+    assert "a: 2 seeds, has rows; 20.0 core-minutes\n" in text.err
 
 
 def test_lines_that_are_torn_or_have_other_settings_do_not_count(run, tmp_path, capsys):
@@ -121,7 +119,7 @@ def test_lines_that_are_torn_or_have_other_settings_do_not_count(run, tmp_path, 
     ):
         path.write_text(line_of(JOBS[1]) + line_of(JOBS[2]) + bad)
         assert run()[0] == rows_of(*JOBS[1:])
-        assert capsys.readouterr().err.startswith(f"a: 1 seeds, {reason}; 10.0 minutes")
+        assert capsys.readouterr().err.startswith(f"a: 1 seeds, {reason}; 10.0 core-minutes\n")
         assert run("--all") == (rows_of(*JOBS), JOBS[:1])
         assert run() == (rows_of(*JOBS), []), "the new line stands behind one without its end"
         capsys.readouterr()
@@ -129,18 +127,17 @@ def test_lines_that_are_torn_or_have_other_settings_do_not_count(run, tmp_path, 
 
 def test_a_flag_that_was_added_has_its_old_value_where_a_line_lacks_it(monkeypatch):
     monkeypatch.setattr(runner, "ADDED", {"warmup": 0})
-    old, zero, five = {"rate": 0.1}, {"warmup": 0, "rate": 0.1}, {"rate": 0.1, "warmup": 5}
-    assert runner.differences(old, old) == runner.differences(old, zero) == ""
-    assert runner.differences(old, five) == "warmup was 0, is 5"
-    both = 'rate was 0.1, is null, decay was "missing", is 0'
-    assert runner.differences(old, {"rate": None, "decay": 0}) == both
+    old = {"rate": 0.1}
+    assert runner.differences(old, old) == runner.differences(old, old | {"warmup": 0}) == ""
+    assert runner.differences(old, old | {"warmup": 5}) == "warmup was 0, is 5"
+    assert runner.differences(old, {"decay": 0}) == "rate was 0.1, is None, decay was None, is 0"
 
 
 def test_report_puts_rows_tables_figures_and_cells_of_pages_into_their_places(run, tmp_path):
     results, page = tmp_path / "results" / ROWS, tmp_path / "page.md"
     mark = "<!-- results/toy.csv -->\n"
     table = f"{mark}| experiment | seed | text | share |\n|---|---|---|---|\n"
-    other = "<!-- Part 2/results/toy.csv -->\n| a |\n"  # is left as it is
+    other = "<!-- toy -->\n| a |\n"  # is left as it is
     text = f"A\n{table}| a | 301 |  | {{}} |\n| a | 300 |  | {{}} |\n\n{other}\n{table}B\n"
     page.write_text(text.format("", "old"))
     stale = line_of(JOBS[0], rate=9) + line_of(("a", 9)) + line_of(JOBS[0]).replace("a", "gone", 1)
