@@ -14,15 +14,14 @@ class Network(NamedTuple):
 
     build: type  # build(input_dim, hidden_dim, output_dim, *options) -> the network
     color: str  # its colour in figures
-    learning_rate: float  # its defaults in train.py
-    warmup: int
+    defaults: dict  # {flag of train.py: its value where none is given}
     seconds: float  # of a core, about, for each digit of a training step
     options: tuple = ()  # the flags of train.py that only this network takes
 
 
 NETWORKS = {
-    "lstm": Network(LSTM, BLUE, 0.002, 50, 1.1e-3, ("bf",)),
-    "rnn": Network(VanillaRNN, ORANGE, 0.001, 0, 3e-4, ("rnn_init",)),
+    "lstm": Network(LSTM, BLUE, {"learning_rate": 0.002, "warmup": 50}, 1.1e-3, ("bf",)),
+    "rnn": Network(VanillaRNN, ORANGE, {"learning_rate": 0.001, "warmup": 0}, 3e-4, ("rnn_init",)),
 }
 
 

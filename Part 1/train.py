@@ -25,8 +25,10 @@ from rnn import INITS
 ASSIGNMENT = {"input_dim": 1, "bf": 0.0, "learning_rate": 0.001, "decay": False, "warmup": 0}
 PRESETS = {"assignment": ASSIGNMENT}  # the settings of the course's template
 ADDED = {"warmup": 0}  # {flag: the value that rows without it had}: a new flag costs no row
-EARLY = 20  # steps after each of which accuracy is measured: at T = 5, most is learned in these
-CURVE_SIZES = 200, 1000  # test palindromes that it is measured on, at first and in the last fifth
+CURVE = {  # when accuracy is measured, beside --eval_every, and on how many test palindromes
+    "early": 20,  # so many steps, after each of which: at T = 5, most is learned in these
+    "curve_sizes": [200, 1000],  # at first, and in the last fifth
+}
 FREE = "out_dir", "jobs"  # the flags on which no number depends
 SOLVED = 0.999  # the accuracy from which on a length counts as solved
 
@@ -90,12 +92,11 @@ def parse_args(argv=None):
     parser.add_argument("--portion_train", type=portion, default=0.8, help="share to train on")
     parser.add_argument("--train_steps", type=count, default=500, help="training steps")
     parser.add_argument("--batch_size", type=count, default=128, help="palindromes in a step")
-    rates = {name: network.learning_rate for name, network in NETWORKS.items()}
-    parser.add_argument("--learning_rate", type=positive, help=f"RMSprop's largest; None: {rates}")
+    own = {name: network.defaults for name, network in NETWORKS.items()}
+    parser.add_argument("--learning_rate", type=positive, help=f"RMSprop's largest; None: {own}")
     text = "whether the rate falls linearly to zero"
     parser.add_argument("--decay", action=argparse.BooleanOptionalAction, default=True, help=text)
-    steps = {name: network.warmup for name, network in NETWORKS.items()}
-    text = f"steps over which the rate rises, a tenth of all at most; None: {steps}"
+    text = f"steps over which the rate rises, a tenth of all at most; None: {own}"
     parser.add_argument("--warmup", type=number(int, 0, 10**6), help=text)
     parser.add_argument("--max_norm", type=positive, default=10.0, help="limit of gradients' norm")
     parser.add_argument("--eval_every", type=count, default=10, help="steps between measurements")
@@ -124,27 +125,18 @@ def settings_of(args, name):
     for other in NETWORKS.values():
         left_out |= {*other.options} - {*network.options}
     settings = {flag: value for flag, value in vars(args).items() if flag not in left_out}
-    settings["model"] = name
-    for flag, own in ("learning_rate", network.learning_rate), ("warmup", network.warmup):
-        if settings[flag] is None:
-            settings[flag] = own
-    return settings
-
-
-def curve_of(args):
-    """Return the settings that decide when and on how many palindromes accuracy is measured."""
-    return {"eval_every": args.eval_every, "early": EARLY, "curve_sizes": [*CURVE_SIZES]}
+    own = {flag: value for flag, value in network.defaults.items() if settings[flag] is None}
+    return settings | {"model": name} | own
 
 
 def palindromes_of(settings, T, seed):
     """Return the training and the test palindromes of T digits, two datasets."""
-    one_hot = settings["input_dim"] == 10
-    dataset = PalindromeDataset(T - 1, settings["data_size"], one_hot, seed)
+    dataset = PalindromeDataset(T - 1, settings["data_size"], settings["input_dim"] == 10, seed)
     return dataset.split(settings["portion_train"])
 
 
 def train_and_test(settings, T, seed):
-    """Train a fresh network, with settings of settings_of and curve_of; return it and its curve.
+    """Train a fresh network, with settings of settings_of and CURVE; return it and its curve.
 
     The curve has rows with step, accuracy and loss on the first test palindromes, at last on all.
     """
@@ -202,7 +194,7 @@ def main():
     jobs = {}  # {(T, network, seed), as curves.csv has them: arguments of train_and_test}
     for n in args.input_length:
         for name in args.model:
-            settings = settings_of(args, name) | curve_of(args)
+            settings = settings_of(args, name) | {"eval_every": args.eval_every} | CURVE
             for seed in range(args.seed, args.seed + args.seeds):
                 jobs[str(n + 1), name, str(seed)] = settings, n + 1, seed
     path = args.out_dir / "curves.csv"

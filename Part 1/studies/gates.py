@@ -66,8 +66,7 @@ SETTINGS = {
 }
 EXPERIMENTS = {name: (settings, range(300, 320)) for name, settings in SETTINGS.items()}
 for bf in 0, -1:
-    settings = lstm(f"--bf {bf} --train_steps 10000")
-    EXPERIMENTS[f"bf = {bf}, 10000 steps"] = settings, range(300, 305)
+    EXPERIMENTS[f"bf = {bf}, 10000 steps"] = lstm(f"--bf {bf} --train_steps 10000"), range(300, 305)
 
 LENGTHS = {10: GREEN, 20: BLUE, 40: ORANGE}  # T, with its colour in gates.png
 SHARES = [10.0**-n for n in range(1, 8)]

@@ -148,11 +148,10 @@ def describe(rows):
     found = []
     for (experiment, _), some in grouped(rows, "experiment", "seed").items():
         values = {(row["what"], row["T"]): row["value"] for row in some}
-        angles = [row["value"] for row in some if row["what"] == "angle"]
-        network = {"experiment": experiment, "values": values}
-        network["angles"] = [angle for angle in angles if angle > ROTATES]
+        angles = [row["value"] for row in some if row["what"] == "angle" and row["value"] > ROTATES]
+        network = {"experiment": experiment, "values": values, "angles": angles}
         network["accuracy"] = values["accuracy, all digits", SETTINGS[experiment]["home"]]
-        network["memory"] = "rotates" if network["angles"] else "stays fixed"
+        network["memory"] = "rotates" if angles else "stays fixed"
         found.append(network)
     return found
 

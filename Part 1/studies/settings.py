@@ -9,7 +9,7 @@ import statistics
 from common import grouped, save_table
 from networks import NETWORKS
 from studies.runner import study
-from train import SOLVED, curve_of, parse_args, settings_of, train_and_test, training_figure
+from train import CURVE, SOLVED, parse_args, settings_of, train_and_test, training_figure
 
 LSTM_20, RNN_20 = "--model lstm --input_length 19", "--model rnn --input_length 19"
 LONGER = "--preset assignment --train_steps 10000"
@@ -28,7 +28,7 @@ FLAGS = {  # {experiment: (flags, those of them that the table names, how many s
 EXPERIMENTS = {}
 for experiment, (flags, named, n) in FLAGS.items():
     args = parse_args(f"{flags} {named}".split())
-    settings = settings_of(args, args.model[0]) | curve_of(args)
+    settings = settings_of(args, args.model[0]) | {"eval_every": args.eval_every} | CURVE
     if named == LONGER:
         settings["curve_sizes"] = [1000, 1000]  # measured on as many throughout
     settings["input_length"] = args.input_length
@@ -52,16 +52,13 @@ def measure(settings, seed):
     return rows
 
 
-def solved(shares):
-    """Return how many networks solve their task, as text; accuracies are in %."""
-    return f"{sum(share >= 100 * SOLVED for share in shares)} of {len(shares)}"
-
-
 def summary(rows):
     """Return the last cells of a row on some networks, whose rows have the accuracy in [0, 1]."""
     shares = [100 * row["accuracy"] for row in rows]
+    solved = sum(share >= 100 * SOLVED for share in shares)
     cells = {"worst, %": f"{min(shares):.2f}", "median, %": f"{statistics.median(shares):.2f}"}
-    return cells | {"mean, %": f"{statistics.mean(shares):.2f}", "solved (99.9 %)": solved(shares)}
+    cells["mean, %"] = f"{statistics.mean(shares):.2f}"
+    return cells | {"solved (99.9 %)": f"{solved} of {len(shares)}"}
 
 
 def accuracy_table(rows):

@@ -53,13 +53,12 @@ def numbers(cell):
 def test_the_settings_in_the_report_are_the_defaults_and_those_of_the_preset():
     report = runner.PAGES[0].read_text(encoding="utf-8")
     ours, course = parse_args([]), parse_args(["--preset", "assignment"])
-    rates = {network.learning_rate for network in NETWORKS.values()}
-    warmups = {network.warmup for network in NETWORKS.values()}
+    defaults = [network.defaults for network in NETWORKS.values()]
     for setting, own, template in (
         ("input encoding", {ours.input_dim}, {course.input_dim}),
         ("forget-gate bias", {1, 100, 2018}, {course.bf}),
-        ("learning rate", rates, {course.learning_rate}),
-        ("warm-up", warmups, {course.warmup}),
+        ("learning rate", {each["learning_rate"] for each in defaults}, {course.learning_rate}),
+        ("warm-up", {each["warmup"] for each in defaults}, {course.warmup}),
         ("training steps", {ours.train_steps}, numbers(LONGER)),
     ):
         cells = re.findall(rf"^\| {setting}[^|]* \|([^|]*)\|([^|]*)\|$", report, re.MULTILINE)
