@@ -38,19 +38,18 @@ def test_values_and_gradients_agree_with_torch(network, shape):
     for parameter in model.parameters():  # biases too: a bias of 0 hides a bias that is left out
         nn.init.normal_(parameter, std=0.5)
     one = network is VanillaRNN  # its state is h alone
-    x = torch.randn(B, T, D, dtype=torch.float64, requires_grad=True)
-    states = torch.randn(1 if one else 2, B, H, dtype=torch.float64, requires_grad=True)
+    x = torch.randn(B, T, D).double().requires_grad_()
+    states = torch.randn(1 if one else 2, B, H).double().requires_grad_()
 
     def outcome(p, state):
-        new = torch.cat([s.view(1, B, H) for s in ([state] if one else state)])
+        new = torch.cat([*state]).flatten()
         loss = F.cross_entropy(p, torch.arange(B)) + new.sin().sum()
         return [p, new, *torch.autograd.grad(loss, [x, states, *model.parameters()])]
 
     expected = outcome(*torch_forward(model, x, states))
     found = outcome(*model(x, states[0] if one else states))
     from_zero, _ = torch_forward(model, x, 0 * states)
-    for a, b in zip([*found, model(x)[0]], [*expected, from_zero], strict=True):
-        torch.testing.assert_close(a, b, rtol=0, atol=1e-10)
+    torch.testing.assert_close([*found, model(x)[0]], [*expected, from_zero], rtol=0, atol=1e-10)
 
 
 def test_biases_are_0_but_an_lstm_forgets_slowly_unless_bf_is_given():

@@ -2,11 +2,12 @@
 
 import functools
 import itertools
+import math
 
 import pytest
 import torch
 
-from common import ORANGE, read_csv
+from common import BLUE, GREEN, ORANGE, read_csv
 from conftest import TINY, drawn, trained_by_hand
 from dataset import PalindromeDataset
 from networks import make_network
@@ -21,23 +22,15 @@ PALINDROMES = gates.EXPERIMENTS["palindromes"][0] | TINY | {"T": 6, "bf": 2.0}
 STREAMS = gates.EXPERIMENTS["streams"][0] | TINY | {"T": 6, "bf": 2.0, "asked": 50}
 
 
-@pytest.mark.parametrize(
-    ("measure", "tiny", "name", "changed"),
-    [
-        (settings.measure, settings.EXPERIMENTS["lstm"][0] | {"input_length": [3, 5]}, "lstm", {}),
+def test_the_last_row_is_of_the_network_that_settings_and_seed_say():
+    lstm = settings.EXPERIMENTS["lstm"][0] | TINY
+    for measure, tiny, name, changed in (
+        (settings.measure, lstm | {"input_length": [3, 5]}, "lstm", {}),
         (lengths.measure, TINY_LENGTHS, "rnn", ORTHOGONAL),
         (gates.measure, PALINDROMES, "lstm", {"bf": 2.0}),
-    ],
-)
-def test_the_last_row_is_of_the_network_that_settings_and_seed_say(measure, tiny, name, changed):
-    by_hand, unseen = trained_by_hand(name, [6], 7, **changed)
-    row = measure(tiny | TINY, 7)[-1]
-    assert row["accuracy"] == evaluate(by_hand, unseen)["accuracy"]
-
-
-def test_the_chosen_rates_are_those_of_the_table():
-    for row in read_csv(RESULTS / "lengths_rates.csv"):
-        assert float(row["chosen"]) == lengths.CHOSEN[row["network"]][int(row["T"])]
+    ):
+        by_hand, unseen = trained_by_hand(name, [6], 7, **changed)
+        assert measure(tiny, 7)[-1]["accuracy"] == evaluate(by_hand, unseen)["accuracy"]
 
 
 @pytest.mark.parametrize(("name", "rates"), [("RMSprop", 10), ("Adam", 1), ("short first step", 1)])
@@ -50,22 +43,16 @@ def test_the_first_step_is_as_long_as_so_many_rates(name, rates):
     assert (model.bp - before).abs().tolist() == pytest.approx([0.001 * rates] * 10, rel=1e-3)
 
 
-def test_cells_keep_the_share_that_the_figure_says():
-    for (T, share), experiment in gates.KEPT.items():
-        settings, _ = gates.EXPERIMENTS[experiment]
-        f = torch.sigmoid(torch.tensor(settings["bf"]).double())
-        assert (settings["T"], f ** (T - 2)) == (T, pytest.approx(share, rel=0.01))
-
-
-def test_the_figures_draw_means_over_the_share_and_how_many_solve_a_length():
-    rows, accuracies = [], {}
-    for n, (key, experiment) in enumerate(gates.KEPT.items()):
-        rows += [{"experiment": experiment, "accuracy": n / 50 + own} for own in (0, 0.2)]
-        accuracies[key] = pytest.approx(2 * n + 10)
+def test_the_figures_draw_means_over_the_share_and_how_many_solve_a_length_at_the_chosen_rates():
+    rows, means = [], {}
+    for n, ((T, share), experiment) in enumerate(gates.KEPT.items()):
+        f = 1 / (1 + math.exp(-gates.EXPERIMENTS[experiment][0]["bf"]))
+        assert f ** (T - 2) == pytest.approx(share, rel=0.01)
+        rows += [{"experiment": experiment, "accuracy": n / 50 + own} for own in (0, 0, 0.3)]
+        means.setdefault(T, []).append(2 * n + 10)
     lines = drawn(gates.kept_figure(rows).axes[0])
-    for T, color in gates.LENGTHS.items():
-        means = [accuracies[T, share] for share in gates.SHARES]
-        assert lines[f"{T} digits"] == (color, gates.SHARES, means)
+    for T, color in (10, GREEN), (20, BLUE), (40, ORANGE):
+        assert lines[f"{T} digits"] == (color, gates.SHARES, pytest.approx(means[T]))
 
     rows = [{"network": "RNN", "T": T, "experiment": f"RNN, T = {T}"} for T in (5, 5, 40, 40)]
     for row, accuracy in zip(rows, (1.0, 0.999, 0.998, 1.0), strict=True):
@@ -73,6 +60,8 @@ def test_the_figures_draw_means_over_the_share_and_how_many_solve_a_length():
     longer = {"network": "RNN", "T": 80, "experiment": "RNN, T = 80, 3000 steps", "accuracy": 1.0}
     lines = drawn(lengths.lengths_figure([*rows, longer]).axes[0])
     assert lines["RNN"] == (ORANGE, [0, 3], [1, 0.5])
+    for row in read_csv(RESULTS / "lengths_rates.csv"):
+        assert float(row["chosen"]) == lengths.CHOSEN[row["network"]][int(row["T"])]
 
 
 def test_streams_have_bars_where_they_may_and_ask_for_the_first_digit_after_the_last():
