@@ -76,8 +76,8 @@ def put_in_place(folder):
             shutil.copy(path, place)
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
-        for csv, table in re.findall(r"<!-- (.*\.csv) -->\n((?:\|.*\n)+)", text):
-            text = text.replace(table, renew_table(page.parent / csv, table))
+        for mark, csv, table in re.findall(r"(<!-- (.*\.csv) -->\n)((?:\|.*\n)+)", text):
+            text = text.replace(mark + table, mark + renew_table(page.parent / csv, table))
         page.write_text(text, encoding="utf-8", newline="\n")
 
 
