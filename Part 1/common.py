@@ -10,6 +10,7 @@ import os
 import re
 import sys
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 from joblib import Parallel, delayed, parallel_config
@@ -18,6 +19,7 @@ from tqdm import tqdm
 
 HERE = Path(__file__).resolve().parent
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#777777"  # Okabe and Ito
+UNREADABLE = AttributeError, EOFError, KeyError, OSError, RuntimeError, UnpicklingError, ValueError
 rcParams.update({"font.size": 12, "axes.grid": True, "grid.alpha": 0.3})
 
 
@@ -113,14 +115,18 @@ def save_state(path, content):
 
 
 def load(path, build, device="cpu"):
-    """Return build(the dictionary that torch.save wrote to path), or exit and say why not."""
+    """Return build(content) of the dictionary that torch.save wrote to path.
+
+    Exit in one line if the file cannot be read, or holds something else than build needs: then
+    build raises KeyError, RuntimeError (as load_state_dict does) or ValueError.
+    """
     try:
         content = torch.load(path, map_location=device, weights_only=True)
         for name, value in content.items():
             if torch.is_tensor(value) and not value.isfinite().all():
                 raise ValueError(f"{name} is not finite")
         return build(content)
-    except Exception as error:  # a file can hold anything, so anything can go wrong
+    except UNREADABLE as error:
         # Only the first sentence: PyTorch's next ones advise to run whatever code the file holds.
         reason = re.split(r"\n|\. ", f"{type(error).__name__}: {error}")[0]
         sys.exit(f"{path}: cannot be used here ({reason:.200})")

@@ -19,6 +19,7 @@ class PalindromeDataset(Dataset):
 
     It holds total_len of them, or all that exist if these are fewer (T = 5 has 1,000). The same
     input_length, total_len and seed give the same palindromes; other lengths have independent ones.
+    Raises ValueError when input_length or total_len is below 1.
 
     An item is `(inputs, target)`. The inputs are float32 (input_length, 10) if one_hot, else
     (input_length, 1); the target is int64 (), the last digit. Palindromes may begin with 0. All
@@ -26,6 +27,8 @@ class PalindromeDataset(Dataset):
     """
 
     def __init__(self, input_length, total_len, one_hot=False, seed=0):
+        if input_length < 1 or total_len < 1:
+            raise ValueError(f"at least 1 is needed, got {input_length=}, {total_len=}")
         T = input_length + 1
         half = (T + 1) // 2
         total_len = min(total_len, 10**half)  # the first half decides the rest

@@ -8,6 +8,7 @@ import torch
 from common import HERE, load, read_csv, save_state
 from lstm import LSTM
 from networks import from_weights
+from rnn import VanillaRNN
 from studies import proof
 from studies.proof import inside, step
 from studies.runner import RESULTS
@@ -15,8 +16,8 @@ from studies.runner import RESULTS
 ONE_HOT = torch.eye(10)
 
 
-def random_network(H, scale):
-    model = LSTM(10, H, 10)
+def random_network(network, H, scale):
+    model = network(10, H, 10)
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=scale)
     return model.requires_grad_(False)
@@ -33,7 +34,7 @@ def test_corners_of_bounds_land_within_those_of_a_step(spread, monkeypatch):
     monkeypatch.setattr(proof, "SLACK", 1e-12)
     torch.manual_seed(0)
     n, H = 200, 12  # n bounds
-    model = random_network(H, 0.7).double()
+    model = random_network(LSTM, H, 0.7).double()
     c = torch.randn(n, H) * 10.0 ** torch.randint(-1, 4, (n, H))
     centre = torch.cat([torch.rand(n, H) * 2 - 1, c], dim=1).double()
     width = spread * torch.rand_like(centre)
@@ -51,10 +52,14 @@ def test_a_float32_step_lands_within_the_bounds_of_its_point(scale, bf):
     H, x = 64, ONE_HOT.unsqueeze(1)
     for c_size in 0, 1, 6, 1000:
         h, c = torch.rand(H) * 2 - 1, c_size * torch.randn(H)
-        model = random_network(H, scale)
+        model = random_network(VanillaRNN, H, scale)
+        model.bh -= model.Whh @ h  # z is a small difference of large numbers
+        _, state = model(x, h.expand(10, H))
+        assert inside(points(state), step(model.double(), points(h[None])))
+        model = random_network(LSTM, H, scale)
         if scale == 0.01:  # so that g i is about as small as the rounding of c
             model.b[H : 2 * H] -= 7
-        else:  # z is a small difference of large numbers
+        else:  # z is small again
             model.b -= model.W[:, 10:] @ h
         model.b[2 * H : 3 * H] += bf
         _, state = model(x, (h.expand(10, H), c.expand(10, H)))

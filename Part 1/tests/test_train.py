@@ -96,6 +96,13 @@ def test_the_loop_trains_as_a_textbook_does(decay, warmup, used):
     torch.testing.assert_close(model.state_dict(), plain.state_dict())
 
 
+@pytest.mark.parametrize("name", NETWORKS)
+def test_training_solves_five_digits(name):
+    settings = settings_for(name, "--train_steps 100") | CURVE | {"eval_every": 50}
+    _, curve = train_and_test(settings, 5, 0)
+    assert curve[-1]["accuracy"] == 1
+
+
 def test_the_curve_is_of_few_unseen_palindromes_then_of_many_and_its_end_of_all():
     settings = settings_for("rnn", f"{TEN_STEPS} --no-decay")
     settings |= {"eval_every": 2, "early": 1, "curve_sizes": [20, 40]}
