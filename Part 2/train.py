@@ -12,9 +12,9 @@ epoch.
 import copy
 import math
 import sys
+from operator import itemgetter
 
 import torch
-from matplotlib.figure import Figure
 from torch.optim import Adam, AdamW
 from torch.optim.swa_utils import update_bn
 from tqdm import tqdm
@@ -62,8 +62,6 @@ def parse_args(argv=None):
     parser.add_argument("--r1_every", type=count, default=16, help="steps between penalties")
     parser.add_argument("--ema", type=decay, default=0.9995, help="decay of weights' EMA; 0: none")
     parser.add_argument("--save_interval", type=count, default=500, help="steps between grids")
-    text = "epochs between measurements, after the tenth"
-    parser.add_argument("--measure_every", type=count, default=5, help=text)
     parser.add_argument("--n_measured", type=many, default=10_000, help="samples in a measurement")
     parser.add_argument("--seed", type=number(int, 0, 2**31), default=0, help="random seed")
     devices = ["cuda", "cpu"] if torch.cuda.is_available() else ["cpu"]
@@ -81,20 +79,16 @@ def parse_args(argv=None):
 
 def resumed_args(parser, argv, out_dir):
     """Return the settings of the checkpoint in a folder; exit if a flag asks for another one."""
-    old, n_done = load(out_dir / "checkpoint.pt", settings_and_epochs)
+    old, done = load(out_dir / "checkpoint.pt", itemgetter("settings", "losses"))
+    old = ADDED | old
     parser.set_defaults(**old)
     args = parser.parse_args(argv)
     for name, value in kept_settings(args).items():
         if name != "n_epochs" and value != old.get(name):
             parser.error(f"argument --{name}: the training to resume has {old.get(name)}")
-    if args.n_epochs < n_done:
-        parser.error(f"argument --n_epochs: {args.n_epochs}, but {n_done} epochs are done")
+    if args.n_epochs < len(done):
+        parser.error(f"argument --n_epochs: {args.n_epochs}, but {len(done)} epochs are done")
     return args
-
-
-def settings_and_epochs(checkpoint):
-    """Return the settings of a checkpoint, {flag: value}, and how many epochs are done."""
-    return ADDED | checkpoint["settings"], len(checkpoint["losses"])
 
 
 def kept_settings(args):
@@ -105,8 +99,13 @@ def kept_settings(args):
 
 def settings_of(args):
     """Return the settings that decide what a seed's training leads to, {flag: value}."""
-    other = "preset", "seed", "save_interval", "measure_every"
+    other = "preset", "seed", "save_interval"
     return {name: value for name, value in kept_settings(args).items() if name not in other}
+
+
+def is_measured(epoch, n_epochs):
+    """Return whether a training is measured after an epoch, 1, 2, ..., of n_epochs."""
+    return epoch <= 10 or epoch % 5 == 0 or epoch == n_epochs
 
 
 class Training:
@@ -172,19 +171,15 @@ class Training:
         """Teach it that real images get high logits, fakes low ones; return its loss and both D."""
         logits = self.discriminator(torch.cat([real, fake]))
         real_logits, fake_logits = logits.split([len(real), len(fake)])
-        d_loss = discriminator_loss(real_logits, fake_logits)
+        d_loss, penalty = discriminator_loss(real_logits, fake_logits), 0.0
+        if self.args.r1 > 0 and self.step % self.args.r1_every == 0:
+            # To save time, not on every step, but then so many times as strong.
+            weight = self.args.r1 * self.args.r1_every
+            penalty = weight * gradient_penalty(self.discriminator, real)
         self.optimizer_d.zero_grad()
-        (d_loss + self.penalty(real)).backward()
+        (d_loss + penalty).backward()
         self.optimizer_d.step()
         return d_loss, torch.sigmoid(real_logits).mean(), torch.sigmoid(fake_logits).mean()
-
-    def penalty(self, real):
-        """Return what R1 adds to the discriminator's loss in this step."""
-        every = self.args.r1_every
-        if self.args.r1 == 0 or self.step % every > 0:
-            return 0.0
-        # To save time, not on every step, but then so many times as strong.
-        return self.args.r1 * every * gradient_penalty(self.discriminator, real)
 
     def generator_step(self, fake):
         """Teach it that its fakes get high logits; return its loss."""
@@ -198,7 +193,10 @@ class Training:
         """Return the generator that would be saved now: a copy in eval mode."""
         if self.args.ema == 0:
             return copy.deepcopy(self.generator).eval()
-        return with_statistics(self.ema_generator, self.args.device)
+        generator = copy.deepcopy(self.ema_generator).eval()
+        z = latent_points(5_000, generator.latent_dim, BATCHNORM_SEED, self.args.device)
+        update_bn(z.split(500), generator)  # statistics of its own, from its own noise
+        return generator
 
     def save_samples(self):
         """Save images/<step>.png: what the generator draws at 25 points that stay the same."""
@@ -212,26 +210,6 @@ def update_ema(ema_generator, generator, decay, step):
     decay = min(decay, (1 + step) / (10 + step)) if step > 0 else 0
     for name, weight in generator.named_parameters():
         ema_generator.get_parameter(name).data.lerp_(weight.data, 1 - decay)
-
-
-def with_statistics(ema_generator, device):
-    """Return a copy, in eval mode, with BatchNorm statistics of its own, from its own noise."""
-    generator = copy.deepcopy(ema_generator).eval()
-    z = latent_points(5_000, generator.latent_dim, BATCHNORM_SEED, device)
-    update_bn(z.split(500), generator)
-    return generator
-
-
-def distance_figure(quality):
-    """Return a Figure of the Frechet distance over the epochs, from the rows of quality.csv."""
-    figure = Figure(figsize=(7.5, 4), layout="constrained")
-    axes = figure.subplots()
-    distances = [row["frechet_distance"] for row in quality]
-    axes.plot([row["epoch"] for row in quality], distances, "k.-", label="distance")
-    axes.set(yscale="log", xlabel="epoch", title="Fréchet distance to MNIST (0 is best)")
-    axes.yaxis.set_major_formatter("{x:g}")
-    axes.locator_params(axis="x", integer=True, min_n_ticks=1)
-    return figure
 
 
 def save_rows(path, rows):
@@ -268,7 +246,7 @@ def main(args):
             training.losses.append({"epoch": epoch} | dict(zip(LOSSES, means, strict=True)))
             save_rows(args.out_dir / "losses.csv", training.losses)
             generator = training.final_generator()
-            if epoch <= 10 or epoch % args.measure_every == 0 or epoch == args.n_epochs:
+            if is_measured(epoch, args.n_epochs):
                 samples = draw_samples(generator, args.n_measured, MEASURE_SEED)
                 training.quality.append({"epoch": epoch} | comparison.quality(samples))
                 save_rows(args.out_dir / "quality.csv", training.quality)
@@ -277,8 +255,7 @@ def main(args):
     training.save_samples()
     paths = [grids / f"{step}.png" for step in steps]  # half-way of fewer epochs may be missing
     save_gif(args.out_dir / "training.gif", [path for path in paths if path.exists()])
-    distance_figure(training.quality).savefig(args.out_dir / "distance.png")
-    print(f"the generator, its samples and the figures are in {args.out_dir}")
+    print(f"the generator, its samples and training.gif are in {args.out_dir}")
     print(f'its samples: python "{HERE / "sample.py"}" --generator "{args.out_dir / FILE}"')
 
 

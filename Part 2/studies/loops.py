@@ -7,12 +7,13 @@ from collections import deque
 import torch
 from torch.utils.data import DataLoader
 
+import train
 from classifier import FILE
 from gan import discriminator_loss, generator_loss
 from latent import draw_samples
 from metrics import compare_with_mnist, effective_rank
 from mnist import load_mnist
-from train import BATCHNORM_SEED, MEASURE_SEED, Training, parse_args, settings_of, update_ema
+from train import Training, is_measured, parse_args, settings_of, update_ema
 
 IN_TEMPLATE = {  # what else is set in the template's loop, with the template's own values
     "b1_d": 0.9,  # Adam's beta1 of the discriminator; b1 is the generator's
@@ -122,7 +123,7 @@ def settings_for(loop, flags="", **changes):
     It is measured from the epoch measured_from on; n_shown of its samples are kept as pixels.
     """
     settings = {"loop": loop, "measured_from": 1, "n_shown": 0, "classifier": FILE}
-    settings |= {"measure_seed": MEASURE_SEED, "batchnorm_seed": BATCHNORM_SEED}
+    settings |= {"measure_seed": train.MEASURE_SEED, "batchnorm_seed": train.BATCHNORM_SEED}
     settings |= settings_of(parse_args(flags.split()))
     return settings | (IN_TEMPLATE if loop == "template" else {}) | changes
 
@@ -134,27 +135,20 @@ def epoch_seconds(settings):
     return 17 if settings["fakes"] == 64 else 42
 
 
-def measured_epochs(settings):
-    """Return after which epochs it is measured: the first ten, every fifth, and the last."""
-    last = settings["n_epochs"]
-    epochs = range(settings["measured_from"], last + 1)
-    return [epoch for epoch in epochs if epoch <= 10 or epoch % 5 == 0 or epoch == last]
-
-
 def seconds(settings):
-    """Return about how long a training takes on a core; a measurement takes ten seconds."""
-    return settings["n_epochs"] * epoch_seconds(settings) + 10 * len(measured_epochs(settings))
+    """Return about how many seconds a training takes on a core, with its measurements."""
+    return settings["n_epochs"] * (epoch_seconds(settings) + 2) + 100
 
 
 def run_epochs(settings, seed):
     """Run a training, and yield epoch and training when it is to be measured."""
     training = LOOPS[settings["loop"]](Namespace(**settings, seed=seed, device="cpu"))
-    images = load_mnist()[0][: settings["n_images"]]
-    for epoch in range(1, settings["n_epochs"] + 1):
+    images, n_epochs = load_mnist()[0][: settings["n_images"]], settings["n_epochs"]
+    for epoch in range(1, n_epochs + 1):
         training.set_rates(epoch)
         for real in training.batches(images):
             training.train_step(real)
-        if epoch in measured_epochs(settings):
+        if epoch >= settings["measured_from"] and is_measured(epoch, n_epochs):
             yield epoch, training
 
 

@@ -134,16 +134,12 @@ def save_progress(out_dir):
     figure.savefig(out_dir / "progress.png")
 
 
-def save_interpolation(out_dir):
-    """Save interpolation.csv and interpolation.png of the committed generator."""
-    interpolate.main(["--generator", str(COMMITTED), "--out_dir", str(out_dir)])
-
-
 def main():
     """Make the tables and figures."""
     parser = make_parser(__doc__, HERE / "studies" / "run" / "quality")
-    parts = {"moments": save_moments, "progress": save_progress}
-    parts |= {"interpolation": save_interpolation, "evaluation": save_evaluation}
+    parts = {"moments": save_moments, "progress": save_progress, "evaluation": save_evaluation}
+    flags = "--generator", str(COMMITTED), "--out_dir"
+    parts["interpolation"] = lambda folder: interpolate.main([*flags, str(folder)])
     parser.add_argument("--only", choices=parts, nargs="+", default=[*parts], help="what to make")
     text = "put what is made where the report has it"
     parser.add_argument("--report", action="store_true", help=text)

@@ -79,8 +79,7 @@ def test_scores_of_known_predictions():
 
 def test_samples_are_those_of_the_seed_three_times_as_big(call, tmp_path):
     generator = load(COMMITTED, Generator.from_state_dict)
-    flags = "--n", 2, "--seed", 1, "--generator", COMMITTED
-    call("sample", *flags, "--out_dir", tmp_path)
+    call("sample", "--n", 2, "--seed", 1, "--generator", COMMITTED, "--out_dir", tmp_path)
     pixels = np.array(Image.open(tmp_path / "samples.png"))[2:86, 2:86, 0]
     rng = torch.Generator().manual_seed(1)
     image = (generator(torch.randn(2, 100, generator=rng))[0, 0].detach() + 1) / 2 * 255

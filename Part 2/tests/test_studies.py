@@ -45,7 +45,8 @@ def test_committed_rows_are_those_of_the_report_and_give_its_tables(call, tmp_pa
         own, _ = study.EXPERIMENTS[line["experiment"]]
         assert runner.differences(line["settings"], own) == ""
         if "epoch" in line["columns"]:
-            assert line["columns"]["epoch"] == loops.measured_epochs(own)
+            epochs, last = range(own["measured_from"], own["n_epochs"] + 1), own["n_epochs"]
+            assert line["columns"]["epoch"] == [n for n in epochs if train.is_measured(n, last)]
         if "stale fakes" in line["experiment"]:
             steps = 0 if own["first"] == "D" else 1 + own["stale_steps"]
             assert steps == int(line["experiment"].split()[2]), "what its name says"
@@ -147,7 +148,6 @@ def test_interpolation_csv_and_png_are_of_the_committed_generator(call, tmp_path
         strip = torch.tensor(np.array(axes.images[0].get_array()))
         images = strip.unflatten(1, (9, 28)).transpose(0, 1)
         confident = is_confident(load_classifier()(images[:, None]))
-        assert confident.sum() == int(row["confident images"])
         assert frames(axes) == [(28 * n, 0) for n in range(9) if not confident[n]]
         images = images.flatten(1)
         distances = torch.cdist(images, images) + 1000 * torch.eye(9)
@@ -179,7 +179,6 @@ def test_the_settings_in_the_report_are_the_defaults_and_the_preset_with_what_th
     ours, template = (vars(train.parse_args(flags)) for flags in ([], ["--preset=template"]))
     distances = {row["training"]: row for row in read_csv(RESULTS / "settings.csv")}
     for start, flags, training in (
-        ("nothing changed", [], "our training"),
         ("D's convolution", ["channels"], "no convolution"),
         ("order", [], "simultaneous updates"),
         ("momentum", ["b1"], "momentum 0.9"),
@@ -194,3 +193,5 @@ def test_the_settings_in_the_report_are_the_defaults_and_the_preset_with_what_th
         if flags:
             found = [float(number) for number in re.findall(r"[\d.]+\d|\d", " ".join(cells))]
             assert found == [values[flag] for values in (ours, template) for flag in flags], start
+    distance = distances["our training"]["distance after 10"]
+    assert f"After ten, the distance is {distance} (two seeds)" in TEXTS["report"]
