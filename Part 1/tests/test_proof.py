@@ -54,8 +54,10 @@ def test_a_float32_step_lands_within_the_bounds_of_its_point(scale, bf):
         h, c = torch.rand(H) * 2 - 1, c_size * torch.randn(H)
         model = random_network(VanillaRNN, H, scale)
         model.bh -= model.Whh @ h  # z is a small difference of large numbers
-        _, state = model(x, h.expand(10, H))
+        model.Wph[0] = model.bp[0] = 0  # so all rounding is that of the other logits
+        logits, state = model(x, h.expand(10, H))
         assert inside(points(state), step(model.double(), points(h[None])))
+        assert proof.margin(model, points(state), 0) <= -logits[:, 1:].max().item()
         model = random_network(LSTM, H, scale)
         if scale == 0.01:  # so that g i is about as small as the rounding of c
             model.b[H : 2 * H] -= 7
