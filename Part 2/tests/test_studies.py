@@ -84,7 +84,7 @@ def test_specks_are_added_to_clean_samples_and_the_auc_is_the_share_of_pairs_tol
 def test_progress_png_shows_each_training_under_its_name_over_its_minutes(call, figures, tmp_path):
     call("studies.quality", "--only", "progress", "--out_dir", tmp_path)
     committed = []
-    for name in "quality.csv", "quality_seed1.csv":
+    for name in "quality.csv", "quality_seed1.csv", "quality_seed2.csv":
         rows = read_csv(RESULTS / name)
         committed.append({name: [float(row[name]) for row in rows] for name in rows[0]})
     rival = columns_of("settings", "simultaneous updates, generator's rate 0.0008")
