@@ -20,14 +20,13 @@ from studies.runner import study
 from studies.settings import summary
 from train import SOLVED, evaluate, palindromes_of, parse_args, settings_of, train
 
-ORTHOGONAL = "--model rnn --rnn_init orthogonal"
 TRAINED = {  # {network: flags of train.py, colour and line style in lengths.png}
     "LSTM": ("--model lstm --warmup 0", BLUE, ":"),
     "LSTM, warm-up": ("--model lstm", BLUE, "-"),
     "RNN": ("--model rnn --warmup 0", ORANGE, ":"),
     "RNN, warm-up": ("--model rnn --warmup 50", ORANGE, "-"),
-    "RNN, orthogonal": (f"{ORTHOGONAL} --warmup 0", GREEN, ":"),
-    "RNN, orthogonal, warm-up": (f"{ORTHOGONAL} --warmup 50", GREEN, "-"),
+    "RNN, orthogonal": ("--model rnn --rnn_init orthogonal --warmup 0", GREEN, ":"),
+    "RNN, orthogonal, warm-up": ("--model rnn --rnn_init orthogonal --warmup 50", GREEN, "-"),
 }
 LENGTHS = [5, 10, 20, 40, 80, 160]  # T
 RATES = [1.5e-4, 3e-4, 6e-4, 1e-3, 2e-3, 4e-3]  # tried
@@ -35,8 +34,9 @@ CHOSEN = {  # {network: {T: the rate that best_rate finds, or that of train.py}}
     "LSTM": {5: 6e-4, 10: 1e-3, 20: 1e-3, 40: 2e-3, 80: 1e-3},
     "LSTM, warm-up": dict.fromkeys(LENGTHS[1:], 2e-3),
     "RNN": {5: 6e-4, 10: 6e-4, 20: 6e-4, 40: 4e-3, 80: 2e-3},
+    "RNN, warm-up": {10: 2e-3, 20: 1e-3, 40: 2e-3},
     "RNN, orthogonal": {5: 6e-4, 10: 6e-4, 20: 3e-4, 40: 1.5e-4, 80: 3e-4},
-    "RNN, orthogonal, warm-up": {40: 3e-4, 80: 3e-4},
+    "RNN, orthogonal, warm-up": {10: 6e-4, 20: 3e-4, 40: 3e-4, 80: 3e-4},
 }
 LONGER = 3000  # steps, at 80 digits
 TEN, TWENTY = range(300, 310), range(20)  # seeds that report, and that choose
@@ -70,17 +70,19 @@ def settings_for(network, T, rates, steps=1000, optimizer="RMSprop"):
 CHOOSING, REPORTED = {}, {}
 for network, chosen in CHOSEN.items():
     for T, rate in chosen.items():
-        seeds = range(10 if network == "RNN" else 5)  # those of the plain RNN differ most
+        seeds = range(10 if network in ("RNN", "RNN, warm-up") else 5)  # they differ most
         if network != "LSTM, warm-up":
             CHOOSING[f"rates, {network}, T = {T}"] = settings_for(network, T, RATES), seeds
         seeds = TEN[:5] if T == 160 else TEN
         REPORTED[f"{network}, T = {T}"] = settings_for(network, T, [rate]), seeds
-    if "warm-up" not in network:
-        longer = settings_for(network, 80, [chosen[80]], LONGER)
-        REPORTED[f"{network}, T = 80, {LONGER} steps"] = longer, TEN
+        if T == 80:
+            longer = settings_for(network, T, [rate], LONGER)
+            REPORTED[f"{network}, T = {T}, {LONGER} steps"] = longer, seeds
 for name in "Adam", "short first step":
     REPORTED[f"LSTM, T = 80, {name}"] = settings_for("LSTM", 80, [1e-3], optimizer=name), TEN
-REPORTED["LSTM, T = 80, warm-up"] = settings_for("LSTM, warm-up", 80, [1e-3]), TEN
+REPORTED["LSTM, T = 80, warm-up at 0.001"] = settings_for("LSTM, warm-up", 80, [1e-3]), TEN
+REPORTED["LSTM, T = 80 at 0.002"] = settings_for("LSTM", 80, [2e-3]), TEN
+REPORTED["LSTM, T = 80, Adam at 0.002"] = settings_for("LSTM", 80, [2e-3], optimizer="Adam"), TEN
 LSTM_RATES, RNN_RATES = [1e-3, 2e-3, 4e-3], [3e-4, 6e-4, 1e-3, 2e-3]
 DEFAULTS = {  # these choose the defaults of train.py; T = 80 without a warm-up is in CHOOSING
     "choice, LSTM, T = 20, warm-up": (settings_for("LSTM, warm-up", 20, LSTM_RATES, 500), TWENTY),
