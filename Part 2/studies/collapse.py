@@ -26,6 +26,7 @@ from studies import loops
 from studies.loops import range_of, settings_for
 from studies.runner import study
 
+SAMPLES = "template, samples"  # for moments.png
 MODE_COLLAPSE = 0.25  # the share of the commonest digit from which on it is called so
 LATE = 200  # the table of the branches has means of the steps from this one on
 
@@ -49,6 +50,7 @@ SETTINGS = {
     "momentum": calm("--n_epochs 50", b1_d=0.9),
     "generator's momentum": calm("--b1 0.9"),
     "template": calm("--b1 0.9 --n_epochs 200", b1_d=0.9),
+    SAMPLES: calm("--b1 0.9", b1_d=0.9, measured_from=10, n_shown=25),
 }
 # {name: what is set in a copy}
 SQUARE = {name: {"stale": name, "stale_steps": 9} for name in loops.STALE if name}
@@ -63,10 +65,8 @@ BRANCHES = {
 LOOKS = [(BLUE, "-"), (GREEN, "-"), (ORANGE, "-"), (ORANGE, ":"), (GREY, "--"), ("k", "-")]
 BRANCHED = calm("--n_epochs 3 --n_measured 2000", measured_from=3)
 BRANCHED |= {"branches": BRANCHES | SQUARE, "steps": 300, "measure_steps": 25}
-SAMPLES = "template, samples"  # for moments.png
 EXPERIMENTS = {name: (settings, range(3)) for name, settings in SETTINGS.items()}
 EXPERIMENTS["branches"] = BRANCHED, range(3)
-EXPERIMENTS[SAMPLES] = calm("--b1 0.9", b1_d=0.9, measured_from=10, n_shown=25), range(1)
 
 
 def measure(settings, seed):
@@ -108,6 +108,8 @@ def collapse_table(rows):
         line["distance, epochs 6 to 10"] = range_of(distances)
         line["mode collapse at epoch 10"] = f"{n_collapsed} of {len(seeds)}"
         line["commonest digit, %"] = range_of([100 * share for share in shares])
+        own = [row for row in of_experiment if row["epoch"] == 10 and "effective_rank" in row]
+        line["effective rank"] = range_of([row["effective_rank"] for row in own])
         line["epochs"] = of_experiment[-1]["epoch"]
         line["last distance"] = range_of([own[-1]["frechet_distance"] for own in seeds])
         table.append(line)

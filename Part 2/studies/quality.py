@@ -84,7 +84,7 @@ def save_moments(out_dir):
     """Save moments.png: our samples at four moments, real images and the template's samples."""
     panels, classifier = read_grids(), load_classifier()
     panels["real images"] = load_mnist()[0][:25]
-    ((row,),) = committed_rows(collapse, collapse.SAMPLES)
+    (row,), *_ = committed_rows(collapse, collapse.SAMPLES)  # of the first seed
     template = torch.tensor(row["samples"]).view(-1, 1, 28, 28) / 127.5 - 1
     panels[f"the template after {row['epoch']} epochs"] = template
     figure = Figure(figsize=(9.6, 7.2), layout="constrained")
