@@ -11,7 +11,7 @@ n steps since it drew them: one step in the template's order of updates, where G
 In *branches*, a training without momentum, whose fakes are one step stale, is copied after three
 epochs. Each copy goes on with one change, on the same images and the same noise.
 
-All trainings together take eight hours of one core.
+All trainings together take nine hours of one core.
 """
 
 import copy
@@ -50,6 +50,7 @@ SETTINGS = {
     "momentum": calm("--n_epochs 50", b1_d=0.9),
     "generator's momentum": calm("--b1 0.9"),
     "template": calm("--b1 0.9 --n_epochs 200", b1_d=0.9),
+    "template, momentum 0.5": calm("--b1 0.5 --n_epochs 50", b1_d=0.5),
     SAMPLES: calm("--b1 0.9", b1_d=0.9, measured_from=10, n_shown=25),
 }
 # {name: what is set in a copy}
