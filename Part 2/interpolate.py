@@ -50,6 +50,7 @@ def table_row(images, logits):
     at = (images[1:] - images[:-1]).flatten(1).norm(dim=1).argmax()
     return {
         "digits read": " ".join(map(str, digits)),
+        "confident images": is_confident(logits).sum().item(),
         "largest step": f"{digits[at]} to {digits[at + 1]}",
     }
 

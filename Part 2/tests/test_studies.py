@@ -148,6 +148,7 @@ def test_interpolation_csv_and_png_are_of_the_committed_generator(call, tmp_path
         strip = torch.tensor(np.array(axes.images[0].get_array()))
         images = strip.unflatten(1, (9, 28)).transpose(0, 1)
         confident = is_confident(load_classifier()(images[:, None]))
+        assert confident.sum() == int(row["confident images"])
         assert frames(axes) == [(28 * n, 0) for n in range(9) if not confident[n]]
         images = images.flatten(1)
         distances = torch.cdist(images, images) + 1000 * torch.eye(9)
