@@ -119,8 +119,6 @@ def study(name, doc, experiments, measure, show, seconds):
     path = args.out_dir / f"{name}_rows.jsonl"
     known, reasons = read_rows(RESULTS / path.name, experiments)
     own, own_reasons = read_rows(path, experiments)
-    if used := jobs.keys() & own:
-        print(f"{len(used)} jobs have rows in {path}, which are taken")
     known |= own
     reasons |= own_reasons | dict.fromkeys(known, "has rows")
     missing = {job: jobs[job] for job in jobs if args.again or job not in known}
