@@ -64,6 +64,8 @@ SETTINGS = {
     "h is read by the gates alone": lstm() | {"blind": "g"},
     "h is read by nobody": lstm() | {"blind": "gifo"},
 }
+for gate in "ifo":
+    SETTINGS[f"streams, all but {gate} frozen"] = STREAMS | {"frozen": "ifo".replace(gate, "")}
 EXPERIMENTS = {name: (settings, range(300, 320)) for name, settings in SETTINGS.items()}
 for bf in 0, -1:
     EXPERIMENTS[f"bf = {bf}, 10000 steps"] = lstm(f"--bf {bf} --train_steps 10000"), range(300, 305)

@@ -7,6 +7,7 @@ from torch import nn
 from torch.func import functional_call
 
 from conftest import settings_for
+from dataset import PalindromeDataset
 from lstm import LSTM
 from networks import NETWORKS, from_weights, make_network
 from rnn import VanillaRNN
@@ -59,6 +60,21 @@ def test_biases_are_0_but_an_lstm_forgets_slowly_unless_bf_is_given():
     lstm, rnn = (make_network(settings_for(name, "--bf -2"), 0) for name in ("lstm", "rnn"))
     assert not torch.cat([bg, bi, bo, lstm.bp, rnn.bh, rnn.bp]).any()
     assert lstm.b.chunk(4)[2].eq(-2).all()
+
+
+SHARES = {"rnn": (0, 2e-4), "rnn --rnn_init orthogonal": (0.5, 1), "lstm": (2, 4)}
+SHARES["lstm --bf 0"] = 0, 2e-4
+
+
+@pytest.mark.parametrize("flags", SHARES)
+def test_at_first_the_gradient_reaches_the_first_digit_only_where_the_memory_lasts(flags):
+    (name, _, flags), (low, high) = flags.partition(" "), SHARES[flags]
+    for seed in range(300, 310):
+        inputs, targets = PalindromeDataset(19, 256, True, seed)[torch.arange(256)]
+        logits, _ = make_network(settings_for(name, flags), seed)(inputs.requires_grad_())
+        F.cross_entropy(logits, targets).backward()
+        first, *_, last = inputs.grad.norm(dim=2).mean(dim=0)
+        assert low < first / last < high
 
 
 @pytest.mark.parametrize("name", NETWORKS)
