@@ -48,8 +48,8 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """The discriminator D(x) without its sigmoid: images (B, 1, 28, 28) -> logits (B, 1).
 
-    With channels > 0, a small convolution adds its logit. The other layers have weights of their
-    own for each pixel, so they hardly see a speck, which lies somewhere else in each image.
+    With channels > 0, a small convolution adds its logit. It looks at patches of 3 x 3 pixels,
+    where a speck stands out. The other layers look at all pixels at once, and hardly see a speck.
     """
 
     def __init__(self, channels=0):

@@ -47,11 +47,9 @@ def line_images(generator, start, end, n):
 def table_row(images, logits):
     """Return what interpolation.csv says of images (N, 1, 28, 28), by their logits (N, 10)."""
     digits = logits.argmax(1).tolist()
-    at = (images[1:] - images[:-1]).flatten(1).norm(dim=1).argmax()
     return {
         "digits read": " ".join(map(str, digits)),
         "confident images": is_confident(logits).sum().item(),
-        "largest step": f"{digits[at]} to {digits[at + 1]}",
     }
 
 

@@ -11,7 +11,7 @@ n steps since it drew them: one step in the template's order of updates, where G
 In *branches*, a training without momentum, whose fakes are one step stale, is copied after three
 epochs. Each copy goes on with one change, on the same images and the same noise.
 
-All trainings together take nine hours of one core.
+All trainings together take ten hours of one core.
 """
 
 import copy
@@ -23,12 +23,10 @@ from matplotlib.figure import Figure
 from common import BLUE, GREEN, GREY, ORANGE, grouped, save_table
 from mnist import load_mnist
 from studies import loops
-from studies.loops import range_of, settings_for
+from studies.loops import settings_for, table_of
 from studies.runner import study
 
 SAMPLES = "template, samples"  # for moments.png
-MODE_COLLAPSE = 0.25  # the share of the commonest digit from which on it is called so
-LATE = 200  # the table of the branches has means of the steps from this one on
 
 
 def calm(flags="", **changes):
@@ -68,6 +66,19 @@ BRANCHED = calm("--n_epochs 3 --n_measured 2000", measured_from=3)
 BRANCHED |= {"branches": BRANCHES | SQUARE, "steps": 300, "measure_steps": 25}
 EXPERIMENTS = {name: (settings, range(3)) for name, settings in SETTINGS.items()}
 EXPERIMENTS["branches"] = BRANCHED, range(3)
+SLOW_G = {"momentum 0.9 of D, G at a quarter of its rate": {"b1_d": 0.9, "lr": 5e-5}}
+EXPERIMENTS["branches, slow G"] = BRANCHED | {"branches": SLOW_G}, range(3)
+OF_TRAININGS = {  # the columns of collapse.csv, see table_of
+    "distance, epochs 6 to 10": ("frechet_distance", range(6, 11), 1, 0),
+    "commonest digit, %": ("commonest_digit", [10], 100, 0),
+    "effective rank": ("effective_rank", [10], 1, 0),
+    "epochs": ("epoch", [], 1, 0),
+    "last distance": ("frechet_distance", [], 1, 0),
+}
+OF_BRANCHES = {  # of branches.csv: means over the last steps
+    "commonest digit, %": ("commonest_digit", range(200, 301), 100, 0),
+    "effective rank": ("effective_rank", range(200, 301), 1, 0),
+}
 
 
 def measure(settings, seed):
@@ -91,45 +102,6 @@ def seconds(settings):
     return loops.seconds(settings) + 40 * len(settings.get("branches", []))
 
 
-def mean_of(rows, measure):
-    """Return the mean of a measure over some rows."""
-    return statistics.mean(row[measure] for row in rows)
-
-
-def collapse_table(rows):
-    """Return a row for each training of the template's loop; ranges are those of its seeds."""
-    table = []
-    for (experiment,), of_experiment in grouped(rows, "experiment").items():
-        seeds = grouped(of_experiment, "seed").values()
-        early = [[row for row in own if 6 <= row["epoch"] <= 10] for own in seeds]
-        shares = [row["commonest_digit"] for row in of_experiment if row["epoch"] == 10]
-        n_collapsed = sum(share >= MODE_COLLAPSE for share in shares)
-        line = {"training": experiment, "seeds": len(seeds)}
-        distances = [mean_of(own, "frechet_distance") for own in early]
-        line["distance, epochs 6 to 10"] = range_of(distances)
-        line["mode collapse at epoch 10"] = f"{n_collapsed} of {len(seeds)}"
-        line["commonest digit, %"] = range_of([100 * share for share in shares])
-        own = [row for row in of_experiment if row["epoch"] == 10 and "effective_rank" in row]
-        line["effective rank"] = range_of([row["effective_rank"] for row in own])
-        line["epochs"] = of_experiment[-1]["epoch"]
-        line["last distance"] = range_of([own[-1]["frechet_distance"] for own in seeds])
-        table.append(line)
-    return table
-
-
-def branches_table(rows):
-    """Return a row for each branch: over its last steps, the mean of each seed, as a range."""
-    table = []
-    late = [row for row in rows if row["step"] >= LATE]
-    for (branch,), own in grouped(late, "branch").items():
-        seeds = grouped(own, "seed").values()
-        line = {"branch": branch}
-        line["commonest digit, %"] = range_of([100 * mean_of(r, "commonest_digit") for r in seeds])
-        line["effective rank"] = range_of([mean_of(r, "effective_rank") for r in seeds])
-        table.append(line)
-    return table
-
-
 def branches_figure(rows):
     """Return a Figure: share of the commonest digit and effective rank over the steps, means."""
     figure = Figure(figsize=(12, 5), layout="constrained")
@@ -137,10 +109,9 @@ def branches_figure(rows):
     for branch, (color, style) in zip(BRANCHES, LOOKS, strict=True):
         own = grouped([row for row in rows if row["branch"] == branch], "step")
         steps = [step for (step,) in own]
-        shares = [100 * mean_of(some, "commonest_digit") for some in own.values()]
-        ranks = [mean_of(some, "effective_rank") for some in own.values()]
-        left.plot(steps, shares, style, color=color, lw=2.5, label=branch)
-        right.plot(steps, ranks, style, color=color, lw=2.5, label=branch)
+        for axes, measure, factor in (left, "commonest_digit", 100), (right, "effective_rank", 1):
+            means = [statistics.mean(row[measure] for row in some) for some in own.values()]
+            axes.plot(steps, [factor * y for y in means], style, color=color, lw=2.5, label=branch)
     left.set(title="Share of the commonest digit, %", ylim=(0, 100))
     right.set(title="Effective rank of the samples' pixels", ylim=(0, 20))
     for axes in left, right:
@@ -154,9 +125,10 @@ def branches_figure(rows):
 def show(rows, out_dir):
     """Save the tables and the figure that have rows."""
     if trainings := [row for row in rows if row["experiment"] in SETTINGS]:
-        save_table(out_dir / "collapse.csv", collapse_table(trainings))
-    if branches := [row for row in rows if row["experiment"] == "branches"]:
-        save_table(out_dir / "branches.csv", branches_table(branches))
+        save_table(out_dir / "collapse.csv", table_of(trainings, OF_TRAININGS))
+    if branches := [row for row in rows if "branch" in row]:
+        table = table_of(branches, OF_BRANCHES, group="branch", moment="step")
+        save_table(out_dir / "branches.csv", table)
         branches_figure(branches).savefig(out_dir / "branches.png")
 
 

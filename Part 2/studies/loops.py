@@ -1,6 +1,7 @@
 """Other loops than that of train.py, and how all trainings are measured."""
 
 import copy
+import statistics
 from argparse import Namespace
 from collections import deque
 
@@ -9,6 +10,7 @@ from torch.utils.data import DataLoader
 
 import train
 from classifier import FILE
+from common import grouped
 from gan import discriminator_loss, generator_loss
 from latent import draw_samples
 from metrics import compare_with_mnist, effective_rank
@@ -130,9 +132,10 @@ def settings_for(loop, flags="", **changes):
 
 def epoch_seconds(settings):
     """Return how long an epoch takes on a core of an Intel Xeon with AVX-512, rounded."""
+    few = settings["fakes"] == 64  # or else 256
     if settings["channels"] > 0:
-        return 53  # with 256 fakes, as below
-    return 17 if settings["fakes"] == 64 else 42
+        return 25 if few else 53
+    return 17 if few else 42
 
 
 def seconds(settings):
@@ -176,7 +179,25 @@ def measures_of(images, classifier=FILE):
     return row | {"effective_rank": effective_rank(images)}
 
 
-def range_of(numbers, decimals=0):
-    """Return the least and the greatest of some numbers as text; "" of none."""
-    ends = [f"{end(numbers):.{decimals}f}" for end in (min, max)] if numbers else []
-    return " to ".join(dict.fromkeys(ends))
+def table_of(rows, columns, group="experiment", moment="epoch"):
+    """Return a row for each group, with a range over its seeds in each column.
+
+    columns  {title: (measure, moments, factor, decimals)}: a seed counts with the mean of this
+             measure at these moments, or at its last one if there are none, times the factor
+    """
+    table = []
+    for (name,), own in grouped(rows, group).items():
+        seeds = grouped(own, "seed").values()
+        line = {group: name, "seeds": len(seeds)}
+        for title, (measure, moments, factor, decimals) in columns.items():
+            means = []
+            for rows_of_seed in seeds:
+                at = moments or [rows_of_seed[-1][moment]]
+                some = [row for row in rows_of_seed if row[moment] in at]
+                values = [row[measure] for row in some if row.get(measure, "") != ""]
+                if values:  # older rows lack some measures
+                    means.append(factor * statistics.mean(values))
+            ends = [f"{end(means):.{decimals}f}" for end in (min, max)] if means else []
+            line[title] = " to ".join(dict.fromkeys(ends))
+        table.append(line)
+    return table

@@ -18,7 +18,8 @@ from tqdm import trange
 import interpolate
 from classifier import load_classifier
 from common import BLUE, GREEN, GREY, HERE, ORANGE, begin, make_parser, read_csv, save_table
-from latent import COMMITTED, draw_frame, draw_samples, in_batches, load_generator
+from gan import Generator
+from latent import COMMITTED, draw_frame, draw_samples, in_batches, latent_points, load_generator
 from metrics import has_speck, is_confident
 from mnist import load_mnist
 from studies import collapse, settings
@@ -26,6 +27,7 @@ from studies.loops import epoch_seconds, measures_of
 from studies.runner import RESULTS, put_in_place, read_rows
 
 N_SETS, N_SAMPLES = 5, 10_000  # sample sets; samples in one
+N_LINES = 1000
 MOMENTS = {"start": 0, "early": 2000, "half-way": 37_520, "end": 75_040}  # batches
 FIRST_SEED = 5000  # of the noise of the sample sets; no setting was chosen on these
 MEASURES = {  # {title: (measure, what it is multiplied with, decimals)}
@@ -35,12 +37,11 @@ MEASURES = {  # {title: (measure, what it is multiplied with, decimals)}
     "specks, %": ("specks", 100, 1),
     "coverage, %": ("coverage", 100, 1),
 }
-RIVAL = "simultaneous updates, generator's rate 0.0008"
-CURVES = {  # {training: its study, and its color, line width and label in progress.png}
-    "our training": (settings, "k", 2, "our training"),
-    "no convolution, 100 epochs": (settings, GREEN, 1, "no convolution"),
-    RIVAL: (settings, BLUE, 1, "no convolution, simultaneous updates"),
-    "template": (collapse, ORANGE, 1, "template"),
+CURVES = {  # {training: its study, and its color and line width in progress.png}
+    "our training": (settings, "k", 2),
+    "no convolution": (settings, GREEN, 1),
+    "no convolution, simultaneous updates": (settings, BLUE, 1),
+    "template": (collapse, ORANGE, 1),
 }
 
 
@@ -66,6 +67,25 @@ def save_evaluation(out_dir):
     samples = (draw_samples(generator, N_SAMPLES, seed) for seed in seeds)
     sets = {"real test images": [real], "our generator": samples, "uniform noise": [noise]}
     save_table(out_dir / "evaluation.csv", [table_row(*item) for item in sets.items()])
+
+
+def save_lines(out_dir):
+    """Save lines.csv: how even are eight steps on a random line in z, with and without training?"""
+    torch.manual_seed(FIRST_SEED)  # of the untrained generator
+    generators = {"our generator": load_generator(COMMITTED), "untrained": Generator().eval()}
+    classifier, table = load_classifier(), []
+    for name, generator in generators.items():
+        ends = latent_points(2 * N_LINES, generator.latent_dim, FIRST_SEED).split(N_LINES)
+        lines = [interpolate.line_images(generator, *pair, 9) for pair in zip(*ends, strict=True)]
+        images = torch.stack(lines)  # (N, 9, 1, 28, 28)
+        steps = images.diff(dim=1).flatten(2).norm(dim=2)  # (N, 8)
+        digits = in_batches(classifier, images.flatten(0, 1)).argmax(1).view(-1, 9)
+        new = digits.diff(dim=1) != 0
+        row = {"generator": name, "lines": N_LINES}
+        row["longest step / mean step"] = f"{(steps.amax(1) / steps.mean(1)).mean():.2f}"
+        ratio = f"{steps[new].mean() / steps[~new].mean():.2f}" if new.any() else ""
+        table.append(row | {"step with a new digit / other step": ratio})
+    save_table(out_dir / "lines.csv", table)
 
 
 def read_grids():
@@ -111,18 +131,18 @@ def save_progress(out_dir):
     """Save progress.png: distance and specks over the minutes of a core, a line for each seed."""
     figure = Figure(figsize=(12, 5), layout="constrained")
     left, right = figure.subplots(1, 2, sharex=True)
-    for name, (study, color, width, label) in CURVES.items():
+    for name, (study, color, width) in CURVES.items():
         seeds = committed_rows(study, name)
         if name == "our training":
             seeds = [read_csv(path) for path in sorted(RESULTS.glob("quality*.csv"))]
         minutes = epoch_seconds(study.EXPERIMENTS[name][0]) / 60
         for n, rows in enumerate(seeds):
-            once = label if n == 0 else f"_{label}, seed {n}"  # in the legend
+            label = name if n == 0 else f"_{name}, seed {n}"  # in the legend
             for axes, measure, factor in (left, "frechet_distance", 1), (right, "specks", 100):
                 own = [row for row in rows if row.get(measure, "") != ""]  # older rows lack specks
                 xs = [minutes * float(row["epoch"]) for row in own]
                 ys = [factor * float(row[measure]) for row in own]
-                axes.plot(xs, ys, color=color, lw=width, label=once)
+                axes.plot(xs, ys, color=color, lw=width, label=label)
     for axes, title in (left, "Fréchet distance to MNIST"), (right, "Samples with a speck, %"):
         axes.set(xscale="log", yscale="log", title=title, xlabel="minutes of training on one core")
         axes.xaxis.set_major_formatter("{x:g}")
@@ -137,7 +157,8 @@ def save_progress(out_dir):
 def main():
     """Make the tables and figures."""
     parser = make_parser(__doc__, HERE / "studies" / "run" / "quality")
-    parts = {"moments": save_moments, "progress": save_progress, "evaluation": save_evaluation}
+    parts = {"moments": save_moments, "progress": save_progress}
+    parts |= {"evaluation": save_evaluation, "lines": save_lines}
     flags = "--generator", str(COMMITTED), "--out_dir"
     parts["interpolation"] = lambda folder: interpolate.main([*flags, str(folder)])
     parser.add_argument("--only", choices=parts, nargs="+", default=[*parts], help="what to make")

@@ -1,67 +1,83 @@
-"""Who sees specks? Each part of D learns alone to tell samples from samples with a speck.
+"""Who sees specks? Each part of D learns alone to tell images from images with a speck.
 
     python -m studies.specks                               the report's, in seconds
     python -m studies.specks --only "who sees specks" --seed 7 --seeds 1      two minutes
 
-A part learns from some pairs: samples, and the same with a speck at a random place.
+A part learns from some pairs: an image of MNIST, and the same with a speck at a random place. A
+third part shows whether a convolution needs shared weights for this, or only its small patches.
 """
 
-import statistics
-
 import torch
+import torch.nn.functional as F
 from torch import nn
 
-from common import grouped, save_table
+from common import save_table
 from gan import Discriminator, discriminator_loss
-from latent import COMMITTED, draw_samples, in_batches, load_generator
+from latent import in_batches
 from metrics import has_speck
+from mnist import load_mnist
+from studies.loops import table_of
 from studies.runner import study
 
-SETTINGS = {"parts": ["fully connected", "convolution"], "pairs": [1000, 4000, 16_000]}
+PARTS = ["fully connected", "convolution", "convolution without shared weights"]
+SETTINGS = {"parts": PARTS, "pairs": [1000, 4000, 16_000]}
 SETTINGS |= {"asked": 2000, "steps": 3000, "batch_size": 64, "lr": 4e-3}
 EXPERIMENTS = {"who sees specks": (SETTINGS, range(2))}
 
 
-def add_specks(images, rng):
-    """Return images (N, 1, 28, 28) with one more speck each, and which (N,) have room for it.
+class LocallyConnected(nn.Module):
+    """D's convolution, (B, 1, 28, 28) -> (B, 1), but each of the 14 x 14 places has own weights."""
+
+    def __init__(self, channels=8):
+        super().__init__()
+        sizes = (
+            (9, 9),
+            (1, 9),
+            (channels, channels),
+            (1, channels),
+        )  # rows of W1, b1, W2, b2; fan-in
+        own = [(2 * torch.rand(196, n, channels) - 1) / fan_in**0.5 for n, fan_in in sizes]
+        self.own = nn.ParameterList(own)  # uniform, as PyTorch's convolutions begin
+        self.head = nn.Linear(channels, 1)
+
+    def forward(self, images):
+        """Return one logit per image."""
+        W1, b1, W2, b2 = self.own
+        patches = F.unfold(images, 3, padding=1, stride=2).permute(2, 0, 1)  # (196, B, 9)
+        first = F.leaky_relu(torch.baddbmm(b1, patches, W1), 0.2)
+        second = F.leaky_relu(torch.baddbmm(b2, first, W2), 0.2)
+        return self.head(second.mean(dim=0))
+
+
+def pairs_of(images, n, rng):
+    """Return the first n images (n, 1, 28, 28) that can get a first speck, and the same with it.
 
     A speck is a pixel of a random brightness from -0.5 to 1, at a random place among dark ones.
     """
-    n = len(images)
-    rows, columns = torch.randint(28, (2, n), generator=rng)
-    specked = images.clone()
-    specked[torch.arange(n), 0, rows, columns] = torch.rand(n, generator=rng) * 1.5 - 0.5
-    return specked, ~has_speck(images) & has_speck(specked)
-
-
-def pairs_of(generator, n, rng):
-    """Return n samples (n, 1, 28, 28) without specks, and the same with one speck each."""
-    clean, specked = [], []
-    while sum(map(len, clean)) < n:
-        seed = torch.randint(2**31, (1,), generator=rng).item()
-        images = draw_samples(generator, 10_000, seed)
-        with_speck, possible = add_specks(images, rng)
-        clean.append(images[possible])
-        specked.append(with_speck[possible])
-    return torch.cat(clean)[:n], torch.cat(specked)[:n]
+    order, specked = torch.arange(len(images)), images.clone()
+    rows, columns = torch.randint(28, (2, len(images)), generator=rng)
+    specked[order, 0, rows, columns] = torch.rand(len(images), generator=rng) * 1.5 - 0.5
+    picks = order[~has_speck(images) & has_speck(specked)][:n]
+    return images[picks], specked[picks]
 
 
 def measure(settings, seed):
     """Teach each part of D alone to see specks; return how well it does, by the number of pairs.
 
-    The AUC is the probability that it finds a new sample realer than another one that has a speck.
+    The AUC is the probability that it finds an unseen image realer than another one with a speck.
     """
-    generator, rng = load_generator(COMMITTED), torch.Generator().manual_seed(seed)
-    unseen = pairs_of(generator, settings["asked"], rng)
-    seen = pairs_of(generator, max(settings["pairs"]), rng)
-    rows = []
+    rng, rows = torch.Generator().manual_seed(seed), []
+    seen = pairs_of(load_mnist()[0], max(settings["pairs"]), rng)
+    unseen = pairs_of(load_mnist(train=False)[0], settings["asked"], rng)
     for name in settings["parts"]:
         for n in settings["pairs"]:
             torch.manual_seed(seed)
             discriminator = Discriminator(channels=8)
-            part = nn.Sequential(nn.Flatten(), discriminator.layers)
-            if name == "convolution":
-                part = discriminator.convolution
+            part = {
+                "fully connected": nn.Sequential(nn.Flatten(), discriminator.layers),
+                "convolution": discriminator.convolution,
+                "convolution without shared weights": LocallyConnected(),
+            }[name]
             optimizer = torch.optim.Adam(part.parameters(), settings["lr"])
             for _ in range(settings["steps"]):
                 picks = torch.randint(n, (settings["batch_size"],), generator=rng)
@@ -80,20 +96,10 @@ def seconds(settings):
     return 15 * len(settings["pairs"]) * len(settings["parts"])
 
 
-def who_sees_table(rows):
-    """Return a row for each part of D: the mean AUC over the number of pairs."""
-    table = []
-    for (part,), some in grouped(rows, "part").items():
-        line = {"part of D": part}
-        for (n,), own in grouped(some, "pairs").items():
-            line[f"{n:,} pairs"] = f"{statistics.mean(row['auc'] for row in own):.2f}"
-        table.append(line)
-    return table
-
-
 def show(rows, out_dir):
-    """Save the table."""
-    save_table(out_dir / "who_sees.csv", who_sees_table(rows))
+    """Save the table: the AUC of each part of D over the number of pairs."""
+    columns = {f"{n:,} pairs": ("auc", [n], 1, 2) for n in SETTINGS["pairs"]}
+    save_table(out_dir / "who_sees.csv", table_of(rows, columns, group="part", moment="pairs"))
 
 
 if __name__ == "__main__":

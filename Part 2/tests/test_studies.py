@@ -10,12 +10,13 @@ import pytest
 import torch
 from PIL import Image
 
+import interpolate
 import train
 from classifier import load_classifier
 from common import BLUE, GREEN, ORANGE, load, read_csv
 from conftest import drawn, frames
 from gan import Discriminator, Generator
-from latent import COMMITTED, draw_samples
+from latent import COMMITTED, draw_samples, latent_points
 from metrics import Comparison, has_speck, is_confident
 from mnist import load_mnist
 from studies import collapse, loops, quality, runner, settings, specks
@@ -65,37 +66,47 @@ def test_branches_png_shows_the_means_of_three_seeds_under_their_names(call, fig
             assert lines[branch][1:] == ([*range(0, 301, 25)], means)
 
 
-def test_specks_are_added_to_clean_samples_and_the_auc_is_the_share_of_pairs_told_right():
+def test_specks_are_added_to_clean_images_and_the_auc_is_the_share_of_pairs_told_right():
     rng = torch.Generator().manual_seed(1)
-    clean, specked = specks.pairs_of(load(COMMITTED, Generator.from_state_dict), 30, rng)
-    assert not has_speck(clean).any()
-    assert has_speck(specked).all()
-    assert ((clean != specked).flatten(1).sum(1) == 1).all()
+    seen, unseen = (load_mnist(train)[0] for train in (True, False))
+    pairs = specks.pairs_of(seen, 40, rng), specks.pairs_of(unseen, 30, rng)
+    for images, (clean, specked) in zip((seen, unseen), pairs, strict=True):
+        assert not has_speck(clean).any()
+        assert has_speck(specked).all()
+        assert ((clean != specked).flatten(1).sum(1) == 1).all()
+        assert (clean[:, None] == images[:99]).flatten(2).all(2).any(1).all()
     torch.manual_seed(1)
-    discriminator = Discriminator(channels=8)
-    parts = {"fully connected": lambda x: discriminator.layers(x.flatten(1))}
-    parts["convolution"] = discriminator.convolution
+    own, local = Discriminator(channels=8), specks.LocallyConnected()
+    parts = {"fully connected": lambda x: own.layers(x.flatten(1)), "convolution": own.convolution}
+    parts["convolution without shared weights"] = local
     for row in specks.measure(specks.SETTINGS | {"pairs": [40], "asked": 30, "steps": 0}, 1):
-        part = parts[row["part"]]
-        wins = sum(a > b for a in part(clean) for b in part(specked)).item()
+        logits, others = map(parts[row["part"]], pairs[1])
+        wins = (logits[:, None] > others).sum().item()
         assert row == {"part": row["part"], "pairs": 40, "auc": pytest.approx(wins / 900)}
+
+
+def test_without_shared_weights_a_convolution_is_one_if_its_weights_are_equal():
+    own, shared = specks.LocallyConnected(), Discriminator(channels=8).convolution
+    for n, layer in (0, shared[0]), (2, shared[2]):
+        own.own[n].data[:] = layer.weight.data.flatten(1).T
+        own.own[n + 1].data[:] = layer.bias.data
+    own.head = shared[-1]
+    images = torch.randn(5, 1, 28, 28)
+    torch.testing.assert_close(own(images), shared(images))
 
 
 def test_progress_png_shows_each_training_under_its_name_over_its_minutes(call, figures, tmp_path):
     call("studies.quality", "--only", "progress", "--out_dir", tmp_path)
-    committed = []
-    for name in "quality.csv", "quality_seed1.csv", "quality_seed2.csv":
-        rows = read_csv(RESULTS / name)
-        committed.append({name: [float(row[name]) for row in rows] for name in rows[0]})
-    rival = columns_of("settings", "simultaneous updates, generator's rate 0.0008")
+    runs = [read_csv(RESULTS / f"quality{suffix}.csv") for suffix in ("", "_seed1", "_seed2")]
+    committed = [{name: [float(row[name]) for row in run] for name in run[0]} for run in runs]
     left, right = map(drawn, figures["progress.png"].axes)
-    for name, colour, seconds, seeds in (
-        ("our training", "#000000", 53, committed),
-        ("no convolution", GREEN, 42, columns_of("settings", "no convolution, 100 epochs")),
-        ("no convolution, simultaneous updates", BLUE, 42, rival),
-        ("template", ORANGE, 17, columns_of("collapse", "template")),
+    for name, colour, seconds, study in (
+        ("our training", "#000000", 53, None),
+        ("no convolution", GREEN, 42, "settings"),
+        ("no convolution, simultaneous updates", BLUE, 42, "settings"),
+        ("template", ORANGE, 17, "collapse"),
     ):
-        for n, columns in enumerate(seeds):
+        for n, columns in enumerate(columns_of(study, name) if study else committed):
             label = name if n == 0 else f"_{name}, seed {n}"
             for lines, measure, factor in (left, "frechet_distance", 1), (right, "specks", 100):
                 ys = [factor * y for y in columns.get(measure, []) if y != ""]  # some lack specks
@@ -120,6 +131,19 @@ def test_the_table_of_quality_is_what_the_classifier_sees(tmp_path, monkeypatch)
     for row, images in (real, few[False][0]), (noise, uniform):
         distance = comparison.quality(images)["frechet_distance"]
         assert float(row["Fréchet distance"]) == pytest.approx(distance, rel=1e-3, abs=0.006)
+
+
+def test_lines_csv_compares_steps_in_pixels(tmp_path, monkeypatch):
+    shades = torch.tensor([0.0, 1, 2, 3, 4, 7, 8, 9, 10]).view(9, 1, 1, 1)  # one step is 3
+    ends, digit = [], torch.tensor([-1.0, 1.0])  # 1 from shade 5 on, else 0
+    monkeypatch.setattr(interpolate, "line_images", lambda *asked: ends.append(asked[1:]) or shades)
+    monkeypatch.setattr(quality, "load_classifier", lambda: lambda x: (x[:, 0, 0] - 5) * digit)
+    monkeypatch.setattr(quality, "N_LINES", 3)
+    quality.save_lines(tmp_path)
+    rows = [[*row.values()] for row in read_csv(tmp_path / "lines.csv")]
+    assert rows == [["our generator", "3", "2.40", "3.00"], ["untrained", "3", "2.40", "3.00"]]
+    z = latent_points(6, 100, 5000)
+    assert torch.equal(torch.stack([*ends[0][:2], *ends[5][:2]]), z[[0, 3, 2, 5]])
 
 
 def test_moments_show_the_committed_grids_with_ambiguous_samples_framed(call, figures, tmp_path):
@@ -174,7 +198,8 @@ def test_every_table_on_the_pages_has_the_cells_of_its_csv(tmp_path, monkeypatch
 
 def test_the_settings_in_the_report_are_the_defaults_and_the_preset_with_what_they_do():
     ours, template = (vars(train.parse_args(flags)) for flags in ([], ["--preset=template"]))
-    distances = {row["training"]: row for row in read_csv(RESULTS / "settings.csv")}
+    rows = read_csv(RESULTS / "settings.csv")
+    after_10 = {row["experiment"]: row["distance after 10"] for row in rows}
     for start, flags, training in (
         ("D's convolution", ["channels"], "no convolution"),
         ("order", [], "simultaneous updates"),
@@ -186,10 +211,8 @@ def test_the_settings_in_the_report_are_the_defaults_and_the_preset_with_what_th
     ):
         (line,) = re.findall(rf"^\| {start}[^|]* \|(.*) \|$", REPORT, re.MULTILINE)
         *cells, distance = line.split("| ")
-        assert distance == distances[training]["distance after 10"], start
+        assert distance == after_10[training], start
         if flags:
             found = [float(number) for number in re.findall(r"[\d.]+\d|\d", " ".join(cells))]
             assert found == [values[flag] for values in (ours, template) for flag in flags], start
-    files = sorted(RESULTS.glob("quality*.csv"))
-    tens = [float(read_csv(file)[9]["frechet_distance"]) for file in files]  # after ten epochs
-    assert f"distance is {min(tens):.1f} to {max(tens):.1f}" in " ".join(REPORT.split())
+    assert f"the distance is {after_10['our training']}" in " ".join(REPORT.split())
