@@ -55,6 +55,7 @@ OF_SETTINGS = {  # the columns of settings.csv, see table_of
     "specks after 10, %": ("specks", [10], 100, 1),
     "distance after 20": ("frechet_distance", [20], 1, 1),
     "distance after 100": ("frechet_distance", [100], 1, 1),
+    "specks after 100, %": ("specks", [100], 100, 1),
     "distance after 200": ("frechet_distance", [200], 1, 1),
 }
 OF_CANDIDATES = {  # of specks.csv
