@@ -17,7 +17,7 @@ from studies import collapse, loops
 
 IMAGES = load_mnist()[0][:640]
 COMPARISON = Comparison(load_classifier(), IMAGES[:300])
-BRANCHES = collapse.BRANCHES | collapse.SQUARE
+BRANCHES = collapse.BRANCHES | collapse.SQUARE | collapse.SLOW_G
 PLAIN = {"rate_g": 2e-4, "rate_d": 2e-4, "momentum_g": 0.0, "momentum_d": 0.0}
 PLAIN |= {"fakes": 1, "weights_d": 0, "both_d": 0, "opponents": 0, "weights_g": 0, "both_g": 0}
 TEXTBOOK = {  # {experiment or branch: what differs from PLAIN; the second row: how stale it is}
@@ -33,6 +33,7 @@ TEXTBOOK = {  # {experiment or branch: what differs from PLAIN; the second row: 
     "fakes 10 steps stale": {"fakes": 10},
     "fakes 10 steps stale, G at a quarter of its rate": {"fakes": 10, "rate_g": 5e-5},
     "momentum 0.9 of D": {"momentum_d": 0.9},
+    "momentum 0.9 of D, G at a quarter of its rate": {"momentum_d": 0.9, "rate_g": 5e-5},
     "D frozen": {"rate_d": 0.0},
     "D sees stale G": {"fakes": 10},
     "D at its stale weights": {"weights_d": 9},

@@ -14,7 +14,7 @@ import interpolate
 import train
 from classifier import load_classifier
 from common import BLUE, GREEN, ORANGE, load, read_csv
-from conftest import drawn, frames
+from conftest import drawn, frames, weights_of
 from gan import Discriminator, Generator
 from latent import COMMITTED, draw_samples, latent_points
 from metrics import Comparison, has_speck, is_confident
@@ -135,15 +135,18 @@ def test_the_table_of_quality_is_what_the_classifier_sees(tmp_path, monkeypatch)
 
 def test_lines_csv_compares_steps_in_pixels(tmp_path, monkeypatch):
     shades = torch.tensor([0.0, 1, 2, 3, 4, 7, 8, 9, 10]).view(9, 1, 1, 1)  # one step is 3
-    ends, digit = [], torch.tensor([-1.0, 1.0])  # 1 from shade 5 on, else 0
-    monkeypatch.setattr(interpolate, "line_images", lambda *asked: ends.append(asked[1:]) or shades)
+    lines, digit = [], torch.tensor([-1.0, 1.0])  # 1 from shade 5 on, else 0
+    monkeypatch.setattr(interpolate, "line_images", lambda *asked: lines.append(asked) or shades)
     monkeypatch.setattr(quality, "load_classifier", lambda: lambda x: (x[:, 0, 0] - 5) * digit)
     monkeypatch.setattr(quality, "N_LINES", 3)
     quality.save_lines(tmp_path)
     rows = [[*row.values()] for row in read_csv(tmp_path / "lines.csv")]
     assert rows == [["our generator", "3", "2.40", "3.00"], ["untrained", "3", "2.40", "3.00"]]
-    z = latent_points(6, 100, 5000)
-    assert torch.equal(torch.stack([*ends[0][:2], *ends[5][:2]]), z[[0, 3, 2, 5]])
+    (ours, *first, _), *_, (untrained, *last, _) = lines
+    assert torch.equal(torch.stack(first + last), latent_points(6, 100, 5000)[[0, 3, 2, 5]])
+    committed = weights_of(load(COMMITTED, Generator.from_state_dict))
+    assert torch.equal(weights_of(ours), committed)
+    assert not torch.equal(weights_of(untrained), committed)
 
 
 def test_moments_show_the_committed_grids_with_ambiguous_samples_framed(call, figures, tmp_path):
