@@ -36,6 +36,7 @@ MEASURES = {  # {title: (measure, what it is multiplied with, decimals)}
     "commonest digit, %": ("commonest_digit", 100, 1),
     "specks, %": ("specks", 100, 1),
     "coverage, %": ("coverage", 100, 1),
+    "effective rank": ("effective_rank", 1, 0),
 }
 CURVES = {  # {training: its study, and its color and line width in progress.png}
     "our training": (settings, "k", 2),
