@@ -30,12 +30,7 @@ class LocallyConnected(nn.Module):
 
     def __init__(self, channels=8):
         super().__init__()
-        sizes = (
-            (9, 9),
-            (1, 9),
-            (channels, channels),
-            (1, channels),
-        )  # rows of W1, b1, W2, b2; fan-in
+        sizes = (9, 9), (1, 9), (channels, channels), (1, channels)  # rows and fan-in of each
         own = [(2 * torch.rand(196, n, channels) - 1) / fan_in**0.5 for n, fan_in in sizes]
         self.own = nn.ParameterList(own)  # uniform, as PyTorch's convolutions begin
         self.head = nn.Linear(channels, 1)
