@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-INITS = ("uniform", "orthogonal", "identity")
+INITS = ("uniform", "orthogonal")
 
 
 class VanillaRNN(nn.Module):
@@ -17,8 +17,7 @@ class VanillaRNN(nn.Module):
 
     Weights are initialized uniform in +-1/sqrt(hidden_dim), biases at 0. The initialization of Whh
     decides what it does to a state: "uniform" rotates and shrinks it, to about 1/sqrt(3) of its
-    norm, "orthogonal" only rotates it (Saxe et al. 2014), "identity" leaves it as it is (Le et al.
-    2015). Raises ValueError for another one.
+    norm, "orthogonal" only rotates it (Saxe et al. 2014). Raises ValueError for another one.
     """
 
     def __init__(self, input_dim, hidden_dim, output_dim, init="uniform"):
@@ -29,8 +28,6 @@ class VanillaRNN(nn.Module):
         self.Whh = nn.Parameter(torch.empty(H, H).uniform_(-(H**-0.5), H**-0.5))
         if init == "orthogonal":
             nn.init.orthogonal_(self.Whh)
-        elif init == "identity":
-            nn.init.eye_(self.Whh)
         elif init != "uniform":
             raise ValueError(f"init must be one of {', '.join(INITS)}, got {init!r}")
         self.bh = nn.Parameter(torch.zeros(H))

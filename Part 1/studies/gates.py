@@ -1,7 +1,7 @@
 """What does an LSTM need? Its gates are frozen, its recurrent weights are cut, its cells forget.
 
     python -m studies.gates                                       the report's, in seconds
-    python -m studies.gates --only "h is read by nobody" --again  trains these anew, five minutes
+    python -m studies.gates --only "h is read by neither" --again  trains these anew, five minutes
 
 A frozen gate stays at its initialization, whatever the network reads. In *streams*, sequences of
 digits with bars among them, the answer is the first digit after the last bar: there, and not in
@@ -20,7 +20,7 @@ from common import BLUE, GREEN, ORANGE, grouped, save_table
 from networks import NETWORKS, make_network
 from studies.runner import study
 from studies.settings import summary
-from train import evaluate, palindromes_of, parse_args, settings_of, train
+from train import measure_accuracy, palindromes_of, parse_args, settings_of, train
 
 BAR = 10  # the symbols of a stream are the digits 0 to 9 and the bar
 
@@ -50,7 +50,7 @@ STREAMS = lstm("--train_steps 1000 --learning_rate 0.005") | {
     "asked": 2000,  # so many new streams are asked
     "asked_seed": 2,
 }
-FORGET, FROZEN = {"bf": -1.0}, {"frozen": "ifo"}
+FORGET, FROZEN, BLIND = {"bf": -1.0}, {"frozen": "ifo"}, {"blind": "g"}
 SETTINGS = {
     "palindromes": lstm(),
     "palindromes, frozen gates": lstm() | FROZEN,
@@ -61,14 +61,24 @@ SETTINGS = {
     "streams, bf = -1": STREAMS | FORGET,
     "streams, bf = -1, frozen gates": STREAMS | FORGET | FROZEN,
     "h is read by g alone": lstm() | {"blind": "ifo"},
-    "h is read by the gates alone": lstm() | {"blind": "g"},
-    "h is read by nobody": lstm() | {"blind": "gifo"},
+    "h is read by the gates alone": lstm() | BLIND,
+    "h is read by neither": lstm() | {"blind": "gifo"},
 }
 for gate in "ifo":
     SETTINGS[f"streams, all but {gate} frozen"] = STREAMS | {"frozen": "ifo".replace(gate, "")}
+for reader, blind in ("i", "g"), ("g", "i"):
+    name = f"streams, all but i frozen, h is read by {reader} alone"
+    SETTINGS[name] = STREAMS | {"frozen": "fo", "blind": blind}
 EXPERIMENTS = {name: (settings, range(300, 320)) for name, settings in SETTINGS.items()}
+LONG = lstm("--train_steps 1000") | {"T": 80, "warmup": 0}
+TEN, FIVE = range(300, 310), range(300, 305)
+EXPERIMENTS |= {
+    "80 digits, no warm-up, h is read by g alone": (LONG | {"blind": "ifo"}, TEN),
+    "80 digits, no warm-up, h is read by the gates alone": (LONG | BLIND, TEN),
+    "160 digits, h is read by the gates alone": (LONG | BLIND | {"T": 160, "warmup": 50}, FIVE),
+}
 for bf in 0, -1:
-    EXPERIMENTS[f"bf = {bf}, 10000 steps"] = lstm(f"--bf {bf} --train_steps 10000"), range(300, 305)
+    EXPERIMENTS[f"bf = {bf}, 10000 steps"] = lstm(f"--bf {bf} --train_steps 10000"), FIVE
 
 LENGTHS = {10: GREEN, 20: BLUE, 40: ORANGE}  # T, with its colour in gates.png
 SHARES = [10.0**-n for n in range(1, 8)]
@@ -77,7 +87,7 @@ KEPT = {  # {(T, share of the first digit that a cell keeps): its experiment}
 }
 for (T, share), experiment in KEPT.items():
     settings = lstm("--train_steps 1000") | {"T": T, "bf": bf_that_keeps(share, T)}
-    EXPERIMENTS[experiment] = settings, range(300, 310)
+    EXPERIMENTS[experiment] = settings, TEN
 
 
 def streams(length, n, seed):
@@ -135,7 +145,7 @@ def train_lstm(settings, seed):
 def measure(settings, seed):
     """Train an LSTM; return one row, its accuracy on unseen sequences."""
     model, unseen = train_lstm(settings, seed)
-    return [{"accuracy": evaluate(model, unseen)["accuracy"]}]
+    return [{"accuracy": measure_accuracy(model, unseen)}]
 
 
 def seconds(settings):

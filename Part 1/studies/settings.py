@@ -56,8 +56,11 @@ def summary(rows):
     """Return the last cells of a row on some networks, whose rows have the accuracy in [0, 1]."""
     shares = [100 * row["accuracy"] for row in rows]
     solved = sum(share >= 100 * SOLVED for share in shares)
-    cells = {"worst, %": f"{min(shares):.2f}", "median, %": f"{statistics.median(shares):.2f}"}
-    cells["mean, %"] = f"{statistics.mean(shares):.2f}"
+    cells = {
+        "worst accuracy, %": f"{min(shares):.2f}",
+        "median accuracy, %": f"{statistics.median(shares):.2f}",
+    }
+    cells["mean accuracy, %"] = f"{statistics.mean(shares):.2f}"
     return cells | {"solved (99.9 %)": f"{solved} of {len(shares)}"}
 
 

@@ -11,6 +11,7 @@ from dataset import PalindromeDataset
 from lstm import LSTM
 from networks import NETWORKS, from_weights, make_network
 from rnn import VanillaRNN
+from train import palindromes_of, train
 
 
 def torch_forward(model, x, states):
@@ -62,6 +63,14 @@ def test_biases_are_0_but_an_lstm_forgets_slowly_unless_bf_is_given():
     assert lstm.b.chunk(4)[2].eq(-2).all()
 
 
+def gradient_at_the_first_digit(model, dataset):
+    """Return its norm as a share of that at the last digit, over 256 palindromes."""
+    inputs, targets = dataset[:256]
+    F.cross_entropy(model(inputs.requires_grad_())[0], targets).backward()
+    first, *_, last = inputs.grad.norm(dim=2).mean(dim=0)
+    return first / last
+
+
 SHARES = {"rnn": (0, 2e-4), "rnn --rnn_init orthogonal": (0.5, 1)}
 SHARES |= {"lstm --bf 0": (0, 2e-4), "lstm": (0.5, 1)}  # of the last digit's gradient
 
@@ -70,13 +79,30 @@ SHARES |= {"lstm --bf 0": (0, 2e-4), "lstm": (0.5, 1)}  # of the last digit's gr
 def test_at_first_the_gradient_reaches_the_first_digit_only_where_the_memory_lasts(flags):
     (name, _, flags), (low, high) = flags.partition(" "), SHARES[flags]
     for seed in range(300, 310):
-        inputs, targets = PalindromeDataset(19, 256, True, seed)[torch.arange(256)]
         model = make_network(settings_for(name, flags), seed)
         if name == "lstm":
-            model.W.data[:128, 10:] = 0  # without (1)'s h, only the cells lead back
-        F.cross_entropy(model(inputs.requires_grad_())[0], targets).backward()
-        first, *_, last = inputs.grad.norm(dim=2).mean(dim=0)
-        assert low < first / last < high
+            model.W.data[:, 10:] = 0  # where nothing reads h, only the cells lead back
+        palindromes = PalindromeDataset(19, 256, True, seed)
+        assert low < gradient_at_the_first_digit(model, palindromes) < high
+
+
+@pytest.mark.parametrize(
+    ("warmup", "steps", "ends"), [(0, 0, (10, 99)), (0, 50, (0, 1)), (50, 50, (10, 999))]
+)
+def test_without_a_warm_up_50_steps_cut_the_loss_off_from_the_first_of_80_digits(
+    warmup, steps, ends
+):
+    def stop(step):
+        if step == steps:
+            raise StopIteration
+
+    for seed in 300, 301, 302:
+        settings = settings_for("lstm", f"--warmup {warmup} --data_size 2000")
+        train_set, test_set = palindromes_of(settings, 80, seed)
+        model = make_network(settings, seed)
+        with pytest.raises(StopIteration):
+            train(settings, model, [train_set], seed, watch=stop)
+        assert ends[0] < gradient_at_the_first_digit(model, test_set) < ends[1]
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -40,11 +40,12 @@ def test_the_settings_in_the_report_are_the_defaults_and_those_of_the_preset():
     report = runner.PAGES[0].read_text(encoding="utf-8")
     lstm, rnn = (settings_for(name) for name in ("lstm", "rnn"))
     course = settings_for("lstm", LONGER)
+    assert rnn["warmup"] == course["warmup"] == 0
     for row in (
         f"{lstm['input_dim']} inputs; {course['input_dim']} input",
-        f"u uniform in 1 to 100; {course['bf']:g}",
-        f"LSTM {lstm['learning_rate']}, RNN {rnn['learning_rate']}; {course['learning_rate']}",
-        f"LSTM {lstm['warmup']} steps, RNN {rnn['warmup']}; {course['warmup']}",
+        f"u uniform between 1 and 100; {course['bf']:g}",
+        f"LSTM {lstm['learning_rate']} after a warm-up of {lstm['warmup']} steps, "
+        f"RNN {rnn['learning_rate']}; {course['learning_rate']}",
         f"{lstm['train_steps']}; {course['train_steps']:,}",
     ):
         own, template = map(re.escape, row.split("; "))

@@ -13,7 +13,7 @@ from dataset import PalindromeDataset
 from networks import make_network
 from studies import gates, lengths, settings
 from studies.runner import RESULTS
-from train import evaluate, train
+from train import measure_accuracy, train
 
 TINY_LENGTHS = lengths.settings_for("RNN, orthogonal", 6, [0.01, 0.02], 20, "Adam") | TINY
 ADAM = functools.partial(torch.optim.Adam, betas=(0.0, 0.99))
@@ -30,7 +30,7 @@ def test_the_last_row_is_of_the_network_that_settings_and_seed_say():
         (gates.measure, PALINDROMES, "lstm", {"bf": 2.0}),
     ):
         by_hand, unseen = trained_by_hand(name, [6], 7, **changed)
-        assert measure(tiny, 7)[-1]["accuracy"] == evaluate(by_hand, unseen)["accuracy"]
+        assert measure(tiny, 7)[-1]["accuracy"] == measure_accuracy(by_hand, unseen)
 
 
 @pytest.mark.parametrize(("name", "rates"), [("RMSprop", 10), ("Adam", 1), ("short first step", 1)])
