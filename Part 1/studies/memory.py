@@ -57,7 +57,7 @@ EXPERIMENTS = {name: (settings, range(300, 320)) for name, settings in SETTINGS.
 PANELS = ("RNN, T = 20", "RNN, T = 10, 20, 30, 40", "LSTM, T = 20")  # of memory.png
 PERIODIC = "RNN, T = 9, 18, 27, 36", "RNN, T = 10, 20, 30, 40", "RNN, T = 12, 24, 36, 48"
 COLUMNS = [("accuracy", T) for T in IN_TABLE]  # of memory.csv
-COLUMNS += [("rotated back", 21), ("rotated back", 40), ("one step too far", 21)]
+COLUMNS += [("rotated back", T) for T in (21, 40, 60)] + [("one step too far", 21)]
 
 
 def train_network(settings, seed):
@@ -164,7 +164,7 @@ def memory_table(networks):
         for what, T in COLUMNS:
             column = f"T = {T}" if what == "accuracy" else f"T = {T}, {what}"
             share = 100 * statistics.mean(network["values"][what, T] for network in group)
-            line[column] = round(share) if what == "accuracy" or memory == "rotates" else ""
+            line[column] = round(share)
         lines.append(line)
     return lines
 

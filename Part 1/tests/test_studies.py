@@ -10,6 +10,7 @@ import torch
 from common import BLUE, GREEN, ORANGE, read_csv
 from conftest import TINY, drawn, trained_by_hand
 from dataset import PalindromeDataset
+from lstm import LSTM
 from networks import make_network
 from studies import gates, lengths, settings
 from studies.runner import RESULTS
@@ -86,3 +87,18 @@ def test_frozen_gates_and_blind_lines_stay_so_and_unseen_streams_are_asked(froze
         by_hand = make_network(STREAMS | {"input_dim": 11}, 7)
         train(STREAMS, by_hand, [gates.streams(6, 900, 7)], 7)
         torch.testing.assert_close(model.state_dict(), by_hand.state_dict())
+
+
+@pytest.mark.parametrize("moving", ["", "f"])
+def test_with_weights_set_by_hand_an_lstm_solves_streams_without_an_input_gate_that_moves(moving):
+    model, digit = LSTM(11, 11, 10, bf=20.0 if moving else -1.0), torch.arange(10)
+    for weights in model.requires_grad_(False).W, model.Wph:
+        weights.zero_()
+    (g, _, f, _), h = model.W.chunk(4), 11  # the first column of h
+    g[digit, digit], g[digit, h + digit], model.Wph[digit, digit] = 30, 100, 1
+    if moving:  # a bar lets the cells forget, and the first digit keeps the others' g at -1
+        g[digit, gates.BAR], f[:, gates.BAR], model.b[:10] = -400, -60, 5
+    else:  # unit 10 says that a bar was just read
+        g[digit, gates.BAR], g[digit, h + 10] = -1000, 30
+        g[10, gates.BAR], model.b[10] = 100, -50
+    assert measure_accuracy(model, gates.streams(100, 2000, 5)) == 1
