@@ -44,9 +44,9 @@ SETTINGS = {
     "stale fakes, 10 steps": calm(stale="D sees stale G", stale_steps=9),
     "stale weights, 9 steps": calm(stale="D at its stale weights", stale_steps=9),
     "stale gradients, 10 steps": calm("--n_epochs 50", stale="D with both stale", stale_steps=9),
-    "momentum 0.5": calm(b1_d=0.5),
-    "momentum": calm("--n_epochs 50", b1_d=0.9),
-    "generator's momentum": calm("--b1 0.9"),
+    "D's momentum 0.5": calm(b1_d=0.5),
+    "D's momentum 0.9": calm("--n_epochs 50", b1_d=0.9),
+    "G's momentum 0.9": calm("--b1 0.9"),
     "template": calm("--b1 0.9 --n_epochs 200", b1_d=0.9),
     "template, momentum 0.5": calm("--b1 0.5 --n_epochs 50", b1_d=0.5),
     SAMPLES: calm("--b1 0.9", b1_d=0.9, measured_from=10, n_shown=25),
@@ -58,7 +58,7 @@ BRANCHES = {
     "fakes 5 steps stale": {"stale": "D sees stale G", "stale_steps": 4},
     "fakes 10 steps stale": SQUARE["D sees stale G"],
     "fakes 10 steps stale, G at a quarter of its rate": SQUARE["D sees stale G"] | {"lr": 5e-5},
-    "momentum 0.9 of D": {"b1_d": 0.9},
+    "D with momentum 0.9": {"b1_d": 0.9},
     "D frozen": {"lr_d": 0.0},
 }
 LOOKS = [(BLUE, "-"), (GREEN, "-"), (ORANGE, "-"), (ORANGE, ":"), (GREY, "--"), ("k", "-")]
@@ -66,14 +66,14 @@ BRANCHED = calm("--n_epochs 3 --n_measured 2000", measured_from=3)
 BRANCHED |= {"branches": BRANCHES | SQUARE, "steps": 300, "measure_steps": 25}
 EXPERIMENTS = {name: (settings, range(3)) for name, settings in SETTINGS.items()}
 EXPERIMENTS["branches"] = BRANCHED, range(3)
-SLOW_G = {"momentum 0.9 of D, G at a quarter of its rate": {"b1_d": 0.9, "lr": 5e-5}}
+SLOW_G = {"D with momentum 0.9, G at a quarter of its rate": {"b1_d": 0.9, "lr": 5e-5}}
 EXPERIMENTS["branches, slow G"] = BRANCHED | {"branches": SLOW_G}, range(3)
 OF_TRAININGS = {  # the columns of collapse.csv, see table_of
     "distance, epochs 6 to 10": ("frechet_distance", range(6, 11), 1, 0),
     "commonest digit, %": ("commonest_digit", [10], 100, 0),
     "effective rank": ("effective_rank", [10], 1, 0),
     "epochs": ("epoch", [], 1, 0),
-    "last distance": ("frechet_distance", [], 1, 0),
+    "final distance": ("frechet_distance", [], 1, 0),
 }
 OF_BRANCHES = {  # of branches.csv: means over the last steps
     "commonest digit, %": ("commonest_digit", range(200, 301), 100, 0),

@@ -17,7 +17,7 @@ from tqdm import trange
 
 import interpolate
 from classifier import load_classifier
-from common import BLUE, GREEN, GREY, HERE, ORANGE, begin, make_parser, read_csv, save_table
+from common import GREEN, GREY, HERE, ORANGE, begin, make_parser, read_csv, save_table
 from gan import Generator
 from latent import COMMITTED, draw_frame, draw_samples, in_batches, latent_points, load_generator
 from metrics import has_speck, is_confident
@@ -41,7 +41,6 @@ MEASURES = {  # {title: (measure, what it is multiplied with, decimals)}
 CURVES = {  # {training: its study, and its color and line width in progress.png}
     "our training": (settings, "k", 2),
     "no convolution": (settings, GREEN, 1),
-    "no convolution, simultaneous updates": (settings, BLUE, 1),
     "template": (collapse, ORANGE, 1),
 }
 
