@@ -50,7 +50,7 @@ STREAMS = lstm("--train_steps 1000 --learning_rate 0.005") | {
     "asked": 2000,  # so many new streams are asked
     "asked_seed": 2,
 }
-FORGET, FROZEN, BLIND = {"bf": -1.0}, {"frozen": "ifo"}, {"blind": "g"}
+FORGET, FROZEN, G_BLIND = {"bf": -1.0}, {"frozen": "ifo"}, {"blind": "g"}
 SETTINGS = {
     "palindromes": lstm(),
     "palindromes, frozen gates": lstm() | FROZEN,
@@ -61,7 +61,7 @@ SETTINGS = {
     "streams, bf = -1": STREAMS | FORGET,
     "streams, bf = -1, frozen gates": STREAMS | FORGET | FROZEN,
     "h is read by g alone": lstm() | {"blind": "ifo"},
-    "h is read by the gates alone": lstm() | BLIND,
+    "h is read by the gates alone": lstm() | G_BLIND,
     "h is read by neither": lstm() | {"blind": "gifo"},
 }
 for gate in "ifo":
@@ -74,8 +74,8 @@ LONG = lstm("--train_steps 1000") | {"T": 80, "warmup": 0}
 TEN, FIVE = range(300, 310), range(300, 305)
 EXPERIMENTS |= {
     "80 digits, no warm-up, h is read by g alone": (LONG | {"blind": "ifo"}, TEN),
-    "80 digits, no warm-up, h is read by the gates alone": (LONG | BLIND, TEN),
-    "160 digits, h is read by the gates alone": (LONG | BLIND | {"T": 160, "warmup": 50}, FIVE),
+    "80 digits, no warm-up, h is read by the gates alone": (LONG | G_BLIND, TEN),
+    "160 digits, h is read by the gates alone": (LONG | G_BLIND | {"T": 160, "warmup": 50}, FIVE),
 }
 for bf in 0, -1:
     EXPERIMENTS[f"bf = {bf}, 10000 steps"] = lstm(f"--bf {bf} --train_steps 10000"), FIVE

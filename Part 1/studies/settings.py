@@ -57,12 +57,12 @@ def summary(rows):
     """Return the last cells of a row on some networks, whose rows have the accuracy in [0, 1]."""
     shares = [100 * row["accuracy"] for row in rows]
     solved = sum(share >= 100 * SOLVED for share in shares)
-    cells = {
+    return {
         "worst accuracy, %": f"{min(shares):.2f}",
         "median accuracy, %": f"{statistics.median(shares):.2f}",
+        "mean accuracy, %": f"{statistics.mean(shares):.2f}",
+        "solved (99.9 %)": f"{solved} of {len(shares)}",
     }
-    cells["mean accuracy, %"] = f"{statistics.mean(shares):.2f}"
-    return cells | {"solved (99.9 %)": f"{solved} of {len(shares)}"}
 
 
 def accuracy_table(rows):
