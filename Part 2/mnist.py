@@ -6,18 +6,14 @@ import sys
 
 import numpy as np
 import torch
+from torchvision.datasets import MNIST
 
 from common import HERE
 
-# torchvision.datasets.MNIST was tried. It extracts the files at first use: when two processes do so
+# Its class MNIST was tried as a whole. It extracts the files at first use: when two processes do so
 # at once, one load in six breaks; and a damaged file sends it to the network, or stays damaged.
 RAW = HERE / "data" / "MNIST" / "raw"  # where the four files are
-MD5 = {  # of the files of the MNIST database, as torchvision.datasets.MNIST lists them
-    "train-images-idx3-ubyte.gz": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
-    "train-labels-idx1-ubyte.gz": "d53e105ee54ea40749a09fcbcd1e9432",
-    "t10k-images-idx3-ubyte.gz": "9fb629c4189551a2d022fa330f9573f3",
-    "t10k-labels-idx1-ubyte.gz": "ec29112dd5afa0611ce80d1b7f02629c",
-}
+MD5 = dict(MNIST.resources)  # {file name: its MD5}, as torchvision lists them
 
 
 def read_file(name, shape):

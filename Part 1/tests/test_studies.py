@@ -34,7 +34,7 @@ def test_the_last_row_is_of_the_network_that_settings_and_seed_say():
         assert measure(tiny, 7)[-1]["accuracy"] == measure_accuracy(by_hand, unseen)
 
 
-@pytest.mark.parametrize(("name", "rates"), [("RMSprop", 10), ("Adam", 1), ("short first step", 1)])
+@pytest.mark.parametrize(("name", "rates"), [("RMSprop", 10), ("Adam", 1)])
 def test_the_first_step_is_as_long_as_so_many_rates(name, rates):
     settings = TINY_LENGTHS | {"train_steps": 1, "learning_rate": 0.001}
     model = make_network(settings, 7)

@@ -66,33 +66,25 @@ def test_branches_png_shows_the_means_of_three_seeds_under_their_names(call, fig
             assert lines[branch][1:] == ([*range(0, 301, 25)], means)
 
 
-def test_specks_are_added_to_clean_images_and_the_auc_is_the_share_of_pairs_told_right():
-    rng = torch.Generator().manual_seed(1)
+@pytest.mark.parametrize("name", specks.PARTS)
+def test_specks_are_added_to_clean_images_and_the_auc_is_the_share_of_pairs_told_right(name):
+    settings, rng = specks.EXPERIMENTS[name][0], torch.Generator().manual_seed(1)
+    pixels = torch.randperm(784, generator=rng) if "shuffled" in name else torch.arange(784)
     seen, unseen = (load_mnist(train)[0] for train in (True, False))
-    pairs = specks.pairs_of(seen, 40, rng), specks.pairs_of(unseen, 30, rng)
-    for images, (clean, specked) in zip((seen, unseen), pairs, strict=True):
+    pairs = [specks.pairs_of(images, n, pixels, rng) for images, n in ((seen, 40), (unseen, 30))]
+    for images, pair in zip((seen, unseen), pairs, strict=True):
+        clean, specked = (some.flatten(1)[:, pixels.argsort()].view_as(some) for some in pair)
         assert not has_speck(clean).any()
         assert has_speck(specked).all()
         assert ((clean != specked).flatten(1).sum(1) == 1).all()
         assert (clean[:, None] == images[:99]).flatten(2).all(2).any(1).all()
     torch.manual_seed(1)
-    own, local = Discriminator(channels=8), specks.LocallyConnected()
-    parts = {"fully connected": lambda x: own.layers(x.flatten(1)), "convolution": own.convolution}
-    parts["convolution without shared weights"] = local
-    for row in specks.measure(specks.SETTINGS | {"pairs": [40], "asked": 30, "steps": 0}, 1):
-        logits, others = map(parts[row["part"]], pairs[1])
-        wins = (logits[:, None] > others).sum().item()
-        assert row == {"part": row["part"], "pairs": 40, "auc": pytest.approx(wins / 900)}
-
-
-def test_without_shared_weights_a_convolution_is_one_if_its_weights_are_equal():
-    own, shared = specks.LocallyConnected(), Discriminator(channels=8).convolution
-    for n, layer in (0, shared[0]), (2, shared[2]):
-        own.own[n].data[:] = layer.weight.data.flatten(1).T
-        own.own[n + 1].data[:] = layer.bias.data
-    own.head = shared[-1]
-    images = torch.randn(5, 1, 28, 28)
-    torch.testing.assert_close(own(images), shared(images))
+    fully_connected, convolution = Discriminator(), Discriminator(channels=8).convolution
+    part = fully_connected if name == "fully connected" else convolution
+    (row,) = specks.measure(settings | {"pairs": [40], "asked": 30, "steps": 0}, 1)
+    logits, others = map(part, pairs[1])
+    wins = (logits[:, None] > others).sum().item()
+    assert row == {"pairs": 40, "auc": pytest.approx(wins / 900)}
 
 
 def test_progress_png_shows_each_training_under_its_name_over_its_minutes(call, figures, tmp_path):
