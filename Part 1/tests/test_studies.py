@@ -102,3 +102,25 @@ def test_with_weights_set_by_hand_an_lstm_solves_streams_without_an_input_gate_t
         g[digit, gates.BAR], g[digit, h + 10] = -1000, 30
         g[10, gates.BAR], model.b[10] = 100, -50
     assert measure_accuracy(model, gates.streams(100, 2000, 5)) == 1
+
+
+def test_an_input_gate_that_does_not_see_the_memory_at_a_bar_does_not_erase_it():
+    settings, _ = gates.EXPERIMENTS["streams, all but i frozen, h is read by i alone"]
+    model, unseen = gates.train_lstm(settings, 300)
+    (inputs, targets), accuracies = unseen[:], []
+    symbols = inputs.argmax(dim=2).T  # (T, N)
+    for blind in False, True:
+        h = c = torch.zeros(len(targets), 128)
+        old = new = torch.full_like(targets, -1)  # the first digits after the last two bars
+        for x, symbol, after in zip(inputs.unbind(1), symbols, symbols.roll(-1, 0), strict=True):
+            bar = symbol == gates.BAR
+            if blind:
+                h = torch.where(bar.unsqueeze(1), h[bar].mean(dim=0), h)
+            logits, (h, c) = model(x.unsqueeze(1), (h, c))
+            old, new = torch.where(bar, new, old), torch.where(bar, after, new)
+        answers = logits.argmax(dim=1)
+        accuracies.append((answers == targets).double().mean())
+    assert accuracies[0] > 0.99
+    assert accuracies[1] < 0.7
+    wrong = (old >= 0) & (answers != targets)
+    assert (answers == old)[wrong].double().mean() > 0.5, "most wrong answers are the old digit"
