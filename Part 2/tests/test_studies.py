@@ -125,19 +125,20 @@ def test_the_table_of_quality_is_what_the_classifier_sees(tmp_path, monkeypatch)
 
 
 def test_lines_csv_compares_steps_in_pixels(tmp_path, monkeypatch):
-    shades = torch.tensor([0.0, 1, 2, 3, 4, 7, 8, 9, 10]).view(9, 1, 1, 1)  # one step is 3
-    lines, digit = [], torch.tensor([-1.0, 1.0])  # 1 from shade 5 on, else 0
+    shades = torch.tensor([0.0, 1, 2, 5, 9, 10]).view(6, 1, 1, 1)
+    lines, digit = [], torch.tensor([-1.0, 1.0])  # 1 from shade 4 on, else 0; ambiguous at 5
     monkeypatch.setattr(interpolate, "line_images", lambda *asked: lines.append(asked) or shades)
-    monkeypatch.setattr(quality, "load_classifier", lambda: lambda x: (x[:, 0, 0] - 5) * digit)
+    monkeypatch.setattr(quality, "load_classifier", lambda: lambda x: (x[:, 0, 0] - 4) * digit)
     monkeypatch.setattr(quality, "N_LINES", 3)
     quality.save_lines(tmp_path)
-    rows = [[*row.values()] for row in read_csv(tmp_path / "lines.csv")]
-    assert rows == [["our generator", "3", "2.40", "3.00"], ["untrained", "3", "2.40", "3.00"]]
-    (ours, *first, _), *_, (untrained, *last, _) = lines
-    assert torch.equal(torch.stack(first + last), latent_points(6, 100, 5000)[[0, 3, 2, 5]])
+    ((*_, to_another, ambiguous),) = (row.values() for row in read_csv(tmp_path / "lines.csv"))
+    assert (to_another, ambiguous) == ("1.71", "3.50")  # 3 / mean(1, 1, 4, 1), mean(3, 4) / 1
+    (generator, *first, n), *_, (*_, last, _) = lines
+    expected = latent_points(6, 100, 5000)[[0, 3, 5]]
+    assert torch.equal(torch.stack([*first, last]), expected)
+    assert n == 65
     committed = weights_of(load(COMMITTED, Generator.from_state_dict))
-    assert torch.equal(weights_of(ours), committed)
-    assert not torch.equal(weights_of(untrained), committed)
+    assert torch.equal(weights_of(generator), committed)
 
 
 def test_moments_show_the_committed_grids_with_ambiguous_samples_framed(call, figures, tmp_path):
