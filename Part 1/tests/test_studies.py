@@ -10,7 +10,6 @@ import torch
 from common import BLUE, GREEN, ORANGE, read_csv
 from conftest import TINY, drawn, trained_by_hand
 from dataset import PalindromeDataset
-from lstm import LSTM
 from networks import make_network
 from studies import gates, lengths, settings
 from studies.runner import RESULTS
@@ -89,19 +88,19 @@ def test_frozen_gates_and_blind_lines_stay_so_and_unseen_streams_are_asked(froze
         torch.testing.assert_close(model.state_dict(), by_hand.state_dict())
 
 
-@pytest.mark.parametrize("moving", ["", "f"])
-def test_with_weights_set_by_hand_an_lstm_solves_streams_without_an_input_gate_that_moves(moving):
-    model, digit = LSTM(11, 11, 10, bf=20.0 if moving else -1.0), torch.arange(10)
-    for weights in model.requires_grad_(False).W, model.Wph:
-        weights.zero_()
-    (g, _, f, _), h = model.W.chunk(4), 11  # the first column of h
-    g[digit, digit], g[digit, h + digit], model.Wph[digit, digit] = 30, 100, 1
-    if moving:  # a bar lets the cells forget, and the first digit keeps the others' g at -1
-        g[digit, gates.BAR], f[:, gates.BAR], model.b[:10] = -400, -60, 5
-    else:  # unit 10 says that a bar was just read
-        g[digit, gates.BAR], g[digit, h + 10] = -1000, 30
-        g[10, gates.BAR], model.b[10] = 100, -50
-    assert measure_accuracy(model, gates.streams(100, 2000, 5)) == 1
+@pytest.mark.parametrize(
+    ("experiment", "low", "high"),
+    [("palindromes", 0, 0.2), ("h is read by the gates alone", 0.7, 0.999)],
+)
+def test_g_reads_in_h_which_digit_is_remembered_and_gates_where_they_are(experiment, low, high):
+    model, unseen = gates.train_lstm(gates.EXPERIMENTS[experiment][0], 300)
+    assert measure_accuracy(model, unseen) > 0.999
+    inputs, targets = unseen[:2000]
+    h = c = torch.zeros(2000, 128)
+    for x in inputs.unbind(1):
+        mean = h.mean(dim=0).expand_as(h)  # over palindromes, so it says nothing of their digits
+        logits, (h, c) = model.requires_grad_(False)(x.unsqueeze(1), (mean, c))
+    assert low < (logits.argmax(dim=1) == targets).double().mean() < high
 
 
 def test_where_only_the_input_gate_moves_bars_write_the_opposite_of_what_it_reads_in_h():
