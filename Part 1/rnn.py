@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-INITS = ("uniform", "orthogonal")
+INITS = ("uniform", "scaled", "orthogonal")
 
 
 class VanillaRNN(nn.Module):
@@ -17,7 +17,8 @@ class VanillaRNN(nn.Module):
 
     Weights are initialized uniform in +-1/sqrt(hidden_dim), biases at 0. The initialization of Whh
     decides what it does to a state: "uniform" rotates and shrinks it, to about 1/sqrt(3) of its
-    norm, "orthogonal" only rotates it (Saxe et al. 2014). Raises ValueError for another one.
+    norm; "scaled" is sqrt(3) times as large, so the norm stays about the same; "orthogonal" only
+    rotates it (Saxe et al. 2014). Raises ValueError for another one.
     """
 
     def __init__(self, input_dim, hidden_dim, output_dim, init="uniform"):
@@ -26,7 +27,9 @@ class VanillaRNN(nn.Module):
         H = hidden_dim
         self.Whx = nn.Parameter(torch.empty(H, D).uniform_(-(H**-0.5), H**-0.5))
         self.Whh = nn.Parameter(torch.empty(H, H).uniform_(-(H**-0.5), H**-0.5))
-        if init == "orthogonal":
+        if init == "scaled":
+            self.Whh.data *= 3**0.5
+        elif init == "orthogonal":
             nn.init.orthogonal_(self.Whh)
         elif init != "uniform":
             raise ValueError(f"init must be one of {', '.join(INITS)}, got {init!r}")
