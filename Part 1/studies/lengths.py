@@ -134,7 +134,7 @@ def lengths_figure(rows):
     axes.set_xticks(range(len(LENGTHS)), LENGTHS)
     axes.yaxis.set_major_formatter(PercentFormatter(1))
     axes.set(xlabel="digits of a palindrome", ylim=(-0.03, 1.03))
-    axes.set_title("Networks that solve a length after 1,000 steps")
+    axes.set_title("Share of networks that solve a length after 1,000 steps")
     figure.legend(loc="outside right center")
     return figure
 
