@@ -13,7 +13,7 @@ class LSTM(nn.Module):
         g(t) = tanh(Wgx x(t) + Wgh h(t-1) + bg)    (1)  input modulation: what may enter c
         i(t) = sigm(Wix x(t) + Wih h(t-1) + bi)    (2)  input gate: the share of g that enters
         f(t) = sigm(Wfx x(t) + Wfh h(t-1) + bf)    (3)  forget gate: the share of c that stays
-        o(t) = sigm(Wox x(t) + Woh h(t-1) + bo)    (4)  output gate: how much of tanh(c) h shows
+        o(t) = sigm(Wox x(t) + Woh h(t-1) + bo)    (4)  output gate: the share of tanh(c) in h
         c(t) = g(t) * i(t) + c(t-1) * f(t)         (5)  cell: the memory
         h(t) = tanh(c(t)) * o(t)                   (6)  hidden state
         p    = Wph h + bp                          (7)  logits, after the last step only
