@@ -4,8 +4,7 @@
     python -m studies.gates --only "h is read by neither" --again  trains these anew, five minutes
 
 A frozen gate stays at its initialization, whatever the network reads. In *streams*, sequences of
-digits with bars among them, the answer is the first digit after the last bar: there, and not in
-palindromes, an old digit becomes worthless.
+digits and bars, the answer is the first digit after the last bar, so old digits become worthless.
 """
 
 import math
