@@ -15,10 +15,9 @@ class VanillaRNN(nn.Module):
         h(t) = tanh(Whx x(t) + Whh h(t-1) + bh)
         p    = Wph h + bp                          logits, after the last step only
 
-    Weights are initialized uniform in +-1/sqrt(hidden_dim), biases at 0. The initialization of Whh
-    decides what it does to a state: "uniform" rotates and shrinks it, to about 1/sqrt(3) of its
-    norm; "scaled" is sqrt(3) times as large, so the norm stays about the same; "orthogonal" only
-    rotates it (Saxe et al. 2014). Raises ValueError for another one.
+    Weights are initialized uniform in +-1/sqrt(hidden_dim), biases at 0. With init "uniform", Whh
+    shrinks a state to about 1/sqrt(3) of its norm; "scaled" multiplies Whh by sqrt(3), and
+    "orthogonal" only rotates a state (Saxe et al. 2014). Raises ValueError for another init.
     """
 
     def __init__(self, input_dim, hidden_dim, output_dim, init="uniform"):

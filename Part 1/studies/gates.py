@@ -75,6 +75,7 @@ EXPERIMENTS |= {
     "80 digits, no warm-up, h is read by g alone": (LONG | {"blind": "ifo"}, TEN),
     "80 digits, no warm-up, h is read by the gates alone": (LONG | G_BLIND, TEN),
     "160 digits, h is read by the gates alone": (LONG | G_BLIND | {"T": 160, "warmup": 50}, FIVE),
+    "h is read by neither, 10000 steps": (lstm("--train_steps 10000") | {"blind": "gifo"}, FIVE),
 }
 for bf in 0, -1:
     EXPERIMENTS[f"bf = {bf}, 10000 steps"] = lstm(f"--bf {bf} --train_steps 10000"), FIVE

@@ -3,8 +3,7 @@
     python -m studies.lengths                                       the report's, in seconds
     python -m studies.lengths --only "RNN, T = 40" --seed 400       ten other seeds of one point
 
-Rates and warm-ups are chosen on seeds below 20; what is reported has seeds from 300 on. At each
-length, a network has the rate that is best for it; an LSTM with a warm-up has that of train.py.
+Rates are chosen on seeds below 20 for each length; an LSTM with a warm-up has that of train.py.
 """
 
 import statistics
