@@ -10,8 +10,8 @@ from torchvision.datasets import MNIST
 
 from common import HERE
 
-# Its class MNIST was tried as a whole. It extracts the files at first use: when two processes do so
-# at once, one load in six breaks; and a damaged file sends it to the network, or stays damaged.
+# The class MNIST itself was tried. It extracts the files at first use: when two processes do so at
+# once, one load in six breaks; and a damaged file sends it to the network, or stays damaged.
 RAW = HERE / "data" / "MNIST" / "raw"  # where the four files are
 MD5 = dict(MNIST.resources)  # {file name: its MD5}, as torchvision lists them
 

@@ -5,8 +5,8 @@
     python -m studies.train_classifier --seed 2 --out_dir studies/run/choosing
     python -m studies.settings --only "convolution, weight decay 0.1" it needs that classifier
 
-For settings.csv, each setting is changed alone. From the candidates in specks.csv, trainings of
-equal time, we chose what removes specks, so another classifier than the evaluation classifier
+For settings.csv, each setting is changed alone. In specks.csv, trainings of equal time compare what
+removes specks. Since they serve to choose, another classifier than the evaluation classifier
 measures them. A training of ten epochs takes nine minutes of a core, and all together 28 hours.
 """
 

@@ -33,10 +33,10 @@ def pairs_of(images, n, pixels, rng):
     A speck is a pixel of a random brightness from -0.5 to 1, at a random place among dark ones. In
     all images, the pixels are then put into the order (784,) that is given.
     """
-    all_images, specked = torch.arange(len(images)), images.clone()
+    indices, specked = torch.arange(len(images)), images.clone()
     rows, columns = torch.randint(28, (2, len(images)), generator=rng)
-    specked[all_images, 0, rows, columns] = torch.rand(len(images), generator=rng) * 1.5 - 0.5
-    picks = all_images[~has_speck(images) & has_speck(specked)][:n]
+    specked[indices, 0, rows, columns] = torch.rand(len(images), generator=rng) * 1.5 - 0.5
+    picks = indices[~has_speck(images) & has_speck(specked)][:n]
     return [some[picks].flatten(1)[:, pixels].view(-1, 1, 28, 28) for some in (images, specked)]
 
 

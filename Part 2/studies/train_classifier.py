@@ -5,8 +5,9 @@
 All scripts use the weights beside classifier.py. New ones count only when you copy them there, and
 then everything that the classifier measures has to be measured again.
 
-Of the GAN's settings, it has chosen only the order of the two networks in a step. After some 95
-seconds of training on two CPU cores, it reads more than 99 % of MNIST's test images correctly.
+Of the GAN's settings, it has decided on two: the order of the two networks in a step, and, on seed
+0, that weight decay is left out. After some 95 seconds of training on two CPU cores, it reads more
+than 99 % of MNIST's test images correctly.
 """
 
 import torch
