@@ -98,10 +98,10 @@ def margin(model, bounds, d):
     return low.amin().nan_to_num(-torch.inf, neginf=-torch.inf).item()
 
 
-def hull(bounds, n=10):
-    """Return the least bounds (2, n, H) that contain bounds (2, k n, H): one for a last digit."""
-    low, high = bounds.unflatten(1, (-1, n))  # (k, n, H)
-    return torch.stack([low.amin(dim=0), high.amax(dim=0)])
+def hull(bounds):
+    """Return the least bounds (2, 1, H) that contain all of n bounds (2, n, H)."""
+    low, high = bounds
+    return torch.stack([low.amin(dim=0, keepdim=True), high.amax(dim=0, keepdim=True)])
 
 
 def inside(small, large):
@@ -110,30 +110,32 @@ def inside(small, large):
 
 
 def cells_at_rest(model, h, c):
-    """Return intervals (2, 10, H) that c hardly leaves while h stays within bounds (2, 10, H).
+    """Return intervals (2, 1, H) that c hardly leaves while h stays within bounds (2, 1, H).
 
     For fixed gates, c = g i + c f rests at g i / (1 - f), in infinity where f is 1. An interval
-    spans these points for all gates that are possible, the given c (2, 10, H), and a little more.
+    spans these points for all gates that are possible, the given c (2, 1, H), and a little more.
     """
     g, i, (f_least, f_most), _ = gates(model, h)
     new = product(g, i)
     f = torch.where(OUT * new > 0, f_most, f_least)  # an end beyond 0 moves out with f
-    rest = hull(torch.cat([new / (1 - f).clamp(min=0), c], dim=1), 1)
-    return (rest + OUT * 1e-3 * (1 + rest.abs())).expand_as(h)
+    rest = hull(torch.cat([new / (1 - f).clamp(min=0), c], dim=1))
+    return rest + OUT * 1e-3 * (1 + rest.abs())
 
 
-def invariant_bounds(model, ten):
-    """Return ten invariant bounds that contain `ten`, which no step leaves, or None."""
+def invariant_bounds(model, reached):
+    """Return bounds (2, 1, H) that contain what is reached, and that no step leaves, or None."""
     H = model.Wph.shape[1]
-    wide, factor = ten.clone(), torch.full(ten.shape[2:], 1.5).double()
-    wide[..., :H] = 1.25 * ten[..., :H] - 0.25 * ten[..., :H].flip(0)  # 1.5 times as wide
+    wide, factor = reached.clone(), torch.full(reached.shape[2:], 1.5).double()
+    wide[..., :H] = 1.25 * reached[..., :H] - 0.25 * reached[..., :H].flip(0)  # 1.5 times as wide
     factor[H:] = math.inf  # of c, if there is one
     for _ in range(40):  # tries
         bounds = wide.clone()
         if isinstance(model, LSTM):
             bounds[..., H:] = cells_at_rest(model, wide[..., :H], wide[..., H:])
         after = hull(step(model, bounds))
-        if inside(ten, bounds) and inside(after, bounds):  # only this counts: the rest is a guess
+        if inside(reached, bounds) and inside(
+            after, bounds
+        ):  # only this counts: the rest is a guess
             return bounds
         overshoot = OUT * (after - bounds)
         wide = torch.where(overshoot > 0, wide + OUT * factor * overshoot, wide)
@@ -149,20 +151,15 @@ def prove_digit(model, d):
     model = copy.deepcopy(model).double()  # so that this program's own rounding is negligible
     H = model.Wph.shape[1]
     start = torch.zeros(2, 1, 2 * H if isinstance(model, LSTM) else H).double()
-    first = step(model, start)[:, d : d + 1]
-    four = step(model, step(model, step(model, first)))  # 1000 bounds: 4 digits are read
-    five = step(model, four)
-    margins, hulls = [margin(model, four, d), margin(model, five, d), math.inf], []
-    for bounds in five.split(100, dim=1):  # more leave the cache and take longer
-        six = step(model, bounds)
-        margins[2] = min(margins[2], margin(model, six, d))
-        hulls.append(hull(six))
-
-    ten = hull(torch.cat(hulls, dim=1))
-    for _ in range(6):
-        ten = hull(step(model, ten))
-        margins.append(margin(model, ten, d))
-    bounds = invariant_bounds(model, ten)
+    bounds = step(model, start)[:, d : d + 1]
+    margins = []
+    for n in range(2, 13):  # so many digits are read
+        bounds = step(model, bounds)
+        if n >= 5:  # all 10,000 sequences are followed that far
+            bounds = hull(bounds)
+        if n >= 4:
+            margins.append(margin(model, bounds, d))
+    bounds = invariant_bounds(model, bounds)
     margins.append(-math.inf if bounds is None else margin(model, bounds, d))
     return margins
 

@@ -88,17 +88,17 @@ def latches():
 
 
 def test_only_invariant_bounds_that_hold_what_was_reached_prove_something(monkeypatch):
-    model, ten = latches().double(), torch.zeros(2, 10, 24).double()
-    for bounds in ten * math.nan, ten - 1e-15, ten + 1e-15:  # there is no tolerance
-        assert not inside(bounds, ten)
-    for bounds in None, ten + 100 * proof.OUT:  # these are so wide that no digit has a margin
+    model, reached = latches().double(), torch.zeros(2, 1, 24).double()
+    for bounds in reached * math.nan, reached - 1e-15, reached + 1e-15:  # there is no tolerance
+        assert not inside(bounds, reached)
+    for bounds in None, reached + 100 * proof.OUT:  # these are so wide that no digit has a margin
         with monkeypatch.context() as patch:
-            patch.setattr(proof, "invariant_bounds", lambda model, ten, bounds=bounds: bounds)
+            patch.setattr(proof, "invariant_bounds", lambda model, reached, bounds=bounds: bounds)
             assert min(proof.prove_digit(model, 3)) <= 0
-    assert proof.invariant_bounds(model, ten) is not None
-    for accepts in (lambda small, large: small is ten), (lambda small, large: small is not ten):
-        monkeypatch.setattr(proof, "inside", accepts)
-        assert proof.invariant_bounds(model, ten) is None
+    assert proof.invariant_bounds(model, reached) is not None
+    for refused in True, False:
+        monkeypatch.setattr(proof, "inside", lambda small, _, no=refused: (small is reached) != no)
+        assert proof.invariant_bounds(model, reached) is None
 
 
 def test_what_is_not_proved_is_named_and_the_script_exits_with_1(call, tmp_path, monkeypatch):
