@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-INITS = ("uniform", "scaled", "orthogonal")
+INITS = ("uniform", "scaled", "orthogonal", "identity")
 
 
 class VanillaRNN(nn.Module):
@@ -16,8 +16,9 @@ class VanillaRNN(nn.Module):
         p    = Wph h + bp                          logits, after the last step only
 
     Weights are initialized uniform in +-1/sqrt(hidden_dim), biases at 0. With init "uniform", Whh
-    shrinks a state to about 1/sqrt(3) of its norm; "scaled" multiplies Whh by sqrt(3), and
-    "orthogonal" only rotates a state (Saxe et al. 2014). Raises ValueError for another init.
+    shrinks a state to about 1/sqrt(3) of its norm; "scaled" multiplies Whh by sqrt(3), "orthogonal"
+    only rotates a state (Saxe et al. 2014), and "identity" leaves it as it is (Le et al. 2015).
+    Raises ValueError for another init.
     """
 
     def __init__(self, input_dim, hidden_dim, output_dim, init="uniform"):
@@ -30,6 +31,8 @@ class VanillaRNN(nn.Module):
             self.Whh.data *= 3**0.5
         elif init == "orthogonal":
             nn.init.orthogonal_(self.Whh)
+        elif init == "identity":
+            nn.init.eye_(self.Whh)
         elif init != "uniform":
             raise ValueError(f"init must be one of {', '.join(INITS)}, got {init!r}")
         self.bh = nn.Parameter(torch.zeros(H))

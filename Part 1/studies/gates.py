@@ -7,15 +7,11 @@ A frozen gate stays at its initialization, whatever the network reads. In *strea
 digits and bars, the answer is the first digit after the last bar, so old digits become worthless.
 """
 
-import math
-import statistics
-
 import torch
 import torch.nn.functional as F
-from matplotlib.figure import Figure
 from torch.utils.data import TensorDataset
 
-from common import BLUE, GREEN, ORANGE, grouped, save_table
+from common import grouped, save_table
 from networks import NETWORKS, make_network
 from studies.runner import study
 from studies.settings import summary
@@ -33,15 +29,6 @@ def lstm(flags=""):
         "frozen": "",  # the gates that are frozen at their initialization, letters of "ifo"
         "blind": "",  # the lines of (1) to (4) without their term in h, letters of "gifo"
     }
-
-
-def bf_that_keeps(share, T):
-    """Return the bf with which a cell still has this share of the first digit at the end.
-
-    Reading the other T - 2 digits multiplies it with f = sigm(bf) each time.
-    """
-    f = share ** (1 / (T - 2))
-    return round(math.log(f / (1 - f)), 4)
 
 
 STREAMS = lstm("--train_steps 1000 --learning_rate 0.005") | {
@@ -79,15 +66,6 @@ EXPERIMENTS |= {
 }
 for bf in 0, -1:
     EXPERIMENTS[f"bf = {bf}, 10000 steps"] = lstm(f"--bf {bf} --train_steps 10000"), FIVE
-
-LENGTHS = {10: GREEN, 20: BLUE, 40: ORANGE}  # T, with its colour in gates.png
-SHARES = [10.0**-n for n in range(1, 8)]
-KEPT = {  # {(T, share of the first digit that a cell keeps): its experiment}
-    (T, share): f"T = {T}, a cell keeps {share:.0e}" for T in LENGTHS for share in SHARES
-}
-for (T, share), experiment in KEPT.items():
-    settings = lstm("--train_steps 1000") | {"T": T, "bf": bf_that_keeps(share, T)}
-    EXPERIMENTS[experiment] = settings, TEN
 
 
 def streams(length, n, seed):
@@ -153,32 +131,11 @@ def seconds(settings):
     return settings["train_steps"] * settings["T"] * NETWORKS["lstm"].seconds
 
 
-def kept_figure(rows):
-    """Return a Figure: accuracy over the share that is kept, a dot a seed, a line the means."""
-    figure = Figure(figsize=(7.5, 4.6), layout="constrained")
-    axes = figure.subplots()
-    groups = grouped(rows, "experiment")
-    for T, color in LENGTHS.items():
-        means = []
-        for share in SHARES:
-            accuracies = [100 * row["accuracy"] for row in groups[KEPT[T, share],]]
-            axes.scatter([share] * len(accuracies), accuracies, 12, color, alpha=0.4)
-            means.append(statistics.mean(accuracies))
-        axes.plot(SHARES, means, color=color, lw=2.5, label=f"{T} digits")
-    axes.set(xscale="log", ylim=(0, 102), ylabel="accuracy on unseen palindromes, %")
-    axes.set_xlabel("share of the first digit that a cell keeps at initialization")
-    axes.set_title("Accuracy after 1,000 steps: a dot is an LSTM, a line the mean")
-    axes.legend(loc="lower right")
-    return figure
-
-
 def show(rows, out_dir):
-    """Save the table, a row for each training, and the figure if all of its rows are there."""
+    """Save the table, a row for each training."""
     groups = grouped(rows, "experiment")
     table = [{"training": experiment} | summary(own) for (experiment,), own in groups.items()]
     save_table(out_dir / "gates.csv", table)
-    if all((experiment,) in groups for experiment in KEPT.values()):
-        kept_figure(rows).savefig(out_dir / "gates.png")
 
 
 if __name__ == "__main__":

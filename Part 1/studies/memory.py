@@ -13,7 +13,7 @@ import statistics
 import torch
 from matplotlib.figure import Figure
 
-from common import GREY, grouped, save_table
+from common import GREY, ORANGE, grouped, save_table
 from dataset import encode
 from networks import NETWORKS, make_network
 from studies.runner import study
@@ -41,7 +41,7 @@ def settings_for(flags, lengths, asked_at=(), home=20):
 
 
 RNN = "--model rnn --learning_rate 0.001"
-ORTHOGONAL = "--model rnn --rnn_init orthogonal --learning_rate 0.0003"
+SAME_RATE = "--model rnn --learning_rate 0.0003 --rnn_init"
 FOUR = f"{RNN} --data_size 20000 --train_steps 2000"
 EVERY, EVERY_LENGTH = "--data_size 5000 --train_steps 4000", range(5, 41)
 SETTINGS = {
@@ -51,10 +51,15 @@ SETTINGS = {
     "RNN, T = 9, 18, 27, 36": settings_for(FOUR, [9, 18, 27, 36], [18], home=18),
     "RNN, T = 5 to 40": settings_for(f"{RNN} {EVERY}", EVERY_LENGTH, IN_TABLE),
     "LSTM, T = 20": settings_for("--model lstm --learning_rate 0.002", [20], SHOWN),
-    "RNN, orthogonal": settings_for(ORTHOGONAL, [20], IN_TABLE),
+    "RNN, orthogonal": settings_for(f"{SAME_RATE} orthogonal", [20], IN_TABLE),
+    "RNN, identity": settings_for(f"{SAME_RATE} identity", [20], SHOWN),
 }
 EXPERIMENTS = {name: (settings, range(300, 320)) for name, settings in SETTINGS.items()}
-PANELS = ("RNN, T = 20", "RNN, T = 10, 20, 30, 40", "LSTM, T = 20")  # of memory.png
+PANELS = {  # {experiment: title}, of memory.png
+    "RNN, T = 20": "RNN trained at T = 20",
+    "RNN, T = 10, 20, 30, 40": "RNN trained at T = 10, 20, 30, 40",
+    "RNN, identity": "RNN trained at T = 20, with Whh initialized to the identity matrix",
+}
 PERIODIC = "RNN, T = 9, 18, 27, 36", "RNN, T = 10, 20, 30, 40", "RNN, T = 12, 24, 36, 48"
 COLUMNS = [("accuracy", T) for T in IN_TABLE]  # of memory.csv
 COLUMNS += [("rotated back", T) for T in (21, 40, 60)] + [("one step too far", 21)]
@@ -91,16 +96,24 @@ def fit_map(states, settings, old=0, new=1):
     return M
 
 
-def accuracy_of(model, states, first):
-    """Return the share of states (N, H + 1) in which the network reads the first digit (N,)."""
+def answers_of(model, states):
+    """Return the digits (N,) that the network answers in states (N, H + 1)."""
     layer = torch.cat([model.Wph, model.bp.unsqueeze(1)], dim=1).detach().double()
-    return ((states @ layer.T).argmax(dim=1) == first).double().mean().item()
+    return (states @ layer.T).argmax(dim=1)
+
+
+def accuracy_of(model, states, first):
+    """Return the share of states (N, H + 1) in which the network answers the first digit (N,)."""
+    return (answers_of(model, states) == first).double().mean().item()
 
 
 def examine(model, settings):
     """Let a network read random sequences, and return rows of a length T, what, and its value.
 
     * "angle": by how many degrees, 0 to 180, the map rotates, for each eigenvalue that lasts.
+    * "position of d": where a first digit d is on the dial of the smallest angle above ROTATES, in
+      degrees, at the length home and one digit later; "answer to d": what the network mostly
+      answers one digit later. These are left out if the memory stays fixed.
     * "accuracy, all digits": at the length home.
     * "accuracy" and "rotated back": the accuracy on sequences that begin with 5 to 9, of states as
       they are, and led to the length home. These maps have seen sequences that begin with 0 to 4.
@@ -110,12 +123,23 @@ def examine(model, settings):
     digits = torch.randint(10, (2 * settings["asked"], settings["digits"]), generator=rng)
     fit, asked = digits.split(settings["asked"])
     home, found = settings["home"], []  # found: (T, what, value)
-    M = fit_map(observe(model, fit), settings)
-    for eigenvalue in torch.linalg.eigvals(M[:-1, :-1]):
-        if eigenvalue.abs() >= settings["lasts"] and eigenvalue.imag >= 0:  # of a pair, one
-            found.append((home, "angle", torch.rad2deg(eigenvalue.angle()).item()))
     states, first = observe(model, asked), asked[:, 0]
     found.append((home, "accuracy, all digits", accuracy_of(model, states[home], first)))
+    eigenvalues, vectors = torch.linalg.eig(fit_map(observe(model, fit), settings))
+    dials = {}  # {angle: the direction whose share in a state shows where it is on this dial}
+    for eigenvalue, vector in zip(eigenvalues, vectors.T, strict=True):
+        if eigenvalue.abs() >= settings["lasts"] and eigenvalue.imag >= 0:  # of a pair, one
+            angle = torch.rad2deg(eigenvalue.angle()).item()
+            found.append((home, "angle", angle))
+            if angle > ROTATES:
+                dials[angle] = vector
+    if dials:
+        answers = answers_of(model, states[home + 1])
+        for d in range(10):
+            for T in home, home + 1:
+                place = (states[T][first == d].cdouble() @ dials[min(dials)]).mean()
+                found.append((T, f"position of {d}", torch.rad2deg(place.angle()).item()))
+            found.append((home + 1, f"answer to {d}", answers[first == d].mode().values.item()))
 
     states = observe(model, fit[fit[:, 0] < 5])
     on, back = fit_map(states, settings), fit_map(states, settings, old=1, new=0)
@@ -177,36 +201,54 @@ def clock_table(networks):
         own = [n for n in networks if n["experiment"] == experiment and n["accuracy"] >= CLOCK]
         angles = torch.tensor([angle for network in own for angle in network["angles"]])
         if own:
-            step = 360 / period
+            step, home = 360 / period, SETTINGS[experiment]["home"]
             near = ((angles - step * (angles / step).round()).abs() <= 1).sum().item()
             line = {"network": experiment, "networks": len(own), "angles": len(angles)}
             line |= {"expected angles": f"multiples of {step:g}°", "within 1°": near}
             chance = (period - 1) / (180 - ROTATES)  # so many degrees are within 1 of a multiple
-            lines.append(line | {"by chance, %": f"{100 * chance:.0f}"})
+            line["by chance, %"] = f"{100 * chance:.0f}"
+            answers = [{n["values"][f"answer to {d}", home + 1] for d in range(10)} for n in own]
+            lines.append(
+                line | {"ten different answers one digit later": sum(len(a) == 10 for a in answers)}
+            )
     return lines
 
 
+def draw_dial(axes, values):
+    """Draw where the ten first digits are on a network's dial at T = 20; arrows lead to T = 21."""
+    for d in range(10):
+        now, later = (math.radians(values[f"position of {d}", T]) for T in (20, 21))
+        axes.text(math.cos(now), math.sin(now), d, fontsize=18, ha="center", va="center")
+        start, end = ((0.76 * math.cos(a), 0.76 * math.sin(a)) for a in (now, later))
+        style = {"arrowstyle": "->", "connectionstyle": "arc3,rad=0.15", "color": ORANGE, "lw": 2}
+        axes.annotate("", end, start, arrowprops=style)
+    axes.text(0, 0, "arrows:\none digit\nlater", fontsize=14, ha="center", va="center")
+    axes.set(xlim=(-1.2, 1.2), ylim=(-1.2, 1.2), aspect="equal")
+    axes.set_title("The second network's dial:\nwhere each first digit is at T = 20", fontsize=15)
+    axes.axis("off")
+
+
 def memory_figure(shown):
-    """Return a Figure: the accuracy of networks of `describe` at each T, own and rotated back."""
-    figure = Figure(figsize=(9.6, 1.6 * len(shown) + 1), dpi=100, layout="constrained")
-    figure.suptitle("Accuracy on the first digit, over the length of a sequence", fontsize=16)
-    grid = figure.subplots(len(shown), sharex=True)
+    """Return a Figure: accuracy at each T, own and rotated back, and the second network's dial."""
+    figure = Figure(figsize=(12, 5.8), dpi=100, layout="constrained")
+    left, right = figure.subfigures(1, 2, width_ratios=[2.3, 1])
+    left.suptitle("Accuracy on the first digit, over the length of a sequence", fontsize=15)
+    grid = left.subplots(len(shown), sharex=True)
     for axes, network in zip(grid, shown, strict=True):
-        color = NETWORKS[SETTINGS[network["experiment"]]["model"]].color
         own = [100 * network["values"]["accuracy", T] for T in SHOWN]
-        axes.fill_between(SHOWN, own, color=color, alpha=0.15, lw=0)
-        axes.plot(SHOWN, own, color=color, lw=2.5, label="own")
+        axes.fill_between(SHOWN, own, color=ORANGE, alpha=0.15, lw=0)
+        axes.plot(SHOWN, own, color=ORANGE, lw=2.5, label="own")
         if network["memory"] == "rotates":
             back = [100 * network["values"]["rotated back", T] for T in SHOWN]
             axes.plot(SHOWN, back, "k--", lw=2, label="rotated back")
             axes.text(60, 106, "dashed: memory rotated back to T = 20", ha="right")
-        trained = network["experiment"].replace(", ", " trained at ", 1)
-        axes.set_title(trained, fontsize=14, color=color, loc="left")
+        axes.set_title(PANELS[network["experiment"]], fontsize=14, color=ORANGE, loc="left")
         axes.axvline(20, color=GREY, ls=":", lw=1)
         axes.set(xlim=(SHOWN[0], SHOWN[-1]), ylim=(-3, 130), ylabel="accuracy")
         axes.set_yticks([0, 100], ["0", "100 %"])
         axes.grid(False)
     grid[-1].set_xlabel("length T at which it is asked")
+    draw_dial(right.subplots(), shown[1]["values"])
     return figure
 
 

@@ -72,7 +72,8 @@ def gradient_at_the_first_digit(model, dataset):
 
 
 SHARES = {"rnn": (0, 2e-4), "rnn --rnn_init scaled": (0.3, 1.5)}  # of the last digit's gradient
-SHARES |= {"rnn --rnn_init orthogonal": (0.5, 1), "lstm --bf 0": (0, 2e-4), "lstm": (0.5, 1)}
+SHARES |= {"rnn --rnn_init orthogonal": (0.5, 1), "rnn --rnn_init identity": (0.5, 1)}
+SHARES |= {"lstm --bf 0": (0, 2e-4), "lstm": (0.5, 1)}
 
 
 @pytest.mark.parametrize("flags", SHARES)

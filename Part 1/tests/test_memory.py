@@ -1,16 +1,17 @@
 """Tests of studies/memory.py: a memory that rotates is told from one that stays fixed."""
 
+import cmath
 import math
 
 import pytest
 import torch
 from matplotlib.figure import Figure
 
-from common import BLUE, ORANGE
+from common import ORANGE
 from conftest import TINY, drawn, trained_by_hand
 from dataset import encode
 from studies import memory
-from studies.memory import PANELS, SETTINGS, SHOWN, describe, examine
+from studies.memory import PANELS, PERIODIC, SETTINGS, SHOWN, describe, examine
 
 
 class Clock(torch.nn.Module):
@@ -66,6 +67,18 @@ def test_a_clock_is_correct_again_when_it_is_rotated_back_and_others_are_told_fr
     assert values["rotated back", 21] < 0.5, "who saw 0 to 4 knows nothing of 108 degrees"
 
 
+def test_digits_stand_on_the_dial_in_their_order_and_one_digit_later_on_the_next_mark():
+    values = describe(rows_of(Clock(36)))[0]["values"]
+    start = values["position of 0", 20]
+    for d in range(10):
+        for T in 20, 21:
+            away = values[f"position of {d}", T] - start - 36 * (d + T - 20)
+            assert (away + 180) % 360 == pytest.approx(180, abs=0.1)
+        assert values[f"answer to {d}", 21] == (d + 1) % 10
+    (line,) = memory.clock_table(describe(rows_of(Clock(36), PERIODIC[1])))
+    assert line["ten different answers one digit later"] == 1
+
+
 @pytest.mark.parametrize(("name", "experiment"), [("rnn", "RNN, T = 20"), ("lstm", "LSTM, T = 20")])
 def test_a_network_is_trained_as_its_settings_say_and_asked_for_its_own_answers(name, experiment):
     tiny = SETTINGS[experiment] | TINY | {"lengths": [5, 7], "asked_seed": 3, "asked_at": [9]}
@@ -83,14 +96,22 @@ def test_the_figure_shows_the_first_networks_that_know_all(tmp_path, monkeypatch
     monkeypatch.setattr(Figure, "savefig", lambda figure, path: figures.append(figure))
     rows = rows_of(Clock(108, correct_at=19)) + rows_of(Clock(36), seed=301)
     next(row for row in reversed(rows) if row["what"] == "accuracy, all digits")["value"] = 0.99
-    rows += rows_of(Clock(120), seed=302) + rows_of(Clock(120), PANELS[1])
+    _, second, third = PANELS
+    rows += rows_of(Clock(120), seed=302) + rows_of(Clock(120), second)
     memory.show(rows, tmp_path)
     assert not figures, "a panel has no rows"
-    memory.show(rows + rows_of(Clock(0), PANELS[2]), tmp_path)
-    panels = zip(figures[0].axes, PANELS, (ORANGE, ORANGE, BLUE), (10, 3, 1), strict=True)
-    for axes, name, color, period in panels:
-        lines = {"own": (color, SHOWN, [100 * ((T - 20) % period == 0) for T in SHOWN])}
-        if color == ORANGE:
+    memory.show(rows + rows_of(Clock(0), third), tmp_path)
+    *panels, dial = figures[0].axes
+    labels = {text.get_text(): text.get_position() for text in dial.texts}
+    arrows = [text for text in dial.texts if text.get_text() == ""]
+    for d, arrow in enumerate(arrows):
+        label, start, end = (complex(*at) for at in (labels[str(d)], arrow.xyann, arrow.xy))
+        assert abs(label) == pytest.approx(1)
+        assert start / abs(start) == pytest.approx(label)
+        assert math.degrees(cmath.phase(end / start)) == pytest.approx(120, abs=0.1)
+    for axes, title, period in zip(panels, PANELS.values(), (10, 3, 1), strict=True):
+        lines = {"own": (ORANGE, SHOWN, [100 * ((T - 20) % period == 0) for T in SHOWN])}
+        if period > 1:
             lines["rotated back"] = "#000000", SHOWN, [100] * len(SHOWN)
         assert {label: line for label, line in drawn(axes).items() if label[0] != "_"} == lines
-        assert axes.get_title("left") == name.replace(",", " trained at", 1)
+        assert axes.get_title("left") == title
