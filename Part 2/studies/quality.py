@@ -37,10 +37,10 @@ MEASURES = {  # {title: (measure, what it is multiplied with, decimals)}
     "coverage, %": ("coverage", 100, 1),
     "effective rank": ("effective_rank", 1, 0),
 }
-CURVES = {  # {training: its study, and its color and line width in progress.png}
-    "our training": (settings, "k", 2),
-    "no convolution": (settings, GREEN, 1),
-    "template": (collapse, ORANGE, 1),
+CURVES = {  # {training: its color and line width in progress.png}
+    "our training": ("k", 2),
+    "no convolution": (GREEN, 1),
+    "template": (ORANGE, 1),
 }
 
 
@@ -129,11 +129,11 @@ def save_progress(out_dir):
     """Save progress.png: distance and specks over the minutes of a core, a line for each seed."""
     figure = Figure(figsize=(12, 5), layout="constrained")
     left, right = figure.subplots(1, 2, sharex=True)
-    for name, (study, color, width) in CURVES.items():
-        seeds = committed_rows(study, name)
+    for name, (color, width) in CURVES.items():
+        seeds = committed_rows(settings, name)
         if name == "our training":
             seeds = [read_csv(path) for path in sorted(RESULTS.glob("quality*.csv"))]
-        minutes = epoch_seconds(study.EXPERIMENTS[name][0]) / 60
+        minutes = epoch_seconds(settings.EXPERIMENTS[name][0]) / 60
         for n, rows in enumerate(seeds):
             label = name if n == 0 else f"_{name}, seed {n}"  # in the legend
             for axes, measure, factor in (left, "frechet_distance", 1), (right, "specks", 100):

@@ -7,7 +7,7 @@
 
 For settings.csv, each setting is changed alone. In specks.csv, trainings of equal time compare what
 removes specks. Since they serve to choose, another classifier than the evaluation classifier
-measures them. A training of ten epochs takes nine minutes of a core, and all together 28 hours.
+measures them. A training of ten epochs takes nine minutes of a core, and all together 31 hours.
 """
 
 from common import save_table
@@ -51,6 +51,7 @@ SETTINGS = {
 # At rates that are good for simultaneous updates.
 RIVAL = "--channels 0 --lr 0.0008 --halving 0 --n_epochs 200"
 SETTINGS["no convolution, simultaneous updates"] = settings_for("simultaneous", RIVAL)
+SETTINGS["template"] = settings_for("template", "--preset template")
 EXPERIMENTS = CANDIDATES | {name: (settings, range(3)) for name, settings in SETTINGS.items()}
 EXPERIMENTS["weight decay 0.1"] = changed("--weight_decay 0.1 --n_epochs 80"), range(1)
 OF_SETTINGS = {  # the columns of settings.csv, see table_of

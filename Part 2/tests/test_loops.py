@@ -17,7 +17,7 @@ from studies import collapse, loops
 
 IMAGES = load_mnist()[0][:640]
 COMPARISON = Comparison(load_classifier(), IMAGES[:300])
-BRANCHES = collapse.BRANCHES | collapse.SQUARE | collapse.SLOW_G
+BRANCHES = collapse.BRANCHED["branches"]
 PLAIN = {"rate_g": 2e-4, "rate_d": 2e-4, "momentum_g": 0.0, "momentum_d": 0.0}
 PLAIN |= {"fakes": 1, "weights_d": 0, "both_d": 0, "opponents": 0, "weights_g": 0, "both_g": 0}
 TEXTBOOK = {  # {experiment or branch: what differs from PLAIN; the second row: how stale it is}

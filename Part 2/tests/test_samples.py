@@ -6,12 +6,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 from PIL import Image
 
+import interpolate
 import latent
 import mnist
 from classifier import load_classifier
-from common import load, read_csv
+from common import load
 from gan import Generator
 from latent import COMMITTED, in_batches
 from metrics import Comparison, coverage, effective_rank, frechet_distance, has_speck
@@ -94,8 +96,12 @@ def test_your_own_generator_is_shown_as_soon_as_there_is_one(tmp_path, monkeypat
     assert latent.load_generator(COMMITTED).latent_dim == 100
 
 
-def test_a_row_has_the_digits_and_the_steps_that_are_asked_for(call, tmp_path):
-    flags = "--digits", 2, 3, "--steps", 4, "--generator", COMMITTED
-    call("interpolate", *flags, "--out_dir", tmp_path)
-    (row,) = read_csv(tmp_path / "interpolation.csv")
-    assert (row["from"], row["to"], len(row["digits read"].split())) == ("2", "3", 6)
+def test_a_row_has_the_digits_and_the_steps_that_are_asked_for(tmp_path, monkeypatch):
+    drawn = []
+    draw = lambda rows, logits: drawn.extend(logits) or Figure()  # noqa: E731
+    monkeypatch.setattr(interpolate, "interpolation_figure", draw)
+    flags = "--digits", "2", "3", "--steps", "4", "--generator", str(COMMITTED)
+    interpolate.main([*flags, "--out_dir", str(tmp_path)])
+    (logits,) = drawn
+    first, *between, last = logits.argmax(1).tolist()
+    assert (first, len(between), last) == (2, 4, 3)
