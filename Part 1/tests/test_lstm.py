@@ -88,7 +88,7 @@ def test_at_first_the_gradient_reaches_the_first_digit_only_where_the_memory_las
 
 
 @pytest.mark.parametrize(
-    ("warmup", "steps", "ends"), [(0, 0, (10, 99)), (0, 50, (0, 1)), (50, 50, (10, 999))]
+    ("warmup", "steps", "ends"), [(0, 0, (10, 99)), (0, 50, (0, 0.1)), (50, 50, (10, 999))]
 )
 def test_without_a_warm_up_50_steps_cut_the_loss_off_from_the_first_of_80_digits(
     warmup, steps, ends

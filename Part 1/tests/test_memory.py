@@ -65,6 +65,8 @@ def test_a_clock_is_correct_again_when_it_is_rotated_back_and_others_are_told_fr
     assert angles[0] == pytest.approx(180, abs=0.01)
     values = describe(rows_of(Clock(108, low_angle=36)))[0]["values"]
     assert values["rotated back", 21] < 0.5, "who saw 0 to 4 knows nothing of 108 degrees"
+    turn = values["position of 0", 21] - values["position of 0", 20]
+    assert turn % 360 == pytest.approx(36, abs=1), "the dial is that of the smallest angle"
 
 
 def test_digits_stand_on_the_dial_in_their_order_and_one_digit_later_on_the_next_mark():
