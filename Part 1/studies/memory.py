@@ -111,9 +111,8 @@ def examine(model, settings):
     """Let a network read random sequences, and return rows of a length T, what, and its value.
 
     * "angle": by how many degrees, 0 to 180, the map rotates, for each eigenvalue that lasts.
-    * "position of d": where a first digit d is on the dial of the smallest angle above ROTATES, in
-      degrees, at the length home and one digit later; "answer to d": what the network mostly
-      answers one digit later. These are left out if the memory stays fixed.
+    * "position of d", if the memory rotates: where a first digit d is on the dial of the smallest
+      angle, in degrees, at home and one digit later; "answer to d": the usual answer to it then.
     * "accuracy, all digits": at the length home.
     * "accuracy" and "rotated back": the accuracy on sequences that begin with 5 to 9, of states as
       they are, and led to the length home. These maps have seen sequences that begin with 0 to 4.
@@ -219,12 +218,13 @@ def draw_dial(axes, values):
     for d in range(10):
         now, later = (math.radians(values[f"position of {d}", T]) for T in (20, 21))
         axes.text(math.cos(now), math.sin(now), d, fontsize=18, ha="center", va="center")
-        start, end = ((0.76 * math.cos(a), 0.76 * math.sin(a)) for a in (now, later))
+        start, end = ((0.78 * math.cos(a), 0.78 * math.sin(a)) for a in (now, later))
+        axes.plot(*start, "o", color=ORANGE)
         style = {"arrowstyle": "->", "connectionstyle": "arc3,rad=0.15", "color": ORANGE, "lw": 2}
         axes.annotate("", end, start, arrowprops=style)
-    axes.text(0, 0, "arrows:\none digit\nlater", fontsize=14, ha="center", va="center")
+    axes.text(0, 0, "each digit read\nmoves the state\none place on", ha="center", va="center")
     axes.set(xlim=(-1.2, 1.2), ylim=(-1.2, 1.2), aspect="equal")
-    axes.set_title("The second network's dial:\nwhere each first digit is at T = 20", fontsize=15)
+    axes.set_title("Middle network: the place\nof each first digit at T = 20", fontsize=15)
     axes.axis("off")
 
 
@@ -241,13 +241,13 @@ def memory_figure(shown):
         if network["memory"] == "rotates":
             back = [100 * network["values"]["rotated back", T] for T in SHOWN]
             axes.plot(SHOWN, back, "k--", lw=2, label="rotated back")
-            axes.text(60, 106, "dashed: memory rotated back to T = 20", ha="right")
+            axes.text(60, 106, "dashed: if the memory is rotated back to T = 20", ha="right")
         axes.set_title(PANELS[network["experiment"]], fontsize=14, color=ORANGE, loc="left")
         axes.axvline(20, color=GREY, ls=":", lw=1)
         axes.set(xlim=(SHOWN[0], SHOWN[-1]), ylim=(-3, 130), ylabel="accuracy")
         axes.set_yticks([0, 100], ["0", "100 %"])
         axes.grid(False)
-    grid[-1].set_xlabel("length T at which it is asked")
+    grid[-1].set_xlabel("length T of the sequence")
     draw_dial(right.subplots(), shown[1]["values"])
     return figure
 

@@ -111,11 +111,11 @@ def branches_figure(rows):
             means = [statistics.mean(row[measure] for row in some) for some in own.values()]
             axes.plot(steps, [factor * y for y in means], style, color=color, lw=2.5, label=branch)
     left.set(title="Share of the commonest digit, %", ylim=(0, 100))
-    right.set(title="Effective rank of the samples' pixels", ylim=(0, 20))
+    right.set(title="Effective rank of the samples (real images: 29)", ylim=(0, 20))
     for axes in left, right:
         axes.set_xlabel("steps after the change")
         axes.margins(x=0)
-    figure.suptitle("A healthy training of the template's loop, after one change", fontsize=16)
+    figure.suptitle("One change to a healthy training: does it collapse?", fontsize=16)
     figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
 
