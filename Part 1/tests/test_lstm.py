@@ -95,7 +95,7 @@ def test_without_a_warm_up_50_steps_cut_the_loss_off_from_the_first_of_80_digits
         if step == steps:
             raise StopIteration
 
-    for seed in 300, 301, 302:
+    for seed in 300, 301:
         settings = settings_for("lstm", f"--warmup {warmup} --data_size 2000")
         train_set, test_set = palindromes_of(settings, 80, seed)
         model = make_network(settings, seed)
