@@ -207,9 +207,8 @@ def clock_table(networks):
             chance = (period - 1) / (180 - ROTATES)  # so many degrees are within 1 of a multiple
             line["by chance, %"] = f"{100 * chance:.0f}"
             answers = [{n["values"][f"answer to {d}", home + 1] for d in range(10)} for n in own]
-            lines.append(
-                line | {"ten different answers one digit later": sum(len(a) == 10 for a in answers)}
-            )
+            line["ten different answers one digit later"] = sum(len(a) == 10 for a in answers)
+            lines.append(line)
     return lines
 
 

@@ -133,9 +133,8 @@ def invariant_bounds(model, reached):
         if isinstance(model, LSTM):
             bounds[..., H:] = cells_at_rest(model, wide[..., :H], wide[..., H:])
         after = hull(step(model, bounds))
-        if inside(reached, bounds) and inside(
-            after, bounds
-        ):  # only this counts: the rest is a guess
+        # Only this counts: the rest is a guess.
+        if inside(reached, bounds) and inside(after, bounds):
             return bounds
         overshoot = OUT * (after - bounds)
         wide = torch.where(overshoot > 0, wide + OUT * factor * overshoot, wide)
