@@ -240,7 +240,7 @@ def memory_figure(shown):
         if network["memory"] == "rotates":
             back = [100 * network["values"]["rotated back", T] for T in SHOWN]
             axes.plot(SHOWN, back, "k--", lw=2, label="rotated back")
-            axes.text(60, 106, "dashed: if the memory is rotated back to T = 20", ha="right")
+            axes.text(60, 106, "dashed: if the memory is rotated to T = 20", ha="right")
         axes.set_title(PANELS[network["experiment"]], fontsize=14, color=ORANGE, loc="left")
         axes.axvline(20, color=GREY, ls=":", lw=1)
         axes.set(xlim=(SHOWN[0], SHOWN[-1]), ylim=(-3, 130), ylabel="accuracy")
