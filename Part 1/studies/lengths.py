@@ -68,8 +68,8 @@ REPORTED |= {
     "LSTM, T = 80, Adam at 0.002": (settings_for("LSTM", 80, [2e-3], optimizer="Adam"), TEN),
     "LSTM, T = 80 at 0.002": (settings_for("LSTM", 80, [2e-3]), TEN),
 }
-slower = settings_for("LSTM, warm-up", 160, [2e-3], LONGER, flags="--warmup 300")
-REPORTED["LSTM, warm-up of 300 steps, T = 160, 3000 steps"] = slower, TEN[:5]
+LONG_WARMUP = settings_for("LSTM, warm-up", 160, [2e-3], LONGER, flags="--warmup 300")
+REPORTED["LSTM, warm-up of 300 steps, T = 160, 3000 steps"] = LONG_WARMUP, TEN[:5]
 LSTM_RATES, RNN_RATES = [1e-3, 2e-3, 4e-3], [3e-4, 6e-4, 1e-3, 2e-3]
 DEFAULTS = {  # these choose the defaults of train.py; T = 80 without a warm-up is in CHOOSING
     "choice, LSTM, T = 20, warm-up": (settings_for("LSTM, warm-up", 20, LSTM_RATES, 500), TWENTY),

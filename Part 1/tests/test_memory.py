@@ -106,7 +106,7 @@ def test_the_figure_shows_the_first_networks_that_know_all(tmp_path, monkeypatch
     *panels, dial = figures[0].axes
     labels = {text.get_text(): text.get_position() for text in dial.texts}
     arrows = [text for text in dial.texts if text.get_text() == ""]
-    for d, arrow in enumerate(arrows):
+    for d, arrow in zip(range(10), arrows, strict=True):
         label, start, end = (complex(*at) for at in (labels[str(d)], arrow.xyann, arrow.xy))
         assert abs(label) == pytest.approx(1)
         assert start / abs(start) == pytest.approx(label)
