@@ -36,18 +36,16 @@ STREAMS = lstm("--train_steps 1000 --learning_rate 0.005") | {
     "asked": 2000,  # so many new streams are asked
     "asked_seed": 2,
 }
-FORGET, FROZEN, G_BLIND = {"bf": -1.0}, {"frozen": "ifo"}, {"blind": "g"}
+FORGET, FROZEN = {"bf": -1.0}, {"frozen": "ifo"}
 SETTINGS = {
     "palindromes": lstm(),
     "palindromes, frozen gates": lstm() | FROZEN,
     "palindromes, bf = -1": lstm() | FORGET,
-    "palindromes, bf = -1, frozen gates": lstm() | FORGET | FROZEN,
     "streams": STREAMS,
     "streams, frozen gates": STREAMS | FROZEN,
     "streams, bf = -1": STREAMS | FORGET,
-    "streams, bf = -1, frozen gates": STREAMS | FORGET | FROZEN,
     "h is read by g alone": lstm() | {"blind": "ifo"},
-    "h is read by the gates alone": lstm() | G_BLIND,
+    "h is read by the gates alone": lstm() | {"blind": "g"},
     "h is read by neither": lstm() | {"blind": "gifo"},
 }
 for gate in "ifo":
@@ -56,16 +54,11 @@ for reader, blind in ("i", "g"), ("g", "i"):
     name = f"streams, all but i frozen, h is read by {reader} alone"
     SETTINGS[name] = STREAMS | {"frozen": "fo", "blind": blind}
 EXPERIMENTS = {name: (settings, range(300, 320)) for name, settings in SETTINGS.items()}
-LONG = lstm("--train_steps 1000") | {"T": 80, "warmup": 0}
-TEN, FIVE = range(300, 310), range(300, 305)
-EXPERIMENTS |= {
-    "80 digits, no warm-up, h is read by g alone": (LONG | {"blind": "ifo"}, TEN),
-    "80 digits, no warm-up, h is read by the gates alone": (LONG | G_BLIND, TEN),
-    "160 digits, h is read by the gates alone": (LONG | G_BLIND | {"T": 160, "warmup": 50}, FIVE),
-    "h is read by neither, 10000 steps": (lstm("--train_steps 10000") | {"blind": "gifo"}, FIVE),
+LONG = {
+    "h is read by neither, 10000 steps": lstm("--train_steps 10000") | {"blind": "gifo"},
+    "bf = 0, 10000 steps": lstm("--bf 0 --train_steps 10000"),
 }
-for bf in 0, -1:
-    EXPERIMENTS[f"bf = {bf}, 10000 steps"] = lstm(f"--bf {bf} --train_steps 10000"), FIVE
+EXPERIMENTS |= {name: (settings, range(300, 305)) for name, settings in LONG.items()}
 
 
 def streams(length, n, seed):

@@ -11,7 +11,6 @@ from dataset import PalindromeDataset
 from lstm import LSTM
 from networks import NETWORKS, from_weights, make_network
 from rnn import VanillaRNN
-from train import palindromes_of, train
 
 
 def torch_forward(model, x, states):
@@ -83,25 +82,6 @@ def test_at_first_the_gradient_reaches_the_first_digit_only_where_the_memory_las
         model = make_network(settings_for(name, flags), seed)
         palindromes = PalindromeDataset(19, 256, True, seed)
         assert low < gradient_at_the_first_digit(model, palindromes) < high
-
-
-@pytest.mark.parametrize(
-    ("warmup", "steps", "ends"), [(0, 0, (10, 99)), (0, 50, (0, 0.1)), (50, 50, (10, 999))]
-)
-def test_without_a_warm_up_50_steps_cut_the_loss_off_from_the_first_of_80_digits(
-    warmup, steps, ends
-):
-    def stop(step):
-        if step == steps:
-            raise StopIteration
-
-    for seed in 300, 301:
-        settings = settings_for("lstm", f"--warmup {warmup} --data_size 2000")
-        train_set, test_set = palindromes_of(settings, 80, seed)
-        model = make_network(settings, seed)
-        with pytest.raises(StopIteration):
-            train(settings, model, [train_set], seed, watch=stop)
-        assert ends[0] < gradient_at_the_first_digit(model, test_set) < ends[1]
 
 
 @pytest.mark.parametrize("name", NETWORKS)

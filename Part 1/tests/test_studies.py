@@ -5,7 +5,6 @@ import itertools
 
 import pytest
 import torch
-import torch.nn.functional as F
 
 from common import ORANGE, read_csv
 from conftest import TINY, drawn, trained_by_hand
@@ -77,63 +76,3 @@ def test_frozen_gates_and_blind_lines_stay_so_and_unseen_streams_are_asked(froze
         by_hand = make_network(STREAMS | {"input_dim": 11}, 7)
         train(STREAMS, by_hand, [gates.streams(6, 900, 7)], 7)
         torch.testing.assert_close(model.state_dict(), by_hand.state_dict())
-
-
-@pytest.mark.parametrize(
-    ("experiment", "low", "high", "louder"),
-    [
-        ("palindromes", 0, 0.2, (5, 50)),
-        ("h is read by g alone", 0, 0.2, (5, 50)),
-        ("h is read by the gates alone", 0.7, 0.999, (0, 0.8)),
-    ],
-)
-def test_g_repeats_the_first_digit_ever_louder_and_gates_alone_let_it_in_more_than_later_ones(
-    experiment, low, high, louder
-):
-    model, unseen = gates.train_lstm(gates.EXPERIMENTS[experiment][0], 300)
-    inputs, targets = unseen[:2000]
-    _, (h, c) = model.requires_grad_(False)(inputs[:, :9])
-    _, _, f, _ = F.linear(torch.cat([inputs[:, 9], h], dim=1), model.W, model.b).chunk(4, dim=1)
-    _, (_, new) = model(inputs[:, 9:10], (h, c))
-    write = new - f.sigmoid() * c  # at the tenth digit
-    means = torch.stack([write[targets == d].mean(dim=0) for d in range(10)])[targets]
-    repeated = means.var(dim=0).sum() / write.var(dim=0).sum()
-    assert repeated > (0.8 if high < 0.5 else 0.5), "decided by the first digit"
-    _, (_, first) = model(inputs[:, :1])  # all that the first digit writes
-    assert louder[0] < write.norm(dim=1).mean() / first.norm(dim=1).mean() < louder[1]
-    h = c = torch.zeros(2000, 128)
-    for x in inputs.unbind(1):
-        mean = h.mean(dim=0).expand_as(h)  # over palindromes, so it says nothing of their digits
-        logits, (h, c) = model(x.unsqueeze(1), (mean, c))
-    assert measure_accuracy(model, unseen) > 0.999
-    assert low < (logits.argmax(dim=1) == targets).double().mean() < high
-
-
-def test_where_only_the_input_gate_moves_bars_write_the_opposite_of_what_it_reads_in_h():
-    settings, _ = gates.EXPERIMENTS["streams, all but i frozen, h is read by i alone"]
-    model, unseen = gates.train_lstm(settings, 300)
-    inputs, targets = unseen[:]
-    symbols = inputs.argmax(dim=2).T  # (T, N)
-    f = model.requires_grad_(False).b.chunk(4)[2].sigmoid()
-    for blind in True, False:
-        h = c = torch.zeros(len(targets), 128)
-        old = new = torch.full_like(targets, -1)  # the first digits after the last two bars
-        writes, contents = [], []  # of cells at bars
-        for x, symbol, after in zip(inputs.unbind(1), symbols, symbols.roll(-1, 0), strict=True):
-            bar, before = symbol == gates.BAR, c
-            if blind:
-                h = torch.where(bar.unsqueeze(1), h[bar].mean(dim=0), h)
-            logits, (h, c) = model(x.unsqueeze(1), (h, c))
-            writes.append((c - f * before)[bar])
-            contents.append(before[bar])
-            old, new = torch.where(bar, new, old), torch.where(bar, after, new)
-        answers = logits.argmax(dim=1)
-        correct = answers == targets
-        if blind:
-            assert correct.double().mean() < 0.7
-            assert (answers == old)[~correct & (old >= 0)].double().mean() > 0.5
-        else:
-            assert correct.double().mean() > 0.99
-            write, content = torch.cat(writes), torch.cat(contents)
-            opposite, same = (write[sign * write * content > 0].abs() for sign in (-1, 1))
-            assert opposite.mean() > 2 * same.mean()
