@@ -64,5 +64,4 @@ def save_gif(path, grids):
 
 def draw_frame(axes, left, top):
     """Draw a frame round the 28 x 28 pixels of an image that axes show, from its first pixel on."""
-    frame = Rectangle((left, top), 27, 27, fill=False, edgecolor=ORANGE, lw=1.5)
-    axes.add_patch(frame)
+    axes.add_patch(Rectangle((left, top), 27, 27, fill=False, edgecolor=ORANGE, lw=1.5))

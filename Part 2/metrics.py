@@ -43,18 +43,6 @@ def has_speck(images):
     return ((bright == 1) & (around == 1)).flatten(1).any(1)
 
 
-def coverage(samples, real, k=5):
-    """Return the share of real images near which lies a sample, from features (N, D) and (M, D).
-
-    Near is within a ball round the real image, whose radius is the distance to the k-th nearest
-    other real image (Naeem et al. 2020, section 3.2).
-    """
-    samples, real = samples.cpu().double(), real.cpu().double()
-    among_real = torch.cdist(real, real).fill_diagonal_(math.inf)  # no image is its own neighbour
-    radii = among_real.kthvalue(k, dim=1).values
-    return (torch.cdist(real, samples).amin(1) <= radii).double().mean().item()
-
-
 def effective_rank(images):
     """Return in how many directions the pixels of images (N, 1, H, W) vary, from 1 to H W.
 
@@ -83,13 +71,6 @@ class Comparison:
             "commonest_digit": shares.max().item(),
             "specks": has_speck(images).double().mean().item(),
         }
-
-    def coverage(self, images):
-        """Return the coverage of 5,000 training images, always the same, by 5,000 of the images."""
-        images = images[:5_000]
-        rng = torch.Generator().manual_seed(0)
-        picks = torch.randperm(len(self.training_features), generator=rng)[: len(images)]
-        return coverage(in_batches(self.classifier.body, images), self.training_features[picks])
 
 
 @functools.cache  # its features take half a minute

@@ -10,8 +10,6 @@ n steps since it drew them: one step in the template's order of updates, where G
 
 In *branches*, a training without momentum, whose fakes are one step stale, is copied after three
 epochs. Each copy goes on with one change, on the same images and the same noise.
-
-All trainings together take four hours of one core.
 """
 
 import copy

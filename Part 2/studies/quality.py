@@ -18,7 +18,7 @@ from tqdm import trange
 import interpolate
 from classifier import load_classifier
 from common import GREEN, GREY, HERE, ORANGE, begin, make_parser, read_csv, save_table
-from latent import COMMITTED, draw_frame, draw_samples, in_batches, latent_points, load_generator
+from latent import COMMITTED, draw_frame, draw_samples, in_batches, load_generator
 from metrics import has_speck, is_confident
 from mnist import load_mnist
 from studies import collapse, settings
@@ -26,7 +26,6 @@ from studies.loops import epoch_seconds, measures_of
 from studies.runner import RESULTS, put_in_place, read_rows
 
 N_SETS, N_SAMPLES = 5, 10_000  # sample sets; samples in one
-N_LINES, N_STEPS = 1000, 64
 MOMENTS = {"start": 0, "early": 2000, "half-way": 37_520, "end": 75_040}  # batches
 FIRST_SEED = 5000  # of the noise of the sample sets; no setting was chosen on these
 MEASURES = {  # {title: (measure, what it is multiplied with, decimals)}
@@ -34,7 +33,6 @@ MEASURES = {  # {title: (measure, what it is multiplied with, decimals)}
     "confident, %": ("confident", 100, 1),
     "commonest digit, %": ("commonest_digit", 100, 1),
     "specks, %": ("specks", 100, 1),
-    "coverage, %": ("coverage", 100, 1),
     "effective rank": ("effective_rank", 1, 0),
 }
 CURVES = {  # {training: its color and line width in progress.png}
@@ -66,24 +64,6 @@ def save_evaluation(out_dir):
     samples = (draw_samples(generator, N_SAMPLES, seed) for seed in seeds)
     sets = {"real test images": [real], "our generator": samples, "uniform noise": [noise]}
     save_table(out_dir / "evaluation.csv", [table_row(*item) for item in sets.items()])
-
-
-def save_lines(out_dir):
-    """Save lines.csv: on random lines in z, how much longer are steps where no digit is clear?"""
-    generator, row = load_generator(COMMITTED), {"lines": N_LINES, "steps": N_STEPS}
-    ends = latent_points(2 * N_LINES, generator.latent_dim, FIRST_SEED).split(N_LINES)
-    pairs = zip(*ends, strict=True)
-    lines = [interpolate.line_images(generator, *pair, N_STEPS + 1) for pair in pairs]
-    images = torch.stack(lines)  # (N, 65, 1, 28, 28)
-    steps = images.diff(dim=1).flatten(2).norm(dim=2)  # (N, 64)
-    logits = in_batches(load_classifier(), images.flatten(0, 1))
-    digits, confident = logits.argmax(1).view(N_LINES, -1), is_confident(logits).view(N_LINES, -1)
-    for name, chosen in (
-        ("step to another digit", digits.diff(dim=1) != 0),
-        ("step from or to an ambiguous image", ~(confident[:, 1:] & confident[:, :-1])),
-    ):
-        row[f"{name} / other step"] = f"{steps[chosen].mean() / steps[~chosen].mean():.2f}"
-    save_table(out_dir / "lines.csv", [row])
 
 
 def read_grids():
@@ -157,8 +137,7 @@ def save_progress(out_dir):
 def main():
     """Make the tables and figures."""
     parser = make_parser(__doc__, HERE / "studies" / "run" / "quality")
-    parts = {"moments": save_moments, "progress": save_progress}
-    parts |= {"evaluation": save_evaluation, "lines": save_lines}
+    parts = {"moments": save_moments, "progress": save_progress, "evaluation": save_evaluation}
     flags = "--generator", str(COMMITTED), "--out_dir"
     parts["interpolation"] = lambda folder: interpolate.main([*flags, str(folder)])
     parser.add_argument("--only", choices=parts, nargs="+", default=[*parts], help="what to make")

@@ -48,9 +48,6 @@ SETTINGS = {
     "no EMA": changed("--ema 0"),
     "no convolution, no R1": changed("--channels 0 --r1 0 --n_epochs 100"),
 }
-# At rates that are good for simultaneous updates.
-RIVAL = "--channels 0 --lr 0.0008 --halving 0 --n_epochs 200"
-SETTINGS["no convolution, simultaneous updates"] = settings_for("simultaneous", RIVAL)
 SETTINGS["template"] = settings_for("template", "--preset template")
 EXPERIMENTS = CANDIDATES | {name: (settings, range(3)) for name, settings in SETTINGS.items()}
 EXPERIMENTS["weight decay 0.1"] = changed("--weight_decay 0.1 --n_epochs 80"), range(1)

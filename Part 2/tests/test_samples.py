@@ -16,7 +16,7 @@ from classifier import load_classifier
 from common import load
 from gan import Generator
 from latent import COMMITTED, in_batches
-from metrics import Comparison, coverage, effective_rank, frechet_distance, has_speck
+from metrics import Comparison, effective_rank, frechet_distance, has_speck
 from mnist import load_mnist
 
 
@@ -49,13 +49,6 @@ def test_frechet_distance_against_the_closed_form():
     x, y = white * a.sqrt() @ rotation, (white * b.sqrt() + 2) @ rotation
     expected = 4 * 2**2 + (a.sqrt() - b.sqrt()).square().sum().item()
     assert frechet_distance(x, y) == pytest.approx(expected, abs=1e-6)
-
-
-def test_coverage_of_points_on_a_line():
-    real = torch.tensor([[0.0, 1, 2, 3, 4, 5, 100, 101, 102, 103, 104, 105]]).T
-    samples = torch.tensor([[-2.9, -3.1, 7.9, 8.1, 50, 60]]).T
-    # The balls round 0, 1, 4 and 5 reach one of these samples, those round 2 and 3 do not.
-    assert coverage(samples, real) == pytest.approx(4 / 12)
 
 
 def test_effective_rank_counts_directions():

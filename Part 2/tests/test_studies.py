@@ -10,13 +10,12 @@ import pytest
 import torch
 from PIL import Image
 
-import interpolate
 import train
 from classifier import load_classifier
 from common import GREEN, ORANGE, load, read_csv
-from conftest import drawn, frames, weights_of
+from conftest import drawn, frames
 from gan import Discriminator, Generator
-from latent import COMMITTED, draw_samples, latent_points
+from latent import COMMITTED, draw_samples
 from metrics import Comparison, has_speck, is_confident
 from mnist import load_mnist
 from studies import collapse, loops, quality, runner, settings, specks
@@ -117,29 +116,13 @@ def test_the_table_of_quality_is_what_the_classifier_sees(tmp_path, monkeypatch)
     real, samples, noise = read_csv(tmp_path / "evaluation.csv")
     generator = load(COMMITTED, Generator.from_state_dict)
     sets = [draw_samples(generator, 100, seed) for seed in range(5000, 5005)]
-    values = [100 * comparison.coverage(images) for images in sets]
-    assert samples["coverage, %"] == f"{fmean(values):.1f} ({min(values):.1f} to {max(values):.1f})"
+    shares = [100 * comparison.quality(images)["confident"] for images in sets]
+    text = f"{fmean(shares):.1f} ({min(shares):.1f} to {max(shares):.1f})"
+    assert samples["confident, %"] == text
     uniform = torch.rand(100, 1, 28, 28, generator=torch.Generator().manual_seed(5000)) * 2 - 1
     for row, images in (real, few[False][0]), (noise, uniform):
         distance = comparison.quality(images)["frechet_distance"]
         assert float(row["Fréchet distance"]) == pytest.approx(distance, rel=1e-3, abs=0.006)
-
-
-def test_lines_csv_compares_steps_in_pixels(tmp_path, monkeypatch):
-    shades = torch.tensor([0.0, 1, 2, 5, 9, 10]).view(6, 1, 1, 1)
-    lines, digit = [], torch.tensor([-1.0, 1.0])  # 1 from shade 4 on, else 0; ambiguous at 5
-    monkeypatch.setattr(interpolate, "line_images", lambda *asked: lines.append(asked) or shades)
-    monkeypatch.setattr(quality, "load_classifier", lambda: lambda x: (x[:, 0, 0] - 4) * digit)
-    monkeypatch.setattr(quality, "N_LINES", 3)
-    quality.save_lines(tmp_path)
-    ((*_, to_another, ambiguous),) = (row.values() for row in read_csv(tmp_path / "lines.csv"))
-    assert (to_another, ambiguous) == ("1.71", "3.50")  # 3 / mean(1, 1, 4, 1), mean(3, 4) / 1
-    (generator, *first, n), *_, (*_, last, _) = lines
-    expected = latent_points(6, 100, 5000)[[0, 3, 5]]
-    assert torch.equal(torch.stack([*first, last]), expected)
-    assert n == 65
-    committed = weights_of(load(COMMITTED, Generator.from_state_dict))
-    assert torch.equal(weights_of(generator), committed)
 
 
 def test_moments_show_the_committed_grids_with_ambiguous_samples_framed(call, figures, tmp_path):
