@@ -26,11 +26,13 @@ def candidate(flags):
 
 
 CHOOSING = {  # {candidate: its flags, and how many seeds from 10 on}
+    "no convolution, no weight decay": ("--channels 0 --n_epochs 40", 1),
     "no convolution, weight decay 0.1": ("--channels 0 --weight_decay 0.1 --n_epochs 40", 1),
     "no convolution, weight decay 0.3": ("--channels 0 --weight_decay 0.3 --n_epochs 40", 1),
     # With the convolution, an epoch takes 1.27 times as long.
     "convolution": ("--n_epochs 32", 2),
     "convolution, weight decay 0.1": ("--n_epochs 32 --weight_decay 0.1", 2),
+    "convolution, weight decay 0.3": ("--n_epochs 32 --weight_decay 0.3", 1),
 }
 CANDIDATES = {}
 for name, (flags, n_seeds) in CHOOSING.items():
