@@ -27,8 +27,8 @@ class Classifier(nn.Module):
         return self.head(self.body(images))
 
 
-def load_classifier(device="cpu", file=FILE):
-    """Return a classifier, in eval mode: the committed one, or that of a file below Part 2."""
+def load_classifier(device="cpu"):
+    """Return the committed classifier, in eval mode."""
     classifier = Classifier().to(device).eval()
-    load(HERE / file, classifier.load_state_dict, device)
+    load(HERE / FILE, classifier.load_state_dict, device)
     return classifier

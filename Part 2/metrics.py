@@ -6,7 +6,7 @@ import math
 import torch
 import torch.nn.functional as F
 
-from classifier import FILE, load_classifier
+from classifier import load_classifier
 from latent import in_batches
 from mnist import load_mnist
 
@@ -74,6 +74,6 @@ class Comparison:
 
 
 @functools.cache  # its features take half a minute
-def compare_with_mnist(file=FILE):
-    """Return the Comparison of a file's classifier with all training images, on the CPU."""
-    return Comparison(load_classifier(file=file), load_mnist()[0])
+def compare_with_mnist():
+    """Return the Comparison with all training images, on the CPU."""
+    return Comparison(load_classifier(), load_mnist()[0])

@@ -9,7 +9,6 @@ import torch
 from torch.utils.data import DataLoader
 
 import train
-from classifier import FILE
 from common import grouped
 from gan import discriminator_loss, generator_loss
 from latent import draw_samples
@@ -124,7 +123,7 @@ def settings_for(loop, flags="", **changes):
 
     It is measured from the epoch measured_from on; n_shown of its samples are kept as pixels.
     """
-    settings = {"loop": loop, "measured_from": 1, "n_shown": 0, "classifier": FILE}
+    settings = {"loop": loop, "measured_from": 1, "n_shown": 0}
     settings |= {"measure_seed": train.MEASURE_SEED, "batchnorm_seed": train.BATCHNORM_SEED}
     settings |= settings_of(parse_args(flags.split()))
     return settings | (IN_TEMPLATE if loop == "template" else {}) | changes
@@ -163,17 +162,16 @@ def row_of(training):
     """Return {measure: number} of a training's generator."""
     args, generator = training.args, training.final_generator()
     samples = draw_samples(generator, args.n_measured, args.measure_seed)
-    row = measures_of(samples, args.classifier)
-    row["last_layer_std"] = training.generator.layers[-2].weight.std().item()
+    row = measures_of(samples)
     if args.n_shown > 0:
         images = draw_samples(generator, args.n_shown, seed=0).flatten(1)
         row["samples"] = (127.5 * (images + 1)).round().int().tolist()  # 0 to 255
     return row
 
 
-def measures_of(images, classifier=FILE):
+def measures_of(images):
     """Return {measure: number} of images (N, 1, 28, 28)."""
-    quality = compare_with_mnist(classifier).quality(images)
+    quality = compare_with_mnist().quality(images)
     return quality | {"effective_rank": effective_rank(images)}
 
 
@@ -181,7 +179,7 @@ def table_of(rows, columns, group="experiment", moment="epoch"):
     """Return a row for each group, with a range over its seeds in each column.
 
     columns  {title: (measure, moments, factor, decimals)}: a seed counts with the mean of this
-             measure at these moments, or at its last one if there are none, times the factor
+             measure at these moments, times the factor
     """
     table = []
     for (name,), own in grouped(rows, group).items():
@@ -190,8 +188,7 @@ def table_of(rows, columns, group="experiment", moment="epoch"):
         for title, (measure, moments, factor, decimals) in columns.items():
             means = []
             for rows_of_seed in seeds:
-                at = moments or [rows_of_seed[-1][moment]]
-                some = [row for row in rows_of_seed if row[moment] in at]
+                some = [row for row in rows_of_seed if row[moment] in moments]
                 values = [row[measure] for row in some if row.get(measure, "") != ""]
                 if values:  # older rows lack some measures
                     means.append(factor * statistics.mean(values))

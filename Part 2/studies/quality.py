@@ -4,8 +4,7 @@
     python -m studies.quality --only moments         one of them, in seconds
     python -m studies.quality --report               and put them where the report has them
 
-All are of the committed generator and its training. evaluation.csv has what the classifier sees in
-five sample sets of 10,000, mean and range.
+All are of the committed generator and its training.
 """
 
 import numpy as np
