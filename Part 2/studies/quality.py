@@ -93,9 +93,8 @@ def save_moments(out_dir):
         axes.set_title(title, fontsize=14)
         axes.axis("off")
     figure.suptitle("Samples of our training, real images, and the template's samples", fontsize=17)
-    figure.supxlabel(
-        "framed: ambiguous (the classifier gives no digit more than 90 %)", fontsize=12
-    )
+    text = "framed: ambiguous (the classifier gives no digit more than 90 %)"
+    figure.supxlabel(text, fontsize=12)
     figure.savefig(out_dir / "moments.png")
 
 

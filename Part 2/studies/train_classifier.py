@@ -3,8 +3,7 @@
     python -m studies.train_classifier               into studies/run/classifier/
 
 After some 95 seconds of training on two CPU cores, it reads more than 99 % of MNIST's test images
-correctly. All scripts use the weights beside classifier.py: if you replace them, everything that
-the classifier measures has to be measured again.
+correctly. New weights count when they lie beside classifier.py; then measure everything again.
 """
 
 import torch

@@ -57,7 +57,7 @@ def test_committed_rows_are_those_of_the_report_and_give_its_tables(call, tmp_pa
 def test_branches_png_shows_the_means_of_three_seeds_under_their_names(call, figures, tmp_path):
     call("studies.collapse", "--only", "branches", "--out_dir", tmp_path)
     left, right = map(drawn, figures["branches.png"].axes)
-    for branch in collapse.BRANCHES:
+    for branch in collapse.DRAWN:
         for lines, name, factor in (left, "commonest_digit", 100), (right, "effective_rank", 1):
             seeds = columns_of("collapse", "branches")
             own = [np.array(seed[name])[np.array(seed["branch"]) == branch] for seed in seeds]
