@@ -3,8 +3,7 @@
     python -m studies.gates                                       the report's, in seconds
     python -m studies.gates --only "h is read by neither" --again  trains these anew, five minutes
 
-A frozen gate stays at its initialization, whatever the network reads. In *streams*, sequences of
-digits and bars, the answer is the first digit after the last bar, so old digits become worthless.
+In *streams*, sequences of digits and bars, the answer is the first digit after the last bar.
 """
 
 import torch
@@ -34,16 +33,16 @@ def lstm(flags=""):
 STREAMS = lstm("--train_steps 1000 --learning_rate 0.005") | {
     "task": "streams",
     "asked": 2000,  # so many new streams are asked
+    "asked_T": 20,  # of so many symbols
     "asked_seed": 2,
 }
-FORGET, FROZEN = {"bf": -1.0}, {"frozen": "ifo"}
+FROZEN = {"frozen": "ifo"}
 SETTINGS = {
     "palindromes": lstm(),
     "palindromes, frozen gates": lstm() | FROZEN,
-    "palindromes, bf = -1": lstm() | FORGET,
+    "palindromes, bf = -1": lstm("--bf -1"),
     "streams": STREAMS,
     "streams, frozen gates": STREAMS | FROZEN,
-    "streams, bf = -1": STREAMS | FORGET,
     "h is read by g alone": lstm() | {"blind": "ifo"},
     "h is read by the gates alone": lstm() | {"blind": "g"},
     "h is read by neither": lstm() | {"blind": "gifo"},
@@ -58,6 +57,16 @@ LONG = {
     "h is read by neither, 10000 steps": lstm("--train_steps 10000") | {"blind": "gifo"},
     "bf = 0, 10000 steps": lstm("--bf 0 --train_steps 10000"),
 }
+for name in (
+    "streams, frozen gates",
+    "streams, all but f frozen",
+    "streams, all but o frozen",
+    "streams, all but i frozen, h is read by g alone",
+):
+    LONG[f"{name}, 5000 steps"] = SETTINGS[name] | {"train_steps": 5000}
+for name in "streams", "streams, frozen gates":
+    settings = SETTINGS[name] | {"train_steps": 5000, "asked_T": 100}
+    LONG[f"{name}, 5000 steps, asked at T = 100"] = settings
 EXPERIMENTS |= {name: (settings, range(300, 305)) for name, settings in LONG.items()}
 
 
@@ -104,7 +113,7 @@ def train_lstm(settings, seed):
     """Return the LSTM of these settings after its training, and unseen sequences."""
     if settings["task"] == "streams":
         symbols, train_set = BAR + 1, streams(settings["T"], settings["data_size"], seed)
-        unseen = streams(settings["T"], settings["asked"], settings["asked_seed"])
+        unseen = streams(settings["asked_T"], settings["asked"], settings["asked_seed"])
     else:
         symbols = settings["input_dim"]
         train_set, unseen = palindromes_of(settings, settings["T"], seed)
