@@ -42,7 +42,7 @@ SETTINGS = {
     "stale fakes, 5 steps": calm(stale="D sees stale G", stale_steps=4),
     "stale fakes, 10 steps": calm(stale="D sees stale G", stale_steps=9),
     "stale weights, 9 steps": calm(stale="D at its stale weights", stale_steps=9),
-    "stale gradients, 10 steps": calm(stale="D with both stale", stale_steps=9),
+    "stale gradients, 9 steps": calm(stale="D with both stale", stale_steps=9),
     "D's momentum 0.5": calm(b1_d=0.5),
     "D's momentum 0.9": calm(b1_d=0.9),
     "G's momentum 0.9": calm("--b1 0.9"),

@@ -23,7 +23,7 @@ TEXTBOOK = {  # {experiment or branch: what differs from PLAIN; the second row: 
     "stale fakes, 0 steps": {"fakes": 0},
     "stale fakes, 3 steps": {"fakes": 3},
     "stale weights, 9 steps": {"weights_d": 9},
-    "stale gradients, 10 steps": {"both_d": 9},
+    "stale gradients, 9 steps": {"both_d": 9},
     "D's momentum 0.9": {"momentum_d": 0.9},
     "G's momentum 0.9": {"momentum_g": 0.9},
     "template": {"momentum_g": 0.9, "momentum_d": 0.9},
