@@ -53,21 +53,20 @@ for reader, blind in ("i", "g"), ("g", "i"):
     name = f"streams, all but i frozen, h is read by {reader} alone"
     SETTINGS[name] = STREAMS | {"frozen": "fo", "blind": blind}
 EXPERIMENTS = {name: (settings, range(300, 320)) for name, settings in SETTINGS.items()}
-LONG = {
+LONGER = {"train_steps": 5000}
+AT_100 = LONGER | {"asked_T": 100}
+FEWER_SEEDS = {
     "h is read by neither, 10000 steps": lstm("--train_steps 10000") | {"blind": "gifo"},
     "bf = 0, 10000 steps": lstm("--bf 0 --train_steps 10000"),
+    "streams, frozen gates, rate 0.002": STREAMS | FROZEN | {"learning_rate": 0.002},
+    "streams, frozen gates, rate 0.01": STREAMS | FROZEN | {"learning_rate": 0.01},
+    "streams, frozen gates, 5000 steps": STREAMS | FROZEN | LONGER,
+    "streams, all but f frozen, 5000 steps": STREAMS | {"frozen": "io"} | LONGER,
+    "streams, all but o frozen, 5000 steps": STREAMS | {"frozen": "if"} | LONGER,
+    "streams, 5000 steps, asked at T = 100": STREAMS | AT_100,
+    "streams, frozen gates, 5000 steps, asked at T = 100": STREAMS | FROZEN | AT_100,
 }
-for name in (
-    "streams, frozen gates",
-    "streams, all but f frozen",
-    "streams, all but o frozen",
-    "streams, all but i frozen, h is read by g alone",
-):
-    LONG[f"{name}, 5000 steps"] = SETTINGS[name] | {"train_steps": 5000}
-for name in "streams", "streams, frozen gates":
-    settings = SETTINGS[name] | {"train_steps": 5000, "asked_T": 100}
-    LONG[f"{name}, 5000 steps, asked at T = 100"] = settings
-EXPERIMENTS |= {name: (settings, range(300, 305)) for name, settings in LONG.items()}
+EXPERIMENTS |= {name: (settings, range(300, 305)) for name, settings in FEWER_SEEDS.items()}
 
 
 def streams(length, n, seed):
