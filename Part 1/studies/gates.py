@@ -36,28 +36,28 @@ STREAMS = lstm("--train_steps 1000 --learning_rate 0.005") | {
     "asked_T": 20,  # of so many symbols
     "asked_seed": 2,
 }
-FROZEN = {"frozen": "ifo"}
+FORGET, FROZEN = {"bf": -1.0}, {"frozen": "ifo"}
 SETTINGS = {
-    "palindromes": lstm(),
-    "palindromes, frozen gates": lstm() | FROZEN,
-    "palindromes, bf = -1": lstm("--bf -1"),
-    "streams": STREAMS,
-    "streams, frozen gates": STREAMS | FROZEN,
     "h is read by g alone": lstm() | {"blind": "ifo"},
     "h is read by the gates alone": lstm() | {"blind": "g"},
     "h is read by neither": lstm() | {"blind": "gifo"},
 }
+for task, base in ("palindromes", lstm()), ("streams", STREAMS):
+    SETTINGS[task] = base
+    SETTINGS[f"{task}, frozen gates"] = base | FROZEN
+    SETTINGS[f"{task}, bf = -1"] = base | FORGET
+    SETTINGS[f"{task}, bf = -1, frozen gates"] = base | FORGET | FROZEN
 for gate in "ifo":
     SETTINGS[f"streams, all but {gate} frozen"] = STREAMS | {"frozen": "ifo".replace(gate, "")}
 for reader, blind in ("i", "g"), ("g", "i"):
     name = f"streams, all but i frozen, h is read by {reader} alone"
     SETTINGS[name] = STREAMS | {"frozen": "fo", "blind": blind}
 EXPERIMENTS = {name: (settings, range(300, 320)) for name, settings in SETTINGS.items()}
-LONGER = {"train_steps": 5000}
-AT_100 = LONGER | {"asked_T": 100}
+LONGER, AT_100 = {"train_steps": 5000}, {"train_steps": 5000, "asked_T": 100}
 FEWER_SEEDS = {
     "h is read by neither, 10000 steps": lstm("--train_steps 10000") | {"blind": "gifo"},
     "bf = 0, 10000 steps": lstm("--bf 0 --train_steps 10000"),
+    "bf = -1, 10000 steps": lstm("--bf -1 --train_steps 10000"),
     "streams, frozen gates, rate 0.002": STREAMS | FROZEN | {"learning_rate": 0.002},
     "streams, frozen gates, rate 0.01": STREAMS | FROZEN | {"learning_rate": 0.01},
     "streams, frozen gates, 5000 steps": STREAMS | FROZEN | LONGER,
