@@ -8,8 +8,8 @@ Momentum (Adam's beta1 = 0.9) makes a gradient smoother than one batch's, and st
 done alone, to the discriminator D or to the generator G. Fakes are *n steps stale* when G has made
 n steps since it drew them: one step in the template's order of updates, where G steps first.
 
-In *branches*, a training without momentum is copied after three epochs. Each copy goes on with one
-change, on the same images and the same noise.
+In *branches*, a training without momentum is copied after three epochs. Each copy goes on with the
+change that it is named after, on the same images and the same noise.
 """
 
 import copy

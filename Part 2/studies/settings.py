@@ -24,8 +24,8 @@ SETTINGS = {
     "no R1": changed("--r1 0 --n_epochs 50"),
     "no EMA": changed("--ema 0"),
     "no convolution, no R1": changed("--channels 0 --r1 0 --n_epochs 100"),
+    "template": settings_for("template", "--preset template"),
 }
-SETTINGS["template"] = settings_for("template", "--preset template")
 EXPERIMENTS = {name: (settings, range(3)) for name, settings in SETTINGS.items()}
 EXPERIMENTS["weight decay 0.1"] = changed("--weight_decay 0.1 --n_epochs 80"), range(1)
 COLUMNS = {  # the columns of settings.csv, see table_of
