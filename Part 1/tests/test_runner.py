@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import common
-from common import HERE, save_table
+from common import save_table
 from studies import runner
 
 EXPERIMENTS = {
@@ -159,9 +159,3 @@ def test_wrong_flags_and_folders_end_in_a_line_that_names_them(run, tmp_path, mo
         run("--out_dir", tmp_path / "repository" / "pics")
     with pytest.raises(SystemExit, match=r"test_runner.py: cannot be made \(File exists\)$"):
         run("--out_dir", __file__)
-
-
-def test_both_parts_have_the_same_files():
-    for name in "common.py", "studies/__init__.py", "studies/runner.py":
-        other = HERE.parent / "Part 2" / name  # is missing if this part was copied alone
-        assert not other.exists() or other.read_bytes() == (HERE / name).read_bytes(), name

@@ -8,7 +8,6 @@ import torch
 
 from common import ORANGE, read_csv
 from conftest import TINY, drawn, trained_by_hand
-from dataset import PalindromeDataset
 from networks import make_network
 from studies import gates, lengths, settings
 from studies.runner import RESULTS
@@ -30,16 +29,6 @@ def test_the_last_row_is_of_the_network_that_settings_and_seed_say():
     ):
         by_hand, unseen = trained_by_hand(name, [6], 7, **changed)
         assert measure(tiny, 7)[-1]["accuracy"] == measure_accuracy(by_hand, unseen)
-
-
-@pytest.mark.parametrize(("name", "rates"), [("RMSprop", 10), ("Adam", 1)])
-def test_the_first_step_is_as_long_as_so_many_rates(name, rates):
-    settings = TINY_LENGTHS | {"train_steps": 1, "learning_rate": 0.001}
-    model = make_network(settings, 7)
-    before = model.bp.clone()
-    optimizer = lengths.OPTIMIZERS[name]
-    train(settings, model, [PalindromeDataset(5, 900, True)], 7, optimizer=optimizer)
-    assert (model.bp - before).abs().tolist() == pytest.approx([0.001 * rates] * 10, rel=1e-3)
 
 
 def test_the_figure_draws_how_many_solve_a_length_at_the_chosen_rates():
