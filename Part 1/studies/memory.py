@@ -231,7 +231,7 @@ def memory_figure(shown):
     """Return a Figure: accuracy at each T, own and rotated back, and the second network's dial."""
     figure = Figure(figsize=(12, 5.8), dpi=100, layout="constrained")
     left, right = figure.subfigures(1, 2, width_ratios=[2.3, 1])
-    left.suptitle("Accuracy on the first digit, over the length of a sequence", fontsize=15)
+    left.suptitle("Accuracy over the length of a sequence (first digits 5 to 9)", fontsize=15)
     grid = left.subplots(len(shown), sharex=True)
     for axes, network in zip(grid, shown, strict=True):
         own = [100 * network["values"]["accuracy", T] for T in SHOWN]

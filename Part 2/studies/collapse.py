@@ -111,7 +111,8 @@ def branches_figure(rows):
             means = [statistics.mean(row[measure] for row in some) for some in own.values()]
             axes.plot(steps, [factor * y for y in means], style, color=color, lw=2.5, label=branch)
     left.set(title="Share of the commonest digit, %", ylim=(0, 100))
-    right.set(title="Effective rank (real images: 29)", ylim=(0, 20), yticks=range(0, 21, 5))
+    right.set(title="Directions in which samples vary (real images: 29)")
+    right.set(ylim=(0, 20), yticks=range(0, 21, 5))
     for axes in left, right:
         axes.set_xlabel("steps after the change")
         axes.margins(x=0)

@@ -93,7 +93,7 @@ def save_moments(out_dir):
         axes.set_title(title, fontsize=14)
         axes.axis("off")
     figure.suptitle("Samples of our training, real images, and the template's samples", fontsize=17)
-    text = "framed: ambiguous (the classifier gives no digit more than 90 %)"
+    text = "framed: ambiguous (no digit above 90 %); the classifier is confident even about noise"
     figure.supxlabel(text, fontsize=12)
     figure.savefig(out_dir / "moments.png")
 
