@@ -69,8 +69,7 @@ def main(argv=None):
     text = "draw only one row, between these digits"
     parser.add_argument("--digits", type=int, choices=range(10), nargs=2, help=text)
     parser.add_argument("--steps", type=number(int, 1, 99), default=7, help="images between ends")
-    text = "weights; without, run/mnist_generator.pth if it is there, else mnist_generator.pth"
-    parser.add_argument("--generator", type=Path, help=text)
+    parser.add_argument("--generator", type=Path, help="weights; None: yours in run/, or else ours")
     parser.add_argument("--seed", type=number(int, 0, 2**31), default=0, help="random seed")
     args = parser.parse_args(argv)
     if args.digits and args.digits[0] == args.digits[1]:

@@ -14,8 +14,7 @@ def main():
     """Draw the samples and save them, three times as big."""
     parser = make_parser(__doc__)
     parser.add_argument("--n", type=number(int, 1, 10_000), default=25, help="how many samples")
-    text = "weights; without, run/mnist_generator.pth if it is there, else mnist_generator.pth"
-    parser.add_argument("--generator", type=Path, help=text)
+    parser.add_argument("--generator", type=Path, help="weights; None: yours in run/, or else ours")
     parser.add_argument("--seed", type=number(int, 0, 2**31), default=0, help="random seed")
     args = parser.parse_args()
     begin(args)

@@ -63,8 +63,8 @@ FEWER_SEEDS = {
     "streams, frozen gates, 5000 steps": STREAMS | FROZEN | LONGER,
     "streams, all but f frozen, 5000 steps": STREAMS | {"frozen": "io"} | LONGER,
     "streams, all but o frozen, 5000 steps": STREAMS | {"frozen": "if"} | LONGER,
-    "streams, 5000 steps, asked at T = 100": STREAMS | AT_100,
-    "streams, frozen gates, 5000 steps, asked at T = 100": STREAMS | FROZEN | AT_100,
+    "streams, 5000 steps, tested at T = 100": STREAMS | AT_100,
+    "streams, frozen gates, 5000 steps, tested at T = 100": STREAMS | FROZEN | AT_100,
 }
 EXPERIMENTS |= {name: (settings, range(300, 305)) for name, settings in FEWER_SEEDS.items()}
 

@@ -90,5 +90,5 @@ def test_matrices_are_uniform_decided_by_the_seed_and_known_again_when_they_are_
             assert not torch.equal(model[key], other[key])
             ends = [end.item() for end in model[key].aminmax()]
             assert ends == pytest.approx([-(400**-0.5), 400**-0.5], rel=0.03)
-    with pytest.raises(ValueError, match=r"none of lstm, rnn$"):
+    with pytest.raises(ValueError, match=f"none of {', '.join(NETWORKS)}$"):
         from_weights(model | {"Wph": model["Wph"][1:]})

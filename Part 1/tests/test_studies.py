@@ -15,7 +15,6 @@ from train import measure_accuracy, train
 
 TINY_LENGTHS = lengths.settings_for("RNN, orthogonal", 6, [0.01, 0.02], 20, "Adam") | TINY
 ADAM = functools.partial(torch.optim.Adam, betas=(0.0, 0.99))
-ORTHOGONAL = {"rnn_init": "orthogonal", "optimizer": ADAM}
 PALINDROMES = gates.EXPERIMENTS["palindromes"][0] | TINY | {"T": 6, "bf": 2.0}
 STREAMS = gates.EXPERIMENTS["streams"][0] | TINY | {"T": 6, "bf": 2.0, "asked": 50, "asked_T": 9}
 
@@ -24,7 +23,7 @@ def test_the_last_row_is_of_the_network_that_settings_and_seed_say():
     lstm = settings.EXPERIMENTS["lstm"][0] | TINY
     for measure, tiny, name, changed in (
         (settings.measure, lstm | {"input_length": [3, 5]}, "lstm", {}),
-        (lengths.measure, TINY_LENGTHS, "rnn", ORTHOGONAL),
+        (lengths.measure, TINY_LENGTHS, "rnn", {"rnn_init": "orthogonal", "optimizer": ADAM}),
         (gates.measure, PALINDROMES, "lstm", {"bf": 2.0}),
     ):
         by_hand, unseen = trained_by_hand(name, [6], 7, **changed)

@@ -37,12 +37,12 @@ TEMPLATE = calm("--b1 0.9", b1_d=0.9)
 SETTINGS = {
     "stale fakes, 0 steps": calm(first="D"),
     "stale fakes, 1 step": calm(),
-    "stale fakes, 2 steps": calm(stale="D sees stale G", stale_steps=1),
-    "stale fakes, 3 steps": calm(stale="D sees stale G", stale_steps=2),
-    "stale fakes, 5 steps": calm(stale="D sees stale G", stale_steps=4),
-    "stale fakes, 10 steps": calm(stale="D sees stale G", stale_steps=9),
-    "stale weights, 9 steps": calm(stale="D at its stale weights", stale_steps=9),
-    "stale gradients, 9 steps": calm(stale="D with both stale", stale_steps=9),
+    "stale fakes, 2 steps": calm(stale="D with stale fakes", stale_steps=1),
+    "stale fakes, 3 steps": calm(stale="D with stale fakes", stale_steps=2),
+    "stale fakes, 5 steps": calm(stale="D with stale fakes", stale_steps=4),
+    "stale fakes, 10 steps": calm(stale="D with stale fakes", stale_steps=9),
+    "stale weights, 9 steps": calm(stale="D with stale weights", stale_steps=9),
+    "stale gradients, 9 steps": calm(stale="D with stale gradients", stale_steps=9),
     "D's momentum 0.5": calm(b1_d=0.5),
     "D's momentum 0.9": calm(b1_d=0.9),
     "G's momentum 0.9": calm("--b1 0.9"),
@@ -60,7 +60,7 @@ DRAWN = {  # {branch: its colour and line style in branches.png}
     "D frozen": ("k", "-"),
     "D with momentum 0.9": (ORANGE, "-"),
     "D with momentum 0.9, G at a quarter of its rate": (ORANGE, ":"),
-    "D sees stale G": (GREEN, "-"),
+    "D with stale fakes": (GREEN, "-"),
     "no change": (BLUE, "-"),
 }
 BRANCHED = calm("--n_epochs 3 --n_measured 2000", measured_from=3)

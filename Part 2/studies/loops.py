@@ -24,12 +24,12 @@ IN_TEMPLATE = {  # what else is set in the template's loop, with the template's 
 }
 STALE = {  # {whose gradient is stale, and how: what is old when it is taken}
     "": [],
-    "D sees stale G": ["fake"],
-    "D at its stale weights": ["discriminator"],
-    "D with both stale": ["fake", "discriminator", "real"],
-    "G sees stale D": ["opponent"],
-    "G at its stale weights": ["generator"],
-    "G with both stale": ["opponent", "generator", "z"],
+    "D with stale fakes": ["fake"],
+    "D with stale weights": ["discriminator"],
+    "D with stale gradients": ["fake", "discriminator", "real"],
+    "G against a stale D": ["opponent"],
+    "G with stale weights": ["generator"],
+    "G with stale gradients": ["opponent", "generator", "z"],
 }
 
 
@@ -106,7 +106,7 @@ class Template(Training):
 
     def follow(self, optimizer, loss, network, history):
         """Make a step of an optimizer along the gradient of a loss at a network's weights."""
-        if self.args.stale.endswith("both stale") and len(history) < history.maxlen:
+        if self.args.stale.endswith("stale gradients") and len(history) < history.maxlen:
             return  # there is no gradient yet that is so old
         (group,) = optimizer.param_groups
         gradient = torch.autograd.grad(loss, [*network.parameters()])

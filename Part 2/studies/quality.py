@@ -1,11 +1,12 @@
 """How good are the samples, beside real images and uniform noise? And how did the training go?
 
-    python -m studies.quality                        all tables and figures, minutes of a core
-    python -m studies.quality --only moments         one of them, in seconds
-    python -m studies.quality --report               and put them where the report has them
-
-All are of the committed generator and its training.
+python -m studies.quality                        all tables and figures, minutes of a core
+python -m studies.quality --only moments         one of them, in seconds
+python -m studies.quality --report               and put them where the report has them
+python -m studies.quality --only evaluation --generator FILE        evaluate other weights
 """
+
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -53,9 +54,9 @@ def table_row(name, sets):
     return row
 
 
-def save_evaluation(out_dir):
-    """Save evaluation.csv: real images, sample sets and noise, (n, 1, 28, 28) in random order."""
-    generator, rng = load_generator(COMMITTED), torch.Generator().manual_seed(FIRST_SEED)
+def save_evaluation(out_dir, path=COMMITTED):
+    """Save evaluation.csv: real images, sample sets of the weights at path, and uniform noise."""
+    generator, rng = load_generator(path), torch.Generator().manual_seed(FIRST_SEED)
     noise = torch.rand(N_SAMPLES, 1, 28, 28, generator=rng) * 2 - 1
     real = load_mnist(train=False)[0]
     real = real[torch.randperm(len(real), generator=rng)]  # the first 5,000 are the easier ones
@@ -135,12 +136,13 @@ def save_progress(out_dir):
 def main():
     """Make the tables and figures."""
     parser = make_parser(__doc__, HERE / "studies" / "run" / "quality")
-    parts = {"moments": save_moments, "progress": save_progress, "evaluation": save_evaluation}
+    parts = {"moments": save_moments, "progress": save_progress}
+    parts["evaluation"] = lambda folder: save_evaluation(folder, args.generator)
     flags = "--generator", str(COMMITTED), "--out_dir"
     parts["interpolation"] = lambda folder: interpolate.main([*flags, str(folder)])
     parser.add_argument("--only", choices=parts, nargs="+", default=[*parts], help="what to make")
-    text = "put what is made where the report has it"
-    parser.add_argument("--report", action="store_true", help=text)
+    parser.add_argument("--generator", type=Path, default=COMMITTED, help="weights to evaluate")
+    parser.add_argument("--report", action="store_true", help="put all where the report has it")
     args = parser.parse_args()
     begin(args)
     for name in args.only:

@@ -31,12 +31,12 @@ TEXTBOOK = {  # {experiment or branch: what differs from PLAIN; the second row: 
     "D with momentum 0.9": {"momentum_d": 0.9},
     "D with momentum 0.9, G at a quarter of its rate": {"momentum_d": 0.9, "rate_g": 5e-5},
     "D frozen": {"rate_d": 0.0},
-    "D sees stale G": {"fakes": 10},
-    "D at its stale weights": {"weights_d": 9},
-    "D with both stale": {"both_d": 9},
-    "G sees stale D": {"opponents": 9},
-    "G at its stale weights": {"weights_g": 9},
-    "G with both stale": {"both_g": 9},
+    "D with stale fakes": {"fakes": 10},
+    "D with stale weights": {"weights_d": 9},
+    "D with stale gradients": {"both_d": 9},
+    "G against a stale D": {"opponents": 9},
+    "G with stale weights": {"weights_g": 9},
+    "G with stale gradients": {"both_g": 9},
 }
 
 

@@ -15,7 +15,6 @@ import mnist
 from classifier import load_classifier
 from common import load
 from gan import Generator
-from latent import COMMITTED, in_batches
 from metrics import Comparison, effective_rank, frechet_distance, has_speck
 from mnist import load_mnist
 
@@ -24,7 +23,7 @@ def test_mnist_is_whole_and_the_classifier_reads_it():
     images, labels = load_mnist(train=False)
     assert images.shape == (10_000, 1, 28, 28)
     assert (images.min(), images.max()) == (-1, 1)
-    correct = in_batches(load_classifier(), images[:2000]).argmax(1) == labels[:2000]
+    correct = latent.in_batches(load_classifier(), images[:2000]).argmax(1) == labels[:2000]
     assert correct.double().mean() > 0.99
 
 
@@ -73,8 +72,8 @@ def test_scores_of_known_predictions():
 
 
 def test_samples_are_those_of_the_seed_three_times_as_big(call, tmp_path):
-    generator = load(COMMITTED, Generator.from_state_dict)
-    call("sample", "--n", 2, "--seed", 1, "--generator", COMMITTED, "--out_dir", tmp_path)
+    generator = load(latent.COMMITTED, Generator.from_state_dict)
+    call("sample", "--n", 2, "--seed", 1, "--generator", latent.COMMITTED, "--out_dir", tmp_path)
     pixels = np.array(Image.open(tmp_path / "samples.png"))[2:86, 2:86, 0]
     rng = torch.Generator().manual_seed(1)
     image = (generator(torch.randn(2, 100, generator=rng))[0, 0].detach() + 1) / 2 * 255
@@ -86,14 +85,14 @@ def test_your_own_generator_is_shown_as_soon_as_there_is_one(tmp_path, monkeypat
     assert latent.load_generator().latent_dim == 100
     torch.save(Generator(7).state_dict(), latent.OWN)
     assert latent.load_generator().latent_dim == 7
-    assert latent.load_generator(COMMITTED).latent_dim == 100
+    assert latent.load_generator(latent.COMMITTED).latent_dim == 100
 
 
 def test_a_row_has_the_digits_and_the_steps_that_are_asked_for(tmp_path, monkeypatch):
     drawn = []
     draw = lambda rows, logits: drawn.extend(logits) or Figure()  # noqa: E731
     monkeypatch.setattr(interpolate, "interpolation_figure", draw)
-    flags = "--digits", "2", "3", "--steps", "4", "--generator", str(COMMITTED)
+    flags = "--digits", "2", "3", "--steps", "4", "--generator", str(latent.COMMITTED)
     interpolate.main([*flags, "--out_dir", str(tmp_path)])
     (logits,) = drawn
     first, *between, last = logits.argmax(1).tolist()
