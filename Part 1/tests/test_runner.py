@@ -107,10 +107,8 @@ def test_rows_of_ones_own_win_and_of_them_the_last(run, tmp_path, capsys):
 
 def test_lines_that_are_torn_or_old_do_not_count(run, tmp_path, monkeypatch, capsys):
     path = tmp_path / "out" / ROWS
-    for bad, reason in (
-        (line_of(JOBS[0], sizes=[1, 3]), "sizes was [1, 3], is [1, 2]"),
-        (line_of(JOBS[0])[:40], "no rows"),
-    ):
+    changed = line_of(JOBS[0], sizes=[1, 3]), "sizes was [1, 3], is [1, 2]"
+    for bad, reason in changed, (line_of(JOBS[0])[:40], "no rows"):
         path.write_text(line_of(JOBS[1]) + line_of(JOBS[2]) + bad)
         assert run()[0] == rows_of(*JOBS[1:])
         assert capsys.readouterr().err.startswith(f"a: 1 seeds, {reason}; 5.0 core-minutes\n")

@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
+import metrics
 import train
 from classifier import load_classifier
 from common import GREEN, ORANGE, read_csv
@@ -108,8 +109,9 @@ def test_the_table_of_quality_is_what_the_classifier_sees(tmp_path, monkeypatch)
     few = {split: [part[:300] for part in load_mnist(split)] for split in (True, False)}
     comparison = Comparison(load_classifier(), few[True][0])
     monkeypatch.setattr(quality, "N_SAMPLES", 100)
-    monkeypatch.setattr(loops, "compare_with_mnist", lambda: comparison)
-    monkeypatch.setattr(quality, "load_mnist", lambda train=True: few[train])
+    monkeypatch.setattr(loops, "compare_with_mnist", metrics.compare_with_mnist.__wrapped__)
+    for module in quality, metrics:
+        monkeypatch.setattr(module, "load_mnist", lambda train=True: few[train])
     generator = Generator(7).eval()
     torch.save(generator.state_dict(), tmp_path / "it.pth")
     flags = "--only", "evaluation", "--generator", tmp_path / "it.pth", "--out_dir", tmp_path
