@@ -10,7 +10,7 @@ import os
 import re
 import sys
 from pathlib import Path
-from pickle import UnpicklingError
+from pickle import PickleError
 
 import torch
 from joblib import Parallel, delayed, parallel_config
@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 HERE = Path(__file__).resolve().parent
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#777777"  # Okabe and Ito
-UNREADABLE = AttributeError, EOFError, KeyError, OSError, RuntimeError, UnpicklingError, ValueError
+UNREADABLE = AttributeError, EOFError, LookupError, OSError, RuntimeError, PickleError, ValueError
 rcParams.update({"font.size": 12, "axes.grid": True, "grid.alpha": 0.3})
 
 
