@@ -91,12 +91,11 @@ def parse_args(argv=None):
     parser.add_argument("--portion_train", type=portion, default=0.8, help="share to train on")
     parser.add_argument("--train_steps", type=count, default=500, help="training steps")
     parser.add_argument("--batch_size", type=count, default=128, help="palindromes in a step")
-    rates = {name: network.defaults["learning_rate"] for name, network in NETWORKS.items()}
-    warmups = {name: network.defaults["warmup"] for name, network in NETWORKS.items()}
-    parser.add_argument("--learning_rate", type=positive, help=f"RMSprop's largest; None: {rates}")
+    own = {name: network.defaults for name, network in NETWORKS.items()}
+    parser.add_argument("--learning_rate", type=positive, help=f"RMSprop's largest; None: {own}")
     text = "whether the rate falls linearly to zero"
     parser.add_argument("--decay", action=argparse.BooleanOptionalAction, default=True, help=text)
-    text = f"steps over which the rate rises, a tenth of all at most; None: {warmups}"
+    text = "steps over which the rate rises, a tenth of all at most; None: see --learning_rate"
     parser.add_argument("--warmup", type=number(int, 0, 10**6), help=text)
     parser.add_argument("--max_norm", type=positive, default=10.0, help="limit of gradients' norm")
     parser.add_argument("--eval_every", type=count, default=10, help="steps between measurements")

@@ -3,7 +3,7 @@
     python -m studies.lengths                                       the report's, in seconds
     python -m studies.lengths --only "RNN, T = 40" --seed 400       ten other seeds of one point
 
-Rates are chosen on seeds below 20 for each length; an LSTM with a warm-up has that of train.py.
+Rates are chosen on seeds below 20 for each length (160 digits: the rate of 80).
 """
 
 import statistics
@@ -11,7 +11,6 @@ from functools import partial
 
 import torch
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 
 from common import BLUE, GREEN, ORANGE, grouped, save_table
 from networks import NETWORKS, make_network
@@ -29,9 +28,9 @@ TRAINED = {  # {network: flags of train.py, colour and line style in lengths.png
 }
 LENGTHS = [5, 10, 20, 40, 80, 160]  # T
 RATES = [1.5e-4, 3e-4, 6e-4, 1e-3, 2e-3, 4e-3]  # tried
-CHOSEN = {  # {network: {T: the rate that best_rate finds, or that of train.py}}
+CHOSEN = {  # {network: {T: the rate that best_rate finds; at T = 160, that of T = 80}}
     "LSTM": {5: 6e-4, 10: 1e-3, 20: 1e-3, 40: 2e-3, 80: 1e-3},
-    "LSTM, warm-up": dict.fromkeys(LENGTHS[1:], 2e-3),
+    "LSTM, warm-up": {10: 1e-3, 20: 1e-3, 40: 2e-3, 80: 2e-3, 160: 2e-3},
     "RNN": {5: 6e-4, 10: 6e-4, 20: 6e-4, 40: 4e-3, 80: 2e-3},
     "RNN, warm-up": {10: 2e-3, 20: 1e-3, 40: 2e-3},
     "RNN, orthogonal": {5: 6e-4, 10: 6e-4, 20: 3e-4, 40: 1.5e-4, 80: 3e-4},
@@ -39,10 +38,8 @@ CHOSEN = {  # {network: {T: the rate that best_rate finds, or that of train.py}}
 }
 LONGER = 3000  # steps, from 80 digits on
 TEN, TWENTY = range(300, 310), range(20)  # seeds that report, and that choose
-OPTIMIZERS = {
-    "RMSprop": torch.optim.RMSprop,
-    "Adam": partial(torch.optim.Adam, betas=(0.0, 0.99)),  # RMSprop with its bias corrected
-}
+ADAM = partial(torch.optim.Adam, betas=(0.0, 0.99))  # RMSprop with its bias corrected
+OPTIMIZERS = {"RMSprop": torch.optim.RMSprop, "Adam": ADAM}
 
 
 def settings_for(network, T, rates, steps=1000, optimizer="RMSprop", flags=""):
@@ -53,27 +50,25 @@ def settings_for(network, T, rates, steps=1000, optimizer="RMSprop", flags=""):
     return settings | {"network": network, "T": T, "rates": rates, "optimizer": optimizer}
 
 
-CHOOSING, REPORTED = {}, {}
+CHOOSING, REPORTED, CURVES = {}, {}, []  # CURVES: those of REPORTED that lengths.png draws
 for network, chosen in CHOSEN.items():
     for T, rate in chosen.items():
         seeds = range(10 if network in ("RNN", "RNN, warm-up") else 5)  # they differ most
-        if network != "LSTM, warm-up":
+        if T < 160:
             CHOOSING[f"rates, {network}, T = {T}"] = settings_for(network, T, RATES), seeds
         seeds = TEN[:5] if T == 160 else TEN
         REPORTED[f"{network}, T = {T}"] = settings_for(network, T, [rate]), seeds
+        CURVES.append(f"{network}, T = {T}")
         if T >= 80:
             longer = settings_for(network, T, [rate], LONGER)
             REPORTED[f"{network}, T = {T}, {LONGER} steps"] = longer, seeds
-REPORTED |= {
-    "LSTM, T = 80, Adam at 0.002": (settings_for("LSTM", 80, [2e-3], optimizer="Adam"), TEN),
-    "LSTM, T = 80 at 0.002": (settings_for("LSTM", 80, [2e-3]), TEN),
-}
+REPORTED["LSTM, T = 80, Adam at 0.002"] = settings_for("LSTM", 80, [2e-3], optimizer="Adam"), TEN
+REPORTED["LSTM, T = 80 at 0.002"] = settings_for("LSTM", 80, [2e-3]), TEN
 LONG_WARMUP = settings_for("LSTM, warm-up", 160, [2e-3], LONGER, flags="--warmup 300")
 REPORTED["LSTM, warm-up of 300 steps, T = 160, 3000 steps"] = LONG_WARMUP, TEN[:5]
 LSTM_RATES, RNN_RATES = [1e-3, 2e-3, 4e-3], [3e-4, 6e-4, 1e-3, 2e-3]
-DEFAULTS = {  # these choose the defaults of train.py; T = 80 without a warm-up is in CHOOSING
+DEFAULTS = {  # these and T = 80 in CHOOSING choose the defaults of train.py
     "choice, LSTM, T = 20, warm-up": (settings_for("LSTM, warm-up", 20, LSTM_RATES, 500), TWENTY),
-    "choice, LSTM, T = 80, warm-up": (settings_for("LSTM, warm-up", 80, LSTM_RATES), range(5)),
     "choice, RNN, T = 20": (settings_for("RNN", 20, RNN_RATES, 500), TWENTY),
     "choice, RNN, T = 20, warm-up": (settings_for("RNN, warm-up", 20, RNN_RATES, 500), TWENTY),
 }
@@ -100,10 +95,7 @@ def measure(settings, seed):
 
 
 def best_rate(means):
-    """Return the middle (of two: the lower) of the rates within 0.05 % of the best mean accuracy.
-
-    means are {rate: mean accuracy in %}.
-    """
+    """Return the (lower) middle of the rates within 0.05 % of the best: {rate: accuracy in %}."""
     best = sorted(rate for rate, mean in means.items() if mean >= max(means.values()) - 0.05)
     return statistics.median_low(best)
 
@@ -120,22 +112,31 @@ def rates_table(rows):
     return lines
 
 
+def solved_table(rows):
+    """Return a row for each network: how many solve each length after 1,000 steps."""
+    lines = []
+    for (network,), own in grouped(rows, "network").items():
+        line = {"network": network} | dict.fromkeys(map(str, LENGTHS), "")
+        for (T,), some in grouped(own, "T").items():
+            line[str(T)] = f"{sum(row['accuracy'] >= SOLVED for row in some)} of {len(some)}"
+        lines.append(line)
+    return lines
+
+
 def lengths_figure(rows):
     """Return a Figure: the share of networks that solve a length after 1,000 steps."""
     figure = Figure(figsize=(9.6, 4.2), layout="constrained")
     axes = figure.subplots()
-    rows = [row for row in rows if row["experiment"] == f"{row['network']}, T = {row['T']}"]
     for (network,), own in grouped(rows, "network").items():
         _, color, style = TRAINED[network]
         lengths = grouped(own, "T")
         places = [LENGTHS.index(T) for (T,) in lengths]
         solved = [[row["accuracy"] >= SOLVED for row in some] for some in lengths.values()]
-        shares = [*map(statistics.mean, solved)]
+        shares = [100 * statistics.mean(some) for some in solved]
         axes.plot(places, shares, style, marker="o", color=color, lw=2.5, label=network)
     axes.set_xticks(range(len(LENGTHS)), LENGTHS)
-    axes.yaxis.set_major_formatter(PercentFormatter(1))
-    axes.set(xlabel="digits of a palindrome", ylim=(-0.03, 1.03))
-    axes.set_title("Share of networks that solve a length after 1,000 steps")
+    axes.set(xlabel="digits of a palindrome", ylabel="networks that solve this length, %")
+    axes.set_title("How many networks solve a length in 1,000 steps")
     figure.legend(loc="outside right center")
     return figure
 
@@ -149,17 +150,17 @@ def summary_table(rows):
 
 
 def show(rows, out_dir):
-    """Save the tables that have rows, and the figure if all of its networks have some."""
+    """Save the tables and the figure that have rows."""
     for name, experiments, table in (
         ("lengths_rates", CHOOSING, rates_table),
         ("lengths", REPORTED, summary_table),
+        ("lengths_solved", CURVES, solved_table),
         ("defaults", DEFAULTS, summary_table),
     ):
         if own := [row for row in rows if row["experiment"] in experiments]:
             save_table(out_dir / f"{name}.csv", table(own))
-    reported = [row for row in rows if row["experiment"] in REPORTED]
-    if len(grouped(reported, "experiment")) == len(REPORTED):
-        lengths_figure(reported).savefig(out_dir / "lengths.png")
+    if drawn := [row for row in rows if row["experiment"] in CURVES]:
+        lengths_figure(drawn).savefig(out_dir / "lengths.png")
 
 
 if __name__ == "__main__":

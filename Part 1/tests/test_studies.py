@@ -30,13 +30,12 @@ def test_the_last_row_is_of_the_network_that_settings_and_seed_say():
         assert measure(tiny, 7)[-1]["accuracy"] == measure_accuracy(by_hand, unseen)
 
 
-def test_the_figure_draws_how_many_solve_a_length_at_the_chosen_rates():
-    rows = [{"network": "RNN", "T": T, "experiment": f"RNN, T = {T}"} for T in (5, 5, 40, 40)]
-    for row, accuracy in zip(rows, (1.0, 0.999, 0.998, 1.0), strict=True):
-        row["accuracy"] = accuracy
-    longer = {"network": "RNN", "T": 80, "experiment": "RNN, T = 80, 3000 steps", "accuracy": 1.0}
-    lines = drawn(lengths.lengths_figure([*rows, longer]).axes[0])
-    assert lines["RNN"] == (ORANGE, [0, 3], [1, 0.5])
+def test_table_and_figure_say_how_many_solve_a_length_at_the_chosen_rates():
+    shares = (5, 1.0), (5, 0.999), (40, 0.998), (40, 1.0)
+    rows = [{"network": "RNN", "T": T, "accuracy": share} for T, share in shares]
+    assert drawn(lengths.lengths_figure(rows).axes[0])["RNN"] == (ORANGE, [0, 3], [100, 50])
+    (line,) = lengths.solved_table(rows)
+    assert [*line.values()] == ["RNN", "2 of 2", "", "", "1 of 2", "", ""]
     for row in read_csv(RESULTS / "lengths_rates.csv"):
         assert float(row["chosen"]) == lengths.CHOSEN[row["network"]][int(row["T"])]
 

@@ -173,7 +173,7 @@ def test_every_table_on_the_pages_has_the_cells_of_its_csv(tmp_path, monkeypatch
     monkeypatch.setattr("pathlib.Path.write_text", lambda path, text, **_: written.append(text))
     runner.put_in_place(tmp_path)
     assert written == [page.read_text(encoding="utf-8") for page in runner.PAGES]
-    assert all("results/evaluation.csv -->\n| images |" in text for text in written)
+    assert "results/evaluation.csv -->\n| images |" in written[1]
 
 
 def test_the_settings_in_the_report_are_the_defaults_and_the_preset_with_what_they_do():
