@@ -66,11 +66,12 @@ REPORTED["LSTM, T = 80, Adam at 0.002"] = settings_for("LSTM", 80, [2e-3], optim
 REPORTED["LSTM, T = 80 at 0.002"] = settings_for("LSTM", 80, [2e-3]), TEN
 LONG_WARMUP = settings_for("LSTM, warm-up", 160, [2e-3], LONGER, flags="--warmup 300")
 REPORTED["LSTM, warm-up of 300 steps, T = 160, 3000 steps"] = LONG_WARMUP, TEN[:5]
-LSTM_RATES, RNN_RATES = [1e-3, 2e-3, 4e-3], [3e-4, 6e-4, 1e-3, 2e-3]
+LSTM_RATES, RNN_RATES, WIDE = [1e-3, 2e-3, 4e-3], [3e-4, 6e-4, 1e-3, 2e-3], "--num_hidden 256"
 DEFAULTS = {  # these and T = 80 in CHOOSING choose the defaults of train.py
     "choice, LSTM, T = 20, warm-up": (settings_for("LSTM, warm-up", 20, LSTM_RATES, 500), TWENTY),
     "choice, RNN, T = 20": (settings_for("RNN", 20, RNN_RATES, 500), TWENTY),
     "choice, RNN, T = 20, warm-up": (settings_for("RNN, warm-up", 20, RNN_RATES, 500), TWENTY),
+    "choice, RNN, T = 20, 256 units": (settings_for("RNN", 20, RNN_RATES, 500, flags=WIDE), TWENTY),
 }
 EXPERIMENTS = CHOOSING | REPORTED | DEFAULTS
 
@@ -113,12 +114,13 @@ def rates_table(rows):
 
 
 def solved_table(rows):
-    """Return a row for each network: how many solve each length after 1,000 steps."""
+    """Return a row for each network: how many solve each length after 1,000 steps, at what rate."""
     lines = []
     for (network,), own in grouped(rows, "network").items():
         line = {"network": network} | dict.fromkeys(map(str, LENGTHS), "")
         for (T,), some in grouped(own, "T").items():
-            line[str(T)] = f"{sum(row['accuracy'] >= SOLVED for row in some)} of {len(some)}"
+            solved = sum(row["accuracy"] >= SOLVED for row in some)
+            line[str(T)] = f"{solved} of {len(some)} at {some[0]['rate']:g}"
         lines.append(line)
     return lines
 
