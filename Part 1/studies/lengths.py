@@ -63,7 +63,8 @@ for network, chosen in CHOSEN.items():
             longer = settings_for(network, T, [rate], LONGER)
             REPORTED[f"{network}, T = {T}, {LONGER} steps"] = longer, seeds
 REPORTED["LSTM, T = 80, Adam at 0.002"] = settings_for("LSTM", 80, [2e-3], optimizer="Adam"), TEN
-REPORTED["LSTM, T = 80 at 0.002"] = settings_for("LSTM", 80, [2e-3]), TEN
+for network, rate in ("LSTM", 2e-3), ("LSTM, warm-up", 3e-4), ("RNN, orthogonal, warm-up", 2e-3):
+    REPORTED[f"{network}, T = 80 at {rate:g}"] = settings_for(network, 80, [rate]), TEN
 LONG_WARMUP = settings_for("LSTM, warm-up", 160, [2e-3], LONGER, flags="--warmup 300")
 REPORTED["LSTM, warm-up of 300 steps, T = 160, 3000 steps"] = LONG_WARMUP, TEN[:5]
 LSTM_RATES, RNN_RATES, WIDE = [1e-3, 2e-3, 4e-3], [3e-4, 6e-4, 1e-3, 2e-3], "--num_hidden 256"
@@ -131,11 +132,10 @@ def lengths_figure(rows):
     for (network,), own in grouped(rows, "network").items():
         _, color, style = TRAINED[network]
         lengths = grouped(own, "T")
-        places = [LENGTHS.index(T) for (T,) in lengths]
+        places = [str(T) for (T,) in lengths]
         solved = [[row["accuracy"] >= SOLVED for row in some] for some in lengths.values()]
         shares = [100 * statistics.mean(some) for some in solved]
         axes.plot(places, shares, style, marker="o", color=color, lw=2.5, label=network)
-    axes.set_xticks(range(len(LENGTHS)), LENGTHS)
     axes.set(xlabel="digits of a palindrome", ylabel="networks that solve this length, %")
     axes.set_title("How many networks solve a length in 1,000 steps")
     figure.legend(loc="outside right center")
