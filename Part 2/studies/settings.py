@@ -17,7 +17,7 @@ def changed(flags="", loop="alternating", **changes):
 SETTINGS = {
     "our training": changed(),
     "no convolution": changed("--channels 0 --n_epochs 100", measured_from=1),
-    "simultaneous updates": changed("", "simultaneous"),
+    "simultaneous updates": changed("--n_epochs 20", "simultaneous"),
     "64 fakes": changed("--fakes 64 --n_epochs 20"),
     "both rates 0.0002": changed("--lr 0.0002 --lr_d 0.0002 --halving 0"),
     "momentum 0.9": changed("--b1 0.9"),
