@@ -96,8 +96,8 @@ def measure(settings, seed):
     return rows
 
 
-def best_rate(mean):
-    """Return of mean, {rate: accuracy in %}, the middle rate (or lower) within 0.05 of the best."""
+def best_rate(mean):  # {rate: mean accuracy in %}
+    """Return the middle (of two: the lower) of the rates that come within 0.05 % of the best."""
     return statistics.median_low(rate for rate in mean if mean[rate] >= max(mean.values()) - 0.05)
 
 
@@ -132,12 +132,12 @@ def lengths_figure(rows):
     for (network,), own in grouped(rows, "network").items():
         _, color, style = TRAINED[network]
         lengths = grouped(own, "T")
-        places = [str(T) for (T,) in lengths]
+        places = [LENGTHS.index(T) for (T,) in lengths]
         solved = [[row["accuracy"] >= SOLVED for row in some] for some in lengths.values()]
         shares = [100 * statistics.mean(some) for some in solved]
         axes.plot(places, shares, style, marker="o", color=color, lw=2.5, label=network)
-    axes.set(xlabel="digits of a palindrome", ylabel="networks that solve this length, %")
-    axes.set_title("How many networks solve a length in 1,000 steps")
+    axes.set_xticks(range(len(LENGTHS)), LENGTHS)
+    axes.set(xlabel="number of digits", title="Networks that solve a length in 1,000 steps, %")
     figure.legend(loc="outside right center")
     return figure
 

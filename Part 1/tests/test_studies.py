@@ -33,7 +33,7 @@ def test_the_last_row_is_of_the_network_that_settings_and_seed_say():
 def test_table_and_figure_say_how_many_solve_a_length_at_the_chosen_rates():
     shares = (5, 1.0), (5, 0.999), (40, 0.998), (40, 1.0)
     rows = [{"network": "RNN", "T": T, "rate": T / 1e4, "accuracy": share} for T, share in shares]
-    assert drawn(lengths.lengths_figure(rows).axes[0])["RNN"] == (ORANGE, [0, 1], [100, 50])
+    assert drawn(lengths.lengths_figure(rows).axes[0])["RNN"] == (ORANGE, [0, 3], [100, 50])
     (line,) = lengths.solved_table(rows)
     assert [*line.values()] == ["RNN", "2 of 2 at 0.0005", "", "", "1 of 2 at 0.004", "", ""]
     for row in read_csv(RESULTS / "lengths_rates.csv"):
