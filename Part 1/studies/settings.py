@@ -16,7 +16,6 @@ LONGER = "--preset assignment --train_steps 10000"
 FLAGS = {  # {experiment: (flags, those of them that the table names, how many seeds from 300 on)}
     "lstm": ("--model lstm", "", 40),
     "rnn": ("--model rnn", "", 40),
-    "rnn, longer": (f"{RNN_20} --eval_every 100", "--train_steps 10000", 10),
     "rnn, 256 units": (RNN_20, "--num_hidden 256 --learning_rate 0.0006", 20),
     "rnn, scaled": (RNN_20, "--rnn_init scaled --learning_rate 0.0003", 20),
     "orthogonal": (RNN_20, "--rnn_init orthogonal --learning_rate 0.0003", 20),

@@ -15,7 +15,7 @@ def test_committed_rows_are_todays_and_make_the_tables_and_figures(call, tmp_pat
         assert ([*rows], reasons) == (jobs, {})
         call(study.__name__, "--out_dir", tmp_path)
     tables = {path.name for path in runner.RESULTS.glob("*.csv")} - {"proof.csv", "proof_seeds.csv"}
-    figures = {"accuracy.png", "lengths.png", "memory.png"}
+    figures = {"accuracy.png", "memory.png"}
     assert {path.name for path in tmp_path.iterdir()} == tables | figures
     for made in tmp_path.iterdir():
         if made.suffix == ".csv":

@@ -6,15 +6,18 @@ import itertools
 import pytest
 import torch
 
-from common import ORANGE, read_csv
-from conftest import TINY, drawn, trained_by_hand
+from common import read_csv
+from conftest import TINY, trained_by_hand
 from networks import make_network
 from studies import gates, lengths, settings
 from studies.runner import RESULTS
 from train import measure_accuracy, train
 
-TINY_LENGTHS = lengths.settings_for("RNN, orthogonal", 6, [0.01, 0.02], 20, "Adam") | TINY
+TINY_LENGTHS = lengths.settings_for("RNN, orthogonal, warm-up", 6, [0.01, 0.02]) | TINY
+TINY_LENGTHS |= {"optimizer": "Adam", "frozen": ["Whh"], "max_norm": 99.0, "gradient_at": 10}
 ADAM = functools.partial(torch.optim.Adam, betas=(0.0, 0.99))
+FROZEN = {"rnn_init": "orthogonal", "max_norm": 99.0}
+FROZEN["optimizer"] = lambda weights, lr: ADAM([w for w in weights if w.shape != (16, 16)], lr)
 PALINDROMES = gates.EXPERIMENTS["palindromes"][0] | TINY | {"T": 6, "bf": 2.0}
 STREAMS = gates.EXPERIMENTS["streams"][0] | TINY | {"T": 6, "bf": 2.0, "asked": 50, "asked_T": 9}
 
@@ -23,19 +26,22 @@ def test_the_last_row_is_of_the_network_that_settings_and_seed_say():
     lstm = settings.EXPERIMENTS["lstm"][0] | TINY
     for measure, tiny, name, changed in (
         (settings.measure, lstm | {"input_length": [3, 5]}, "lstm", {}),
-        (lengths.measure, TINY_LENGTHS, "rnn", {"rnn_init": "orthogonal", "optimizer": ADAM}),
+        (lengths.measure, TINY_LENGTHS, "rnn", FROZEN),
         (gates.measure, PALINDROMES, "lstm", {"bf": 2.0}),
     ):
         by_hand, unseen = trained_by_hand(name, [6], 7, **changed)
         assert measure(tiny, 7)[-1]["accuracy"] == measure_accuracy(by_hand, unseen)
 
 
-def test_table_and_figure_say_how_many_solve_a_length_at_the_chosen_rates():
-    shares = (5, 1.0), (5, 0.999), (40, 0.998), (40, 1.0)
-    rows = [{"network": "RNN", "T": T, "rate": T / 1e4, "accuracy": share} for T, share in shares]
-    assert drawn(lengths.lengths_figure(rows).axes[0])["RNN"] == (ORANGE, [0, 3], [100, 50])
-    (line,) = lengths.solved_table(rows)
-    assert [*line.values()] == ["RNN", "2 of 2 at 0.0005", "", "", "1 of 2 at 0.004", "", ""]
+def test_gradients_are_of_their_step_and_rates_are_chosen_by_the_rule():
+    after_ten, unseen = trained_by_hand("rnn", [6], 7, **FROZEN, train_steps=10)
+    row = lengths.measure(TINY_LENGTHS, 7)[-1]
+    assert row.items() >= lengths.path_of(after_ten, unseen).items()
+    _, h = after_ten(unseen[:256][0])
+    assert row["slope"] == pytest.approx((1 - h * h).mean().item())
+    rows = [row | {"experiment": "a", "gradient": share} for share in (0.5, 6.0, 0.01)]
+    (line,) = lengths.summary_table(rows, ["gradient", "none"])
+    assert [*line.values()][2:4] == ["0.5 (0.01 to 6)", ""]
     for row in read_csv(RESULTS / "lengths_rates.csv"):
         assert float(row["chosen"]) == lengths.CHOSEN[row["network"]][int(row["T"])]
 
