@@ -5,7 +5,7 @@
     python train.py --resume                            continue after a crash, bit for bit
 
 After 15 epochs, a quarter of an hour on one core of an Intel Xeon, the Frechet distance is 3; after
-80 it is 1.4 to 2.3. Real test images have 0.95.
+80 it is 1.4 to 2.3 (three seeds, one sample set each). Real test images have 0.95.
 """
 
 import copy
@@ -14,7 +14,7 @@ import sys
 from operator import itemgetter
 
 import torch
-from torch.optim import Adam, AdamW
+from torch.optim import Adam
 from torch.optim.swa_utils import update_bn
 from tqdm import tqdm
 
@@ -32,9 +32,8 @@ NETWORKS = "generator", "discriminator", "ema_generator", "optimizer_g", "optimi
 VALUES = "step", "losses", "quality"
 # The settings of the course's template; the loop is ours.
 TEMPLATE = {"n_epochs": 200, "fakes": 64, "lr": 2e-4, "lr_d": 2e-4, "halving": 0, "b1": 0.9}
-TEMPLATE |= {"r1": 0.0, "ema": 0.0, "weight_decay": 0.0, "channels": 0}
-# {flag: what it was before there was one}, so that old files count
-ADDED = {"weight_decay": 0.0, "channels": 0}
+TEMPLATE |= {"r1": 0.0, "ema": 0.0, "channels": 0}
+ADDED = {"channels": 0}  # {flag: what it was before there was one}, so that old files count
 
 
 def parse_args(argv=None):
@@ -54,7 +53,6 @@ def parse_args(argv=None):
     parser.add_argument("--halving", type=from_zero, default=20, help=text)
     parser.add_argument("--b1", type=decay, default=0.0, help="Adam's beta1, its momentum")
     parser.add_argument("--b2", type=decay, default=0.999, help="Adam's beta2")
-    parser.add_argument("--weight_decay", type=weight, default=0.0, help="of the generator (AdamW)")
     # Without it, D hardly sees specks, and 8 to 10 % of the samples have one.
     parser.add_argument("--channels", type=from_zero, default=8, help="of D's convolution; 0: none")
     parser.add_argument("--r1", type=weight, default=0.2, help="weight of the gradient penalty")
@@ -116,9 +114,8 @@ class Training:
         self.generator = Generator(args.latent_dim).to(args.device)
         self.discriminator = Discriminator(args.channels).to(args.device)
         self.ema_generator = copy.deepcopy(self.generator)
-        betas, decay = (args.b1, args.b2), args.weight_decay
-        weights = self.generator.parameters()
-        self.optimizer_g = AdamW(weights, args.lr, betas, weight_decay=decay, fused=True)
+        betas = args.b1, args.b2
+        self.optimizer_g = Adam(self.generator.parameters(), args.lr, betas, fused=True)
         self.optimizer_d = Adam(self.discriminator.parameters(), args.lr_d, betas, fused=True)
         # On the CPU, so that the noise and the order of the images are the same on each device.
         self.rng = torch.Generator().manual_seed(args.seed)

@@ -38,7 +38,7 @@ SETTINGS = {
     "stale fakes, 0 steps": calm(first="D"),
     "stale fakes, 1 step": calm(),
     "stale fakes, 2 steps": calm(stale="D with stale fakes", stale_steps=1),
-    "stale fakes, 3 steps": calm(stale="D with stale fakes", stale_steps=2),
+    "stale fakes, 3 steps": calm("--n_epochs 50", stale="D with stale fakes", stale_steps=2),
     "stale fakes, 5 steps": calm(stale="D with stale fakes", stale_steps=4),
     "stale fakes, 10 steps": calm(stale="D with stale fakes", stale_steps=9),
     "stale weights, 9 steps": calm(stale="D with stale weights", stale_steps=9),
@@ -72,6 +72,7 @@ OF_TRAININGS = {  # the columns of collapse.csv, see table_of
     "distance, epochs 6 to 10": ("frechet_distance", range(6, 11), 1, 0),
     "commonest digit, %": ("commonest_digit", [10], 100, 0),
     "effective rank": ("effective_rank", [10], 1, 0),
+    "distance, epoch 50": ("frechet_distance", [50], 1, 0),
 }
 OF_BRANCHES = {  # of branches.csv: means over the last steps
     "commonest digit, %": ("commonest_digit", range(200, 301), 100, 0),

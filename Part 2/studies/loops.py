@@ -171,8 +171,7 @@ def row_of(training):
 
 def measures_of(images):
     """Return {measure: number} of images (N, 1, 28, 28)."""
-    quality = compare_with_mnist().quality(images)
-    return quality | {"effective_rank": effective_rank(images)}
+    return compare_with_mnist().quality(images) | {"effective_rank": effective_rank(images)}
 
 
 def table_of(rows, columns, group="experiment", moment="epoch"):

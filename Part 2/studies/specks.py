@@ -16,8 +16,10 @@ from studies.runner import study
 
 SETTINGS = {"pairs": [1000, 4000, 16_000], "asked": 2000}
 SETTINGS |= {"steps": 3000, "batch_size": 64, "lr": 4e-3}
-PARTS = {"fully connected": "layers", "convolution": "convolution"}
-EXPERIMENTS = {name: (SETTINGS | {"part": part}, range(2)) for name, part in PARTS.items()}
+PARTS = {"fully connected": {"part": "layers"}, "convolution": {"part": "convolution"}}
+PARTS["fully connected, rate 0.0004"] = {"part": "layers", "lr": 4e-4}
+PARTS["convolution, shuffled pixels"] = {"part": "convolution", "shuffled": True}
+EXPERIMENTS = {name: (SETTINGS | part, range(2)) for name, part in PARTS.items()}
 
 
 def pairs_of(images, n, rng):
@@ -33,13 +35,15 @@ def pairs_of(images, n, rng):
 
 
 def measure(settings, seed):
-    """Teach a part of D alone to see specks; return how well it does, by the number of pairs.
+    """Teach a part of D alone to see specks (in shuffled pixels, if so); return how well it does.
 
     The AUC is the probability that it finds an unseen image realer than another one with a speck.
     """
     rng, rows = torch.Generator().manual_seed(seed), []
     seen = pairs_of(load_mnist()[0], max(settings["pairs"]), rng)
     unseen = pairs_of(load_mnist(train=False)[0], settings["asked"], rng)
+    order = torch.randperm(784, generator=rng) if "shuffled" in settings else torch.arange(784)
+    seen, unseen = ([x.flatten(2)[..., order].view_as(x) for x in two] for two in (seen, unseen))
     for n in settings["pairs"]:
         torch.manual_seed(seed)
         parts = {"layers": Discriminator(), "convolution": Discriminator(channels=8).convolution}

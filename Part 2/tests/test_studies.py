@@ -66,7 +66,7 @@ def test_branches_png_shows_the_means_of_three_seeds_under_their_names(call, fig
             assert lines[branch][1:] == ([*range(0, 301, 25)], means)
 
 
-@pytest.mark.parametrize("name", specks.PARTS)
+@pytest.mark.parametrize("name", specks.EXPERIMENTS)
 def test_specks_are_added_to_clean_images_and_the_auc_is_the_share_of_pairs_told_right(name):
     settings, rng = specks.EXPERIMENTS[name][0], torch.Generator().manual_seed(1)
     seen, unseen = (load_mnist(train)[0] for train in (True, False))
@@ -78,9 +78,10 @@ def test_specks_are_added_to_clean_images_and_the_auc_is_the_share_of_pairs_told
         assert (clean[:, None] == images[:99]).flatten(2).all(2).any(1).all()
     torch.manual_seed(1)
     fully_connected, convolution = Discriminator(), Discriminator(channels=8).convolution
-    part = fully_connected if name == "fully connected" else convolution
+    part = fully_connected if "fully connected" in name else convolution
     (row,) = specks.measure(settings | {"pairs": [40], "asked": 30, "steps": 0}, 1)
-    logits, others = map(part, pairs[1])
+    order = torch.randperm(784, generator=rng) if "shuffled" in name else torch.arange(784)
+    logits, others = (part(x.flatten(2)[..., order].view_as(x)) for x in pairs[1])
     wins = (logits[:, None] > others).sum().item()
     assert row == {"pairs": 40, "auc": pytest.approx(wins / 900)}
 
