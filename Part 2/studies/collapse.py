@@ -116,7 +116,7 @@ def branches_figure(rows):
     right.set(ylim=(0, 20), yticks=range(0, 21, 5))
     for axes in left, right:
         axes.set(xlabel="steps after the change", xmargin=0)
-    figure.suptitle("One change to a healthy training: does it collapse?", fontsize=16)
+    figure.suptitle("One change to a training without momentum: does it collapse?", fontsize=16)
     figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 
