@@ -64,7 +64,6 @@ def test_biases_are_0_but_an_lstm_forgets_slowly_unless_bf_is_given():
 
 
 SHARES = {"rnn": (0, 2e-4), "rnn --rnn_init scaled": (0.3, 1.5)}  # of the last digit's gradient
-SHARES |= {"rnn --rnn_init orthogonal": (0.5, 1), "rnn --rnn_init identity": (0.5, 1)}
 SHARES |= {"lstm --bf 0": (0, 2e-4), "lstm": (2, 4)}
 
 
