@@ -33,7 +33,6 @@ def lstm(flags=""):
 STREAMS = lstm("--train_steps 1000 --learning_rate 0.005") | {
     "task": "streams",
     "asked": 2000,  # so many new streams are asked
-    "asked_T": 20,  # of so many symbols
     "asked_seed": 2,
 }
 SETTINGS = {
@@ -109,7 +108,7 @@ def train_lstm(settings, seed):
     """Return the LSTM of these settings after its training, and unseen sequences."""
     if settings["task"] == "streams":
         symbols, train_set = BAR + 1, streams(settings["T"], settings["data_size"], seed)
-        unseen = streams(settings["asked_T"], settings["asked"], settings["asked_seed"])
+        unseen = streams(settings["T"], settings["asked"], settings["asked_seed"])
     else:
         symbols = settings["input_dim"]
         train_set, unseen = palindromes_of(settings, settings["T"], seed)

@@ -35,7 +35,7 @@ def pairs_of(images, n, rng):
 
 
 def measure(settings, seed):
-    """Teach a part of D alone to see specks (in shuffled pixels, if so); return how well it does.
+    """Teach a part of D alone to see specks, in images shuffled alike or not; return its AUCs.
 
     The AUC is the probability that it finds an unseen image realer than another one with a speck.
     """
