@@ -38,7 +38,7 @@ def settings_for(name, flags=""):
 
 
 def trained_by_hand(name, lengths, seed, optimizer=torch.optim.RMSprop, **changed):
-    """Return a network of TINY settings, trained as a study has to do, and palindromes to ask."""
+    """Return a network of TINY settings, trained as a study has to do, and unseen palindromes."""
     settings = settings_for(name) | TINY | changed
     splits = [PalindromeDataset(T - 1, 900, True, seed).split(0.7) for T in lengths]
     model = make_network(settings, seed)

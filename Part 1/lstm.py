@@ -24,22 +24,21 @@ class LSTM(nn.Module):
     `cross_entropy` applies softmax itself; a second softmax would flatten the gradient.
 
     Weights are initialized uniform in +-1/sqrt(hidden_dim), biases at 0 except bf. In a step, a
-    cell keeps the share f = sigm(bf) of its content: it remembers for about 1 / (1 - f) steps. By
-    default, the cells forget slowly: bf = log U(1, 100), a random number for each cell, gives 2 to
-    101 steps (Tallec & Ollivier 2018, "chrono", but with bi = 0). A number sets bf of all cells to
-    it: 1 (Jozefowicz et al. 2015) gives 3.7 steps.
+    cell keeps the share f = sigm(bf) of its content: it remembers for about 1 / (1 - f) steps. With
+    bf "chrono", the cells forget slowly: bf = log U(1, 100), a random number for each cell, gives 2
+    to 101 steps (Tallec & Ollivier 2018, but with bi = 0). A number sets bf of all cells to it: 1
+    (Jozefowicz et al. 2015) gives 3.7 steps.
     """
 
-    def __init__(self, input_dim, hidden_dim, output_dim, bf=None):
+    def __init__(self, input_dim, hidden_dim, output_dim, bf="chrono"):
         super().__init__()
-        self.input_dim = D = input_dim
-        H = hidden_dim
+        D, H = input_dim, hidden_dim
         self.W = nn.Parameter(torch.empty(4 * H, D + H).uniform_(-(H**-0.5), H**-0.5))
         self.b = nn.Parameter(torch.zeros(4 * H))
         self.Wph = nn.Parameter(torch.empty(output_dim, H).uniform_(-(H**-0.5), H**-0.5))
         self.bp = nn.Parameter(torch.zeros(output_dim))
         forget = self.b.data.chunk(4)[2]  # a view: what fills it fills b
-        if bf is None:
+        if bf == "chrono":
             forget.uniform_(1, 100).log_()
         else:
             forget.fill_(bf)

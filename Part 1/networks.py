@@ -1,10 +1,21 @@
-"""The networks by name: fresh ones from a seed, trained ones from their weights."""
+"""The networks by name: fresh ones from settings and a seed, trained ones from a file.
 
+A network is a class whose constructor takes (input_dim, hidden_dim, output_dim) and then its own
+flags, in their order below. It has
+
+    logits, state = model(x, state)    x (B, T, input_dim), logits (B, 10); state None begins anew
+    model.Wph, model.bp                the output layer: logits = Wph h + bp
+
+and its initialization draws from torch's global random generator.
+"""
+
+from collections.abc import Callable
+from operator import itemgetter
 from typing import NamedTuple
 
 import torch
 
-from common import BLUE, ORANGE
+from common import BLUE, ORANGE, finite, load, save_state
 from lstm import LSTM
 from rnn import VanillaRNN
 
@@ -12,42 +23,53 @@ from rnn import VanillaRNN
 class Network(NamedTuple):
     """What the scripts know of a network by its name."""
 
-    build: type  # build(input_dim, hidden_dim, output_dim, *options) -> the network
+    build: type  # the class
     color: str  # its colour in figures
-    defaults: dict  # {flag of train.py: its value where none is given}
+    learning_rate: float  # where none is given
     seconds: float  # of a core, about, for each digit of a training step
-    options: tuple = ()  # the flags of train.py that only this network takes
+    flags: dict  # {flag of train.py that only this network has: its default}
+    hidden: Callable  # hidden(state) -> h (B, H)
 
 
 NETWORKS = {
-    "lstm": Network(LSTM, BLUE, {"learning_rate": 0.002, "warmup": 50}, 1.1e-3, ("bf",)),
-    "rnn": Network(VanillaRNN, ORANGE, {"learning_rate": 0.001, "warmup": 0}, 3e-4, ("rnn_init",)),
+    "lstm": Network(LSTM, BLUE, 0.004, 1.4e-3, {"bf": "chrono"}, itemgetter(0)),
+    "rnn": Network(VanillaRNN, ORANGE, 0.001, 4e-4, {"rnn_init": "uniform"}, lambda h: h),
 }
 
 
 def make_network(settings, seed):
     """Return a fresh network with ten outputs, whose weights the seed decides.
 
-    The settings are {flag of train.py: value}: model, a name in NETWORKS, input_dim, num_hidden,
-    and the options of this network.
+    The settings are those of train.py, {flag: value}; of these, a network is made from "network",
+    a name in NETWORKS, "input_dim", "num_hidden" and its own flags. It keeps them in `made_from`.
     """
-    network = NETWORKS[settings["model"]]
-    options = [settings[option] for option in network.options]
+    network = NETWORKS[settings["network"]]
+    names = "network", "input_dim", "num_hidden", *network.flags
+    own = [settings[flag] for flag in network.flags]
     torch.manual_seed(seed)
-    return network.build(settings["input_dim"], settings["num_hidden"], 10, *options)
+    model = network.build(settings["input_dim"], settings["num_hidden"], 10, *own)
+    model.made_from = {name: settings[name] for name in names}
+    return model
 
 
-def from_weights(weights):
-    """Return the network that has these weights, a state_dict.
+def save_network(path, model):
+    """Save what a network was made from, and its weights."""
+    save_state(path, model.made_from | {"weights": model.state_dict()})
 
-    Raises ValueError if no network has weights of these names and shapes.
-    """
-    shapes = {name: weight.shape for name, weight in weights.items()}
-    _, hidden_dim = shapes["Wph"]
-    for network in NETWORKS.values():
-        for input_dim in 1, 10:
-            model = network.build(input_dim, hidden_dim, 10)
-            if shapes == {name: weight.shape for name, weight in model.state_dict().items()}:
-                model.load_state_dict(weights)
-                return model
-    raise ValueError(f"weights of none of {', '.join(NETWORKS)}")
+
+def load_network(path, names=tuple(NETWORKS)):
+    """Return the network in a file of save_network; exit in one line if it is none of names."""
+
+    def build(content):
+        if content["network"] not in names:
+            raise ValueError(f"network {content['network']!r} is none of {', '.join(names)}")
+        model = make_network(content, seed=0)
+        model.load_state_dict(finite(content["weights"]))
+        return model
+
+    return load(path, build)
+
+
+def hidden(model, state):
+    """Return h (B, H) of a state that the network returned."""
+    return NETWORKS[model.made_from["network"]].hidden(state)

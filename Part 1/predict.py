@@ -10,16 +10,16 @@ from pathlib import Path
 
 import torch
 
-from common import HERE, Formatter, load
+from common import HERE, Formatter
 from dataset import encode
-from networks import from_weights
+from networks import load_network
 
 
 @torch.no_grad()
 def predict(model, digits):
     """Return the digit, 0 to 9, with the largest logit after digits, a string of 0 to 9."""
     x = torch.tensor([[int(digit) for digit in digits]])  # (1, T - 1)
-    logits, _ = model(encode(x, one_hot=model.input_dim == 10))
+    logits, _ = model(encode(x, one_hot=model.made_from["input_dim"] == 10))
     return logits.argmax().item()
 
 
@@ -31,10 +31,12 @@ def main():
     args = parser.parse_args()
     if not re.fullmatch("[0-9]{4,}", args.digits):
         parser.error(f"argument digits: {args.digits!r} is not a row of four or more digits")
-    completed = f"{args.digits}{predict(load(args.weights, from_weights), args.digits)}"
+    if args.digits[1:] != args.digits[:0:-1]:
+        parser.error(f"argument digits: no last digit makes {args.digits} a palindrome")
+    completed = f"{args.digits}{predict(load_network(args.weights), args.digits)}"
     print(completed)
     if completed != completed[::-1]:
-        print("This is no palindrome.")
+        print("The network is wrong: this is no palindrome.")
 
 
 if __name__ == "__main__":

@@ -23,8 +23,7 @@ class VanillaRNN(nn.Module):
 
     def __init__(self, input_dim, hidden_dim, output_dim, init="uniform"):
         super().__init__()
-        self.input_dim = D = input_dim
-        H = hidden_dim
+        D, H = input_dim, hidden_dim
         self.Whx = nn.Parameter(torch.empty(H, D).uniform_(-(H**-0.5), H**-0.5))
         self.Whh = nn.Parameter(torch.empty(H, H).uniform_(-(H**-0.5), H**-0.5))
         if init == "scaled":

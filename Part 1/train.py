@@ -1,11 +1,12 @@
-"""Teach an LSTM written by hand, and a vanilla RNN, to predict the last digit of a palindrome.
+"""Train an LSTM written by hand, and a vanilla RNN, to predict the last digit of a palindrome.
 
     python train.py                                   T = 5 and T = 20, three seeds each
     python train.py --input_length 39 --seeds 1       40 digits, into run/input_length=39,seeds=1
 
-Into out_dir go accuracy.png, its numbers (curves.csv) and the weights of each network's first seed
-at each length T. The first command takes a minute on two cores. With forty seeds, every LSTM is
-correct on at least 99.98 % of unseen palindromes of T = 20, and the median RNN on 80.17 %.
+Into out_dir go accuracy.png, its numbers (curves.csv), all settings (settings.json) and the weights
+of each network's first seed at each length T. The first command takes a minute on two cores. With
+forty seeds, every LSTM is correct on at least 99.98 % of unseen palindromes of T = 20, and the
+median RNN on 80.17 %.
 """
 
 import argparse
@@ -17,24 +18,23 @@ from joblib import cpu_count
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
-from common import GREY, begin, grouped, make_parser, number, read_csv, run, save_csv, save_state
+from common import GREY, begin, duration, grouped, make_parser, number, run, save_csv
 from dataset import PalindromeDataset
-from networks import NETWORKS, make_network
+from networks import NETWORKS, make_network, save_network
 from rnn import INITS
 
-ASSIGNMENT = {"input_dim": 1, "bf": 0.0, "learning_rate": 0.001, "decay": False, "warmup": 0}
-PRESETS = {"assignment": ASSIGNMENT}  # the settings of the course's template
-ADDED = {"warmup": 0}  # {flag: the value that rows without it had}: a new flag costs no row
-CURVE = {  # when accuracy is measured, beside --eval_every, and on how many test palindromes
-    "early": 20,  # so many steps, after each of which: at T = 5, most is learned in these
-    "curve_sizes": [200, 1000],  # at first, and in the last fifth
-}
-FREE = "out_dir", "jobs"  # the flags on which no number depends
+# The flags that decide what any network learns. Others, of one network, stand in networks.py.
+DECIDE = "input_dim", "num_hidden", "data_size", "portion_train", "train_steps", "batch_size"
+DECIDE += "learning_rate", "decay", "warmup", "max_norm"
+CURVE = "eval_early", "eval_every", "eval_size"  # these decide where a curve has points
+# {a flag that is new in DECIDE: its value in all rows of studies/results that lack it}
+BEFORE = {}
+TEMPLATE = {"input_dim": 1, "bf": 0.0, "learning_rate": 0.001, "decay": False, "warmup": 0}
 SOLVED = 0.999  # the accuracy from which on a length counts as solved
 
 
 def train(settings, model, train_sets, seed, watch=None, optimizer=torch.optim.RMSprop):
-    """Train the model in place, with settings of settings_of, and return it.
+    """Train the model in place, with the settings named in DECIDE, and return it.
 
     Every batch comes from one of train_sets, at random. watch(step) is called before each step. The
     rate rises over the first `warmup` steps, a tenth of all at most: RMSprop's mean of squares
@@ -75,8 +75,33 @@ def measure_accuracy(model, dataset, first=None, batch_size=1000):
     return correct / len(items)
 
 
+def palindromes_of(settings, T, seed):
+    """Return the training and the test palindromes of T digits, two datasets."""
+    dataset = PalindromeDataset(T - 1, settings["data_size"], settings["input_dim"] == 10, seed)
+    return dataset.split(settings["portion_train"])
+
+
+def train_and_test(settings, T, seed):
+    """Train a fresh network, with the settings of settings_of and CURVE; return it and its curve.
+
+    The curve has rows with step and accuracy: on the first eval_size test palindromes, and at the
+    end on all.
+    """
+    model, curve = make_network(settings, seed), []
+    train_set, test_set = palindromes_of(settings, T, seed)
+
+    def watch(step):
+        if step <= settings["eval_early"] or step % settings["eval_every"] == 0:
+            accuracy = measure_accuracy(model, test_set, settings["eval_size"])
+            curve.append({"step": step, "accuracy": accuracy})
+
+    train(settings, model, [train_set], seed, watch)
+    curve.append({"step": settings["train_steps"], "accuracy": measure_accuracy(model, test_set)})
+    return model, curve
+
+
 def parse_args(argv=None):
-    """Return the checked flags; the default out_dir becomes run/, then what else is changed."""
+    """Return the flags, checked; the default out_dir is run/, then a folder of changed flags."""
     parser = make_parser(__doc__)
     length, count, size = number(int, 2, 1000), number(int, 1, 10**6), number(int, 10, 10**7)
     positive, portion = number(float, 1e-9, 1e9), number(float, 0.1, 0.9)
@@ -85,72 +110,70 @@ def parse_args(argv=None):
     parser.add_argument("--input_length", type=length, nargs="+", default=[4, 19], help="T - 1")
     parser.add_argument("--input_dim", type=int, choices=(1, 10), default=10, help="10 is one-hot")
     parser.add_argument("--num_hidden", type=number(int, 1, 9999), default=128, help="hidden units")
-    parser.add_argument("--bf", type=number(float, -99, 99), help="initial bf; None: log U(1, 100)")
-    parser.add_argument("--rnn_init", choices=INITS, default="uniform", help="how Whh begins")
+    # A flag without a default gets that of the network, which stands in networks.py.
+    text = "initial forget-gate bias, or chrono: log U(1, 100) (default: chrono)"
+    parser.add_argument("--bf", type=forget_bias, default=argparse.SUPPRESS, help=text)
+    text = "how Whh begins (default: uniform)"
+    parser.add_argument("--rnn_init", choices=INITS, default=argparse.SUPPRESS, help=text)
     parser.add_argument("--data_size", type=size, default=100_000, help="palindromes of a length")
     parser.add_argument("--portion_train", type=portion, default=0.8, help="share to train on")
     parser.add_argument("--train_steps", type=count, default=500, help="training steps")
     parser.add_argument("--batch_size", type=count, default=128, help="palindromes in a step")
-    own = {name: network.defaults for name, network in NETWORKS.items()}
-    parser.add_argument("--learning_rate", type=positive, help=f"RMSprop's largest; None: {own}")
+    rates = ", ".join(f"{name} {NETWORKS[name].learning_rate}" for name in names)
+    text = f"of RMSprop (default: {rates})"
+    parser.add_argument("--learning_rate", type=positive, default=argparse.SUPPRESS, help=text)
     text = "whether the rate falls linearly to zero"
     parser.add_argument("--decay", action=argparse.BooleanOptionalAction, default=True, help=text)
-    text = "steps over which the rate rises, a tenth of all at most; None: see --learning_rate"
-    parser.add_argument("--warmup", type=number(int, 0, 10**6), help=text)
+    text = "steps over which the rate rises, a tenth of all at most"
+    parser.add_argument("--warmup", type=number(int, 0, 10**6), default=0, help=text)
     parser.add_argument("--max_norm", type=positive, default=10.0, help="limit of gradients' norm")
-    parser.add_argument("--eval_every", type=count, default=10, help="steps between measurements")
+    text = "first steps, before each of which accuracy is measured"
+    parser.add_argument("--eval_early", type=number(int, 0, 10**6), default=60, help=text)
+    text = "later steps between measurements"
+    parser.add_argument("--eval_every", type=count, default=10, help=text)
+    text = "test palindromes in a measurement; the last one takes all"
+    parser.add_argument("--eval_size", type=count, default=200, help=text)
     parser.add_argument("--seed", type=number(int, 0, 2**31), default=300, help="first seed")
     parser.add_argument("--seeds", type=count, default=3, help="how many: seed, seed + 1, ...")
-    parser.add_argument("--jobs", type=count, default=cpu_count(), help="trainings at a time")
-    parser.add_argument("--preset", choices=PRESETS, help=f"other defaults: {PRESETS}")
+    parser.add_argument("--jobs", type=count, default=cpu_count(), help="training runs at a time")
+    text = f"the template's settings as defaults: {TEMPLATE}"
+    parser.add_argument("--preset", choices=["template"], help=text)
     args = parser.parse_args(argv)
-    parser.set_defaults(**PRESETS.get(args.preset, {}))
-    args = parser.parse_args(argv)
+    if args.preset == "template":
+        parser.set_defaults(**TEMPLATE)
+        args = parser.parse_args(argv)
     args.model, args.input_length = sorted({*args.model}), sorted({*args.input_length})
-    changed = []
-    for flag, value in vars(args).items():
-        if flag not in FREE and value != parser.get_default(flag):
-            text = "-".join(map(str, value)) if isinstance(value, list) else value
-            changed.append(f"{flag}={text}")
     if args.out_dir == parser.get_default("out_dir"):
+        changed = []
+        for flag, value in vars(args).items():
+            if flag not in ("out_dir", "jobs") and value != parser.get_default(flag):
+                text = "-".join(map(str, value)) if isinstance(value, list) else value
+                changed.append(f"{flag}={text}")
         args.out_dir /= ",".join(changed)
     return args
+
+
+def forget_bias(text):
+    """Return the bias that --bf says: "chrono" or a number."""
+    return text if text == "chrono" else number(float, -99, 99)(text)
 
 
 def settings_of(args, name):
     """Return {flag: value} of all that decides what this network learns, but length and seed."""
     network = NETWORKS[name]
-    left_out = {*FREE, "preset", "seed", "seeds", "input_length", "eval_every"}
-    for other in NETWORKS.values():
-        left_out |= {*other.options} - {*network.options}
-    settings = {flag: value for flag, value in vars(args).items() if flag not in left_out}
-    own = {flag: value for flag, value in network.defaults.items() if settings[flag] is None}
-    return settings | {"model": name} | own
+    flags = {"learning_rate": network.learning_rate} | network.flags | vars(args)
+    return {"network": name} | {flag: flags[flag] for flag in (*DECIDE, *network.flags)}
 
 
-def palindromes_of(settings, T, seed):
-    """Return the training and the test palindromes of T digits, two datasets."""
-    dataset = PalindromeDataset(T - 1, settings["data_size"], settings["input_dim"] == 10, seed)
-    return dataset.split(settings["portion_train"])
-
-
-def train_and_test(settings, T, seed):
-    """Train a fresh network, with settings of settings_of and CURVE; return it and its curve.
-
-    The curve has rows with step and accuracy on the first test palindromes, at last on all.
-    """
-    model, curve = make_network(settings, seed), []
-    train_set, test_set = palindromes_of(settings, T, seed)
-    few, many = settings["curve_sizes"]
-
-    def watch(step):
-        if step <= settings["early"] or step % settings["eval_every"] == 0:
-            size = many if step >= 0.8 * settings["train_steps"] else few
-            curve.append({"step": step, "accuracy": measure_accuracy(model, test_set, size)})
-
-    train(settings, model, [train_set], seed, watch)
-    curve.append({"step": settings["train_steps"], "accuracy": measure_accuracy(model, test_set)})
-    return model, curve
+def summary(rows):
+    """Return the cells of a table on some networks, whose rows have the accuracy in [0, 1]."""
+    shares = [100 * row["accuracy"] for row in rows]
+    solved = sum(share >= 100 * SOLVED for share in shares)
+    return {
+        "worst accuracy, %": f"{min(shares):.2f}",
+        "median accuracy, %": f"{np.median(shares):.2f}",
+        "solved (99.9 %)": f"{solved} of {len(shares)}",
+    }
 
 
 def training_figure(rows):
@@ -162,15 +185,16 @@ def training_figure(rows):
     panels = grouped(rows, "T")
     figure = Figure(figsize=(1 + 4.8 * len(panels), 4.4), layout="constrained")
     grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)
-    for axes, ((T,), rows) in zip(grid.flat, panels.items(), strict=True):
-        late = [row["accuracy"] for row in rows if row["step"] >= 60]
-        if min(late, default=0) >= SOLVED:
-            rows = [row for row in rows if row["step"] <= 60]
+    for axes, ((T,), rows_at_T) in zip(grid.flat, panels.items(), strict=True):
+        if min((row["accuracy"] for row in rows_at_T if row["step"] >= 60), default=0) >= SOLVED:
+            points = [row for row in rows_at_T if row["step"] <= 60]
+        else:  # every ten steps throughout, so that the early curves are not denser
+            points = [row for row in rows_at_T if row["step"] > 60 or row["step"] % 10 == 0]
         solved = []
-        for (name,), points in grouped(rows, "network").items():
+        for (name,), some in grouped(points, "network").items():
             color = NETWORKS[name].color
-            curves = grouped(points, "seed").values()
-            steps = sorted({row["step"] for row in points})
+            curves = grouped(some, "seed").values()
+            steps = sorted({row["step"] for row in some})
             shares = 100 * np.array([[row["accuracy"] for row in curve] for curve in curves])
             axes.plot(steps, shares.T, color=color, lw=0.6, alpha=0.45)
             axes.plot(steps, np.median(shares, axis=0), color=color, lw=2.5, label=name.upper())
@@ -190,24 +214,32 @@ def main():
     """Train each network at each length with each seed; draw the curves."""
     args = parse_args()
     begin(args)
-    jobs = {}  # {(T, network, seed), as curves.csv has them: arguments of train_and_test}
+    jobs, seconds = {}, 0.0  # jobs: {(T, network, seed): arguments of train_and_test}
     for n in args.input_length:
         for name in args.model:
-            settings = settings_of(args, name) | {"eval_every": args.eval_every} | CURVE
+            settings = settings_of(args, name) | {flag: vars(args)[flag] for flag in CURVE}
+            seconds += NETWORKS[name].seconds * n * args.train_steps * args.seeds
             for seed in range(args.seed, args.seed + args.seeds):
-                jobs[str(n + 1), name, str(seed)] = settings, n + 1, seed
-    path = args.out_dir / "curves.csv"
-    curves = grouped(read_csv(path), "T", "network", "seed") if path.exists() else {}
+                jobs[n + 1, name, seed] = settings, n + 1, seed
+    lengths = ", ".join(str(n + 1) for n in args.input_length)
+    print(
+        f"{len(jobs)} training runs: {', '.join(args.model)}; T = {lengths}; "
+        f"about {duration(seconds / args.jobs)} on {args.jobs} cores"
+    )
+    curves = {}
     for (T, name, seed), (model, curve) in run(train_and_test, jobs, args.jobs):
         tqdm.write(f"{name}, T = {T}, seed {seed}: accuracy {curve[-1]['accuracy']:.2%}")
         row = {"T": T, "network": name, "seed": seed}
         curves[T, name, seed] = [row | point for point in curve]
-        if seed == str(args.seed):
-            save_state(args.out_dir / f"{name}_t{T}.pth", model.state_dict())
-        # An older curve is kept until its own is new.
-        rows = [row for job in jobs for row in curves.get(job, [])]
-        save_csv(path, rows)
-    training_figure(rows).savefig(args.out_dir / "accuracy.png")
+        if seed == args.seed:
+            save_network(args.out_dir / f"{name}_t{T}.pth", model)
+        save_csv(args.out_dir / "curves.csv", [row for job in jobs for row in curves.get(job, [])])
+    ends = [curves[job][-1] for job in jobs]
+    for (T, name), group in grouped(ends, "T", "network").items():
+        cells = ", ".join(f"{title} {cell}" for title, cell in summary(group).items())
+        print(f"{name}, T = {T}: {cells}")
+    figure = training_figure([row for job in jobs for row in curves[job]])
+    figure.savefig(args.out_dir / "accuracy.png")
     print(f"figures, numbers and weights are in {args.out_dir}")
 
 

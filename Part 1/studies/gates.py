@@ -1,71 +1,78 @@
 """What does an LSTM need? Its gates are frozen, or its recurrent weights cut.
 
-    python -m studies.gates                                       the report's, in seconds
-    python -m studies.gates --only "h is read by neither" --again  trains these anew, five minutes
+    python -m studies.gates                                            the report's, in seconds
+    python -m studies.gates --train "h is read by neither" --seeds 400  one other seed
 
 In *streams*, sequences of digits and bars, the answer is the first digit after the last bar.
 """
 
+from statistics import mean
+
 import torch
 import torch.nn.functional as F
+from matplotlib.figure import Figure
 from torch.utils.data import TensorDataset
 
-from common import grouped, save_table
-from networks import NETWORKS, make_network
+from common import BLUE, GREY, ORANGE, grouped
+from networks import make_network
 from studies.runner import study
-from studies.settings import summary
-from train import measure_accuracy, palindromes_of, parse_args, settings_of, train
+from train import measure_accuracy, palindromes_of, parse_args, settings_of, summary, train
 
 BAR = 10  # the symbols of a stream are the digits 0 to 9 and the bar
+TWENTY, FIVE = range(300, 320), range(300, 305)
 
 
-def lstm(flags=""):
-    """Return the settings of the LSTM with these flags of train.py, and of its own task."""
+def palindromes(frozen="", blind="", flags=""):
+    """Return the settings of an LSTM with these flags of train.py, at 20 digits.
+
+    frozen and blind are letters of the gates, see cut.
+    """
     settings = settings_of(parse_args(flags.split()), "lstm")
-    return settings | {
-        "task": "palindromes",
-        "T": 20,  # digits of a palindrome with its last one, or symbols of a stream
-        "frozen": "",  # the gates that are frozen at their initialization, letters of "ifo"
-        "blind": "",  # the lines of (1) to (4) without their term in h, letters of "gifo"
-    }
+    return settings | {"task": "palindromes", "T": 20, "frozen": frozen, "blind": blind}
 
 
-STREAMS = lstm("--train_steps 1000 --learning_rate 0.005") | {
-    "task": "streams",
-    "asked": 2000,  # so many new streams are asked
-    "asked_seed": 2,
+def streams(frozen="", blind="", flags=""):
+    """Return the settings of an LSTM that learns streams, and is tested on new ones."""
+    flags = f"--train_steps 1000 --learning_rate 0.005 --warmup 50 {flags}"
+    settings = palindromes(frozen, blind, flags)
+    return settings | {"task": "streams", "tested": 2000, "tested_seed": 2}
+
+
+LONGER = "--train_steps 5000"
+SETTINGS = {  # {experiment: (settings, seeds)}
+    "palindromes": (palindromes(), TWENTY),
+    "palindromes, frozen gates": (palindromes("ifo"), TWENTY),
+    "h is read by g alone": (palindromes("", "ifo"), TWENTY),
+    "h is read by the gates alone": (palindromes("", "g"), TWENTY),
+    "h is read by neither": (palindromes("", "gifo"), TWENTY),
+    "h is read by neither, 10000 steps": (
+        palindromes("", "gifo", "--train_steps 10000 --learning_rate 0.002 --warmup 50"),
+        FIVE,
+    ),
+    "streams": (streams(), TWENTY),
+    "streams, frozen gates": (streams("ifo"), TWENTY),
+    "streams, all but i frozen": (streams("fo"), TWENTY),
+    "streams, all but f frozen": (streams("io"), TWENTY),
+    "streams, all but o frozen": (streams("if"), TWENTY),
+    "streams, all but i frozen, h is read by i alone": (streams("fo", "g"), TWENTY),
+    "streams, all but i frozen, h is read by g alone": (streams("fo", "i"), TWENTY),
+    "streams, bf = 1, frozen gates": (streams("ifo", "", "--bf 1"), FIVE),
+    "streams, bf = 1, all but f frozen": (streams("io", "", "--bf 1"), FIVE),
+    "streams, frozen gates, rate 0.002": (streams("ifo", "", "--learning_rate 0.002"), FIVE),
+    "streams, frozen gates, rate 0.01": (streams("ifo", "", "--learning_rate 0.01"), FIVE),
+    "streams, frozen gates, 5000 steps": (streams("ifo", "", LONGER), FIVE),
+    "streams, all but f frozen, 5000 steps": (streams("io", "", LONGER), FIVE),
+    "streams, all but o frozen, 5000 steps": (streams("if", "", LONGER), FIVE),
 }
-SETTINGS = {
-    "h is read by g alone": lstm() | {"blind": "ifo"},
-    "h is read by the gates alone": lstm() | {"blind": "g"},
-    "h is read by neither": lstm() | {"blind": "gifo"},
+AT_A_BAR = {"task": "bar", "around": 5}  # so many symbols before and after a bar
+BARS = {  # panels of gates.png
+    "all gates": (streams() | AT_A_BAR, TWENTY),
+    "input gate alone, the others frozen": (streams("fo") | AT_A_BAR, TWENTY),
 }
-for task, base in ("palindromes", lstm()), ("streams", STREAMS):
-    SETTINGS[task] = base
-    SETTINGS[f"{task}, frozen gates"] = base | {"frozen": "ifo"}
-for gate in "ifo":
-    SETTINGS[f"streams, all but {gate} frozen"] = STREAMS | {"frozen": "ifo".replace(gate, "")}
-for reader, blind in ("i", "g"), ("g", "i"):
-    name = f"streams, all but i frozen, h is read by {reader} alone"
-    SETTINGS[name] = STREAMS | {"frozen": "fo", "blind": blind}
-EXPERIMENTS = {name: (settings, range(300, 320)) for name, settings in SETTINGS.items()}
-AT_80 = lstm("--warmup 0 --train_steps 1000") | {"T": 80}
-FEWER_SEEDS = {
-    "h is read by neither, 10000 steps": lstm("--train_steps 10000") | {"blind": "gifo"},
-    "80 digits, no warm-up, h is read by g alone": AT_80 | {"blind": "ifo"},
-    "80 digits, no warm-up, h is read by the gates alone": AT_80 | {"blind": "g"},
-    "streams, bf = 1, frozen gates": STREAMS | {"bf": 1.0, "frozen": "ifo"},
-    "streams, bf = 1, all but f frozen": STREAMS | {"bf": 1.0, "frozen": "io"},
-    "streams, frozen gates, rate 0.002": STREAMS | {"frozen": "ifo", "learning_rate": 0.002},
-    "streams, frozen gates, rate 0.01": STREAMS | {"frozen": "ifo", "learning_rate": 0.01},
-    "streams, frozen gates, 5000 steps": STREAMS | {"frozen": "ifo", "train_steps": 5000},
-    "streams, all but f frozen, 5000 steps": STREAMS | {"frozen": "io", "train_steps": 5000},
-    "streams, all but o frozen, 5000 steps": STREAMS | {"frozen": "if", "train_steps": 5000},
-}
-EXPERIMENTS |= {name: (settings, range(300, 305)) for name, settings in FEWER_SEEDS.items()}
+EXPERIMENTS = SETTINGS | BARS
 
 
-def streams(length, n, seed):
+def random_streams(length, n, seed):
     """Return n random streams of `length` symbols: a bar, digits, and further bars among them.
 
     Each symbol after the first is a bar with probability 0.1, but never next to a bar and never at
@@ -106,34 +113,103 @@ def cut(model, frozen, blind):
 
 def train_lstm(settings, seed):
     """Return the LSTM of these settings after its training, and unseen sequences."""
-    if settings["task"] == "streams":
-        symbols, train_set = BAR + 1, streams(settings["T"], settings["data_size"], seed)
-        unseen = streams(settings["T"], settings["asked"], settings["asked_seed"])
-    else:
+    if settings["task"] == "palindromes":
         symbols = settings["input_dim"]
         train_set, unseen = palindromes_of(settings, settings["T"], seed)
+    else:
+        symbols, length = BAR + 1, settings["T"]
+        train_set = random_streams(length, settings["data_size"], seed)
+        unseen = random_streams(length, settings["tested"], settings["tested_seed"])
     model = make_network(settings | {"input_dim": symbols}, seed)
     cut(model, settings["frozen"], settings["blind"])
     return train(settings, model, [train_set], seed), unseen
 
 
+@torch.no_grad()
+def at_a_bar(model, around, n, seed):
+    """Let an LSTM read n streams with one bar in the middle; return a row for each symbol round it.
+
+    Rows have the mean input gate, and how much of the old digit, the first of the stream, and of
+    the new one, the first after the bar, is in the cells: for each digit, we take the mean of the
+    cells less the mean over all digits, and project it onto that just before the bar (old digit) or
+    at the end (new digit), where the share is 1.
+    """
+    rng = torch.Generator().manual_seed(seed)
+    bar = 1 + around  # its place, behind a first bar and digits
+    symbols = torch.randint(10, (n, bar + around + 1), generator=rng)
+    symbols[:, [0, bar]] = BAR
+    state, gates, cells = None, [], []
+    for x_t in F.one_hot(symbols, BAR + 1).float().unbind(dim=1):
+        h = x_t.new_zeros(n, model.Wph.shape[1]) if state is None else state[0]
+        z = F.linear(torch.cat([x_t, h], dim=1), model.W, model.b)
+        gates.append(torch.sigmoid(z.chunk(4, dim=1)[1]).mean().item())  # (2)
+        _, state = model(x_t.unsqueeze(1), state)
+        cells.append(state[1])
+
+    def share(digits, time, when_whole):
+        now, whole = (
+            torch.stack([cells[t][digits == d].mean(dim=0) for d in range(10)])
+            for t in (time, when_whole)
+        )
+        now, whole = now - now.mean(dim=0), whole - whole.mean(dim=0)  # (10, H)
+        return ((now * whole).sum() / whole.square().sum()).item()
+
+    return [
+        {
+            "step": step,
+            "input_gate": gates[bar + step],
+            "old_digit": share(symbols[:, 1], bar + step, bar - 1),
+            "new_digit": share(symbols[:, bar + 1], bar + step, -1),
+        }
+        for step in range(-around, around + 1)
+    ]
+
+
 def measure(settings, seed):
-    """Train an LSTM; return one row, its accuracy on unseen sequences."""
+    """Train an LSTM; return a row with its accuracy, or those of at_a_bar."""
     model, unseen = train_lstm(settings, seed)
+    if settings["task"] == "bar":
+        n, around = settings["tested"], settings["around"]
+        return at_a_bar(model, around, n, settings["tested_seed"])
     return [{"accuracy": measure_accuracy(model, unseen)}]
 
 
-def seconds(settings):
-    """Return about how many seconds a job takes on a core."""
-    return settings["train_steps"] * settings["T"] * NETWORKS["lstm"].seconds
+def gates_figure(rows):
+    """Return a Figure: input gate and digits in the cells, from five symbols before a bar on."""
+    figure = Figure(figsize=(10, 4.8), layout="constrained")
+    panels = figure.subplots(1, 2, sharey=True)
+    for axes, name in zip(panels, BARS, strict=True):
+        by_step = grouped([row for row in rows if row["experiment"] == name], "step")
+        for column, color, label in (
+            ("input_gate", GREY, "input gate (mean of all cells)"),
+            ("old_digit", ORANGE, "old digit in the cells"),
+            ("new_digit", BLUE, "new digit in the cells"),
+        ):
+            for (step,), some in by_step.items():
+                values = [row[column] for row in some]
+                axes.plot([step] * len(values), values, "o", color=color, ms=3, alpha=0.3)
+            means = [mean(row[column] for row in some) for some in by_step.values()]
+            axes.plot(
+                [step for (step,) in by_step], means, "_", color=color, ms=22, mew=3, label=label
+            )
+        axes.set(title=name, ylim=(-0.1, 1.2), xlabel="symbol")
+        axes.set_xticks([-5, 0, 1, 5], ["old digit", "bar", "\nnew digit", "five later"])
+        axes.grid(visible=False)
+    figure.suptitle("The input gate opens for the digit after a bar, not at the bar", fontsize=16)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return figure
 
 
-def show(rows, out_dir):
-    """Save the table, a row for each training."""
-    groups = grouped(rows, "experiment")
-    table = [{"training": experiment} | summary(own) for (experiment,), own in groups.items()]
-    save_table(out_dir / "gates.csv", table)
+def show(rows):
+    """Return the table, a row for each training, and the figure if all its networks are there."""
+    accuracies = [row for row in rows if row["experiment"] in SETTINGS]
+    groups = grouped(accuracies, "experiment")
+    table = [{"training": experiment} | summary(some) for (experiment,), some in groups.items()]
+    shown = {"gates.csv": table} if table else {}
+    if BARS.keys() <= {row["experiment"] for row in rows}:
+        shown["gates.png"] = gates_figure(rows)
+    return shown
 
 
 if __name__ == "__main__":
-    study("gates", __doc__, EXPERIMENTS, measure, show, seconds)
+    study("gates", __doc__, EXPERIMENTS, measure, show)

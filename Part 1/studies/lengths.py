@@ -1,10 +1,10 @@
-"""To which length does each network learn, and why are rate and warm-up of train.py as they are?
+"""How long can a palindrome be, and why does the LSTM win at 80 digits?
 
-    python -m studies.lengths                                              the report's, in seconds
-    python -m studies.lengths --only "RNN, warm-up, T = 40" --seed 400     ten other seeds
+    python -m studies.lengths                                         the report's, in seconds
+    python -m studies.lengths --train "80: RNN, leaky" --seeds 400    another seed, half a minute
 
-Rates are chosen on seeds below 20 for each length. A gradient, 200 steps into the training, shows
-whether the first of 80 digits still reaches the loss.
+Each network is trained for 1,000 steps, with a warm-up of 50 unless its name says otherwise. For
+each length, its learning rate is the best of six on seeds below 10; ten others report.
 """
 
 from functools import partial
@@ -12,160 +12,194 @@ from statistics import mean, median, median_low
 
 import torch
 import torch.nn.functional as F
+from matplotlib.figure import Figure
 
-from common import grouped, save_table
-from networks import NETWORKS, make_network
+from common import BLUE, GREEN, GREY, ORANGE, grouped
+from networks import make_network
+from rnn import VanillaRNN
+from studies.gates import cut
 from studies.runner import study
-from studies.settings import summary
-from train import measure_accuracy, palindromes_of, parse_args, settings_of, train
+from train import measure_accuracy, palindromes_of, parse_args, settings_of, summary, train
 
-TRAINED = {  # {network: flags of train.py}
-    "LSTM": "--model lstm --warmup 0",
-    "LSTM, warm-up": "--model lstm",
-    "RNN": "--model rnn --warmup 0",
-    "RNN, warm-up": "--model rnn --warmup 50",
-    "RNN, orthogonal": "--model rnn --rnn_init orthogonal --warmup 0",
-    "RNN, orthogonal, warm-up": "--model rnn --rnn_init orthogonal --warmup 50",
-}
 RATES = [1.5e-4, 3e-4, 6e-4, 1e-3, 2e-3, 4e-3]  # tried
-CHOSEN = {  # {network: {T: the rate that best_rate finds}}
-    "LSTM": {80: 1e-3},
-    "LSTM, warm-up": {10: 1e-3, 20: 1e-3, 40: 2e-3, 80: 2e-3},
-    "RNN, orthogonal": {80: 3e-4},
-    "RNN, orthogonal, warm-up": {10: 6e-4, 20: 3e-4, 40: 3e-4, 80: 3e-4},
-    "RNN, warm-up": {10: 2e-3, 20: 1e-3, 40: 2e-3},
+FLAGS = {  # of train.py
+    "LSTM": "--model lstm",
+    "RNN, orthogonal": "--model rnn --rnn_init orthogonal",
+    "RNN": "--model rnn",
 }
-TEN, TWENTY = range(300, 310), range(20)  # seeds that report, and that choose
-ADAM = partial(torch.optim.Adam, betas=(0.0, 0.99))  # RMSprop with its bias corrected
-OPTIMIZERS = {"RMSprop": torch.optim.RMSprop, "Adam": ADAM}
+CHOSEN = {  # {network: {T: the rate that best_rate finds}}
+    "LSTM": {10: 1e-3, 20: 1e-3, 40: 2e-3, 80: 2e-3},
+    "RNN, orthogonal": {10: 6e-4, 20: 3e-4, 40: 3e-4, 80: 3e-4},
+    "RNN": {10: 2e-3, 20: 1e-3, 40: 2e-3, 80: 2e-3},
+}
+SEEDS = {("RNN", 80): range(3)} | {("RNN", T): range(10) for T in (10, 20, 40)}  # that choose
+COLORS = {"LSTM": BLUE, "RNN, orthogonal": GREEN, "RNN": ORANGE}
+TEN = range(300, 310)
 
 
-def settings_for(network, T, rates, steps=1000, flags=""):
-    """Return the settings of a network at a length; it is trained at each of the rates."""
-    args = parse_args(f"{TRAINED[network]} --train_steps {steps} {flags}".split())
+def experiment(flags, T, rates, seeds=TEN, change=""):
+    """Return settings and seeds: a network of these flags is trained at each of the rates."""
+    args = parse_args(f"--warmup 50 --train_steps 1000 {flags}".split())
     settings = settings_of(args, args.model[0])
     del settings["learning_rate"]
-    return settings | {"network": network, "T": T, "rates": rates, "optimizer": "RMSprop"}
+    return settings | {"T": T, "rates": rates, "change": change}, seeds
 
 
-CHOOSING, REPORTED = {}, {}
-for network, chosen in CHOSEN.items():
-    for T, rate in chosen.items():
-        seeds = range(10 if network == "RNN, warm-up" else 5)  # its runs differ most
-        CHOOSING[f"rates, {network}, T = {T}"] = settings_for(network, T, RATES), seeds
-        REPORTED[f"{network}, T = {T}"] = settings_for(network, T, [rate]), TEN
-        if T == 80:
-            longer = settings_for(network, 80, [rate], 3000)
-            REPORTED[f"{network}, T = 80, 3000 steps"] = longer, TEN
-GRADIENTS = {}  # at 80 digits
-for network, rate, change, changes in (
-    ("LSTM, warm-up", 3e-4, "", {}),
-    ("LSTM, warm-up", 2e-3, "", {}),
-    ("LSTM", 2e-3, "", {}),
-    ("LSTM", 2e-3, ", Adam", {"optimizer": "Adam"}),
-    ("RNN, orthogonal, warm-up", 3e-4, "", {}),
-    ("RNN, orthogonal, warm-up", 2e-3, "", {}),
-    ("RNN, orthogonal, warm-up", 2e-3, ", Whh frozen", {"frozen": ["Whh"]}),
-    ("RNN, orthogonal, warm-up", 2e-3, ", Whh alone", {"frozen": ["Whx", "bh", "Wph", "bp"]}),
-):
-    settings = settings_for(network, 80, [rate]) | {"gradient_at": 200} | changes
-    GRADIENTS[f"{network}{change}, T = 80 at {rate:g}"] = settings, TEN
-LSTM_RATES, RNN_RATES, WIDE = [1e-3, 2e-3, 4e-3], [3e-4, 6e-4, 1e-3, 2e-3], "--num_hidden 256"
-DEFAULTS = {  # these and T = 80 in CHOOSING choose the defaults of train.py
-    "choice, LSTM, T = 20, warm-up": (settings_for("LSTM, warm-up", 20, LSTM_RATES, 500), TWENTY),
-    "choice, RNN, T = 20": (settings_for("RNN", 20, RNN_RATES, 500), TWENTY),
-    "choice, RNN, T = 20, warm-up": (settings_for("RNN, warm-up", 20, RNN_RATES, 500), TWENTY),
-    "choice, RNN, T = 20, 256 units": (settings_for("RNN", 20, RNN_RATES, 500, flags=WIDE), TWENTY),
+CHOOSING = {
+    f"rates, {name}, T = {T}": experiment(FLAGS[name], T, RATES, SEEDS.get((name, T), range(5)))
+    for name, chosen in CHOSEN.items()
+    for T in chosen
 }
-EXPERIMENTS = CHOOSING | REPORTED | GRADIENTS | DEFAULTS
+WIDE = "--model rnn --num_hidden 256 --train_steps 500 --warmup 0"
+CHOOSING["rates, RNN, 256 units, T = 20"] = experiment(WIDE, 20, RATES[1:5], range(20))
+BY_LENGTH = {
+    f"{name}, T = {T}": experiment(FLAGS[name], T, [rate])
+    for name, chosen in CHOSEN.items()
+    for T, rate in chosen.items()
+}
+LSTM, ORTHOGONAL = FLAGS["LSTM"], FLAGS["RNN, orthogonal"]
+EIGHTY = {  # 80 digits at 0.002, but for one row
+    "80: LSTM": experiment(LSTM, 80, [2e-3]),
+    "80: LSTM, 62 units": experiment(f"{LSTM} --num_hidden 62", 80, [2e-3]),
+    "80: LSTM, frozen gates": experiment(LSTM, 80, [2e-3], change="frozen gates"),
+    "80: LSTM, bf = 0": experiment(f"{LSTM} --bf 0", 80, [2e-3]),
+    "80: RNN, orthogonal, rate 0.0003": experiment(ORTHOGONAL, 80, [3e-4]),
+    "80: RNN, orthogonal": experiment(ORTHOGONAL, 80, [2e-3]),
+    "80: RNN, orthogonal, Whh at 0.0003": experiment(ORTHOGONAL, 80, [2e-3], change="slow Whh"),
+    "80: RNN, leaky": experiment(FLAGS["RNN"], 80, [2e-3], change="leaky"),
+}
+WARMUP = {
+    "80: LSTM, no warm-up": experiment(f"{LSTM} --warmup 0", 80, [2e-3]),
+    "80: LSTM, no warm-up, Adam": experiment(f"{LSTM} --warmup 0", 80, [2e-3], change="Adam"),
+    "80: RNN, orthogonal, rate 0.0003, 3,000 steps": experiment(
+        f"{ORTHOGONAL} --train_steps 3000", 80, [3e-4]
+    ),
+}
+EXPERIMENTS = CHOOSING | BY_LENGTH | EIGHTY | WARMUP
 
 
-def seconds(settings):
-    """Return about how many seconds a job takes on a core."""
-    digits = settings["train_steps"] * settings["T"] * len(settings["rates"])
-    return digits * NETWORKS[settings["model"]].seconds
+class LeakyRNN(VanillaRNN):
+    """An RNN with leaky units (Jaeger et al. 2007): its state is added to, like an LSTM's cells.
 
-
-def path_of(model, dataset):
-    """Return how the first of T digits reaches the loss, {measure: mean over 256 palindromes}.
-
-    "gradient" is the norm of the loss's gradient with respect to the first digit, divided by that
-    for the last; "slope", of an RNN alone, is the derivative of tanh in the last step.
+    h(t) = f * h(t-1) + (1 - f) * tanh(Whx x(t) + Whh h(t-1) + bh), where f is random, initialized
+    as the LSTM's forget gate, and not trained.
     """
-    inputs, targets = dataset[:256]
-    logits, state = model(inputs.requires_grad_())
-    (gradient,) = torch.autograd.grad(F.cross_entropy(logits, targets), inputs)
-    first, *_, last = gradient.norm(dim=2).mean(dim=0).tolist()
-    slope = {"slope": (1 - state.square()).mean().item()} if torch.is_tensor(state) else {}
-    return {"gradient": first / last} | slope
+
+    def __init__(self, input_dim, hidden_dim, output_dim):
+        super().__init__(input_dim, hidden_dim, output_dim)
+        self.register_buffer("f", torch.sigmoid(torch.empty(hidden_dim).uniform_(1, 100).log()))
+
+    def forward(self, x, state=None):
+        """`logits, h = model(x)`, as VanillaRNN."""
+        h = x.new_zeros(len(x), len(self.Whh)) if state is None else state
+        for x_t in x.unbind(dim=1):
+            new = torch.tanh(F.linear(x_t, self.Whx) + F.linear(h, self.Whh, self.bh))
+            h = self.f * h + (1 - self.f) * new
+        return F.linear(h, self.Wph, self.bp), h
 
 
-def train_at(settings, rate, seed):
-    """Train the network of these settings at a rate; return a row.
+class SlowWhh(torch.optim.RMSprop):
+    """RMSprop whose rate is 0.15 times as large for Whh, a square matrix: 0.0003 at 0.002."""
 
-    Weights in "frozen" stay as they are. Before the step "gradient_at", path_of is asked.
-    """
-    train_set, test_set = palindromes_of(settings, settings["T"], seed)
-    model = make_network(settings, seed)
-    row = {"network": settings["network"], "T": settings["T"], "rate": rate}
-    for name in settings.get("frozen", []):
-        model.get_parameter(name).requires_grad_(False)
+    def __init__(self, weights, lr):
+        weights = [*weights]
+        square = [len(weight) == weight[0].numel() for weight in weights]
+        groups = [[w for w, own in zip(weights, square, strict=True) if own == s] for s in (0, 1)]
+        super().__init__([{"params": group} for group in groups], lr)
 
-    def watch(step):
-        if step == settings.get("gradient_at"):
-            row.update(path_of(model, test_set))
+    def step(self):
+        """Make a step, after the training loop has set the rate of the first group."""
+        self.param_groups[1]["lr"] = 0.15 * self.param_groups[0]["lr"]
+        super().step()
 
-    optimizer = OPTIMIZERS[settings["optimizer"]]
-    train(settings | {"learning_rate": rate}, model, [train_set], seed, watch, optimizer)
-    return row | {"accuracy": measure_accuracy(model, test_set)}
+
+OPTIMIZERS = {
+    "slow Whh": SlowWhh,
+    "Adam": partial(torch.optim.Adam, betas=(0.0, 0.99)),  # RMSprop with its bias corrected
+}
 
 
 def measure(settings, seed):
     """Train the network of these settings at each of their rates; return a row for each."""
-    return [train_at(settings, rate, seed) for rate in settings["rates"]]
+    train_set, test_set = palindromes_of(settings, settings["T"], seed)
+    rows = []
+    for rate in settings["rates"]:
+        model = make_network(settings, seed)
+        if settings["change"] == "leaky":
+            torch.manual_seed(seed)
+            model = LeakyRNN(settings["input_dim"], settings["num_hidden"], 10)
+        if settings["change"] == "frozen gates":
+            cut(model, "ifo", "")
+        optimizer = OPTIMIZERS.get(settings["change"], torch.optim.RMSprop)
+        at_rate = settings | {"learning_rate": rate}
+        train(at_rate, model, [train_set], seed, optimizer=optimizer)
+        rows.append({"rate": rate, "accuracy": measure_accuracy(model, test_set)})
+    return rows
 
 
-def best_rate(means):  # {rate: mean accuracy in %}
-    """Return the middle (of two: the lower) of the rates that come within 0.05 % of the best."""
+def best_rate(means):
+    """Return the middle (of two: the lower) rate of those within 0.05 % of the best mean, in %."""
     return median_low(rate for rate in means if means[rate] >= max(means.values()) - 0.05)
 
 
 def rates_table(rows):
     """Return a row for each network and length: its mean accuracy at each rate, in %."""
     lines = []
-    for (network, T), some in grouped(rows, "network", "T").items():
+    for (name,), some in grouped(rows, "experiment").items():
         means = {}
-        for (rate,), own in grouped(some, "rate").items():
-            means[rate] = 100 * mean(row["accuracy"] for row in own)
-        cells = {f"{rate:g}": f"{share:.1f}" for rate, share in means.items()}
-        lines.append({"network": network, "T": T} | cells | {"chosen": f"{best_rate(means):g}"})
+        for (rate,), at_rate in grouped(some, "rate").items():
+            means[rate] = 100 * mean(row["accuracy"] for row in at_rate)
+        line = {"network": name.removeprefix("rates, "), "seeds": len({r["seed"] for r in some})}
+        cells = {f"{rate:g}": f"{means[rate]:.1f}" if rate in means else "" for rate in RATES}
+        lines.append(line | cells | {"chosen": f"{best_rate(means):g}"})
     return lines
 
 
-def summary_table(rows, measures=()):
-    """Return a row for each experiment and rate, over its seeds: measures as median and range."""
+def summary_table(rows):
+    """Return a row for each experiment, over its seeds."""
     lines = []
-    for (experiment, rate), own in grouped(rows, "experiment", "rate").items():
-        line = {"training": experiment, "rate": f"{rate:g}"}
-        for measure in measures:
-            some = sorted(row[measure] for row in own if measure in row)
-            cell = f"{median(some):.3g} ({some[0]:.3g} to {some[-1]:.3g})" if some else ""
-            line[f"{measure} after 200 steps"] = cell
-        lines.append(line | summary(own))
+    for (name, rate), some in grouped(rows, "experiment", "rate").items():
+        line = {"network": name.removeprefix("80: "), "rate": f"{rate:g}"}
+        lines.append(line | summary(some))
     return lines
 
 
-def show(rows, out_dir):
-    """Save the tables that have rows."""
-    for name, experiments, table in (
-        ("lengths_rates", CHOOSING, rates_table),
-        ("lengths", REPORTED, summary_table),
-        ("gradients", GRADIENTS, partial(summary_table, measures=["gradient", "slope"])),
-        ("defaults", DEFAULTS, summary_table),
+def lengths_figure(rows):
+    """Return a Figure: test accuracy by length, each network a dot, and their median a line."""
+    figure = Figure(figsize=(8, 4.6), layout="constrained")
+    axes = figure.subplots()
+    for k, (name, chosen) in enumerate(CHOSEN.items()):
+        by_length = [[r for r in rows if r["experiment"] == f"{name}, T = {T}"] for T in chosen]
+        shares = [[100 * row["accuracy"] for row in some] for some in by_length]
+        places = [n + 0.14 * (k - 1) for n in range(len(chosen))]  # side by side
+        axes.plot(places, [median(some) for some in shares], color=COLORS[name], lw=2.5, label=name)
+        for place, some in zip(places, shares, strict=True):
+            axes.plot([place] * len(some), some, "o", color=COLORS[name], ms=5, alpha=0.5)
+    axes.axhline(10, color=GREY, ls="--", zorder=1)
+    axes.text(0, 11, "chance", color=GREY, ha="left", transform=axes.get_yaxis_transform())
+    axes.set_xticks(range(len(CHOSEN["LSTM"])), CHOSEN["LSTM"])
+    axes.set(xlabel="digits of a palindrome", ylabel="accuracy on unseen palindromes, %")
+    axes.set(ylim=(0, 103), title="Only the LSTM learns palindromes of 80 digits in 1,000 steps")
+    axes.grid(visible=False, axis="x")
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 0.14))
+    return figure
+
+
+def show(rows):
+    """Return each table and figure that has rows."""
+    shown = {}
+    for file, experiments, table in (
+        ("lengths_rates.csv", CHOOSING, rates_table),
+        ("lengths.csv", BY_LENGTH, summary_table),
+        ("eighty.csv", EIGHTY, summary_table),
+        ("warmup.csv", WARMUP, summary_table),
     ):
-        if own := [row for row in rows if row["experiment"] in experiments]:
-            save_table(out_dir / f"{name}.csv", table(own))
+        if some := [row for row in rows if row["experiment"] in experiments]:
+            shown[file] = table(some)
+    if BY_LENGTH.keys() <= {row["experiment"] for row in rows}:
+        shown["lengths.png"] = lengths_figure(rows)
+    return shown
 
 
 if __name__ == "__main__":
-    study("lengths", __doc__, EXPERIMENTS, measure, show, seconds)
+    study("lengths", __doc__, EXPERIMENTS, measure, show)

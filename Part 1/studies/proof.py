@@ -1,31 +1,31 @@
 """A proof: these networks predict the last digit of every palindrome of every length T >= 5.
 
     python -m studies.proof                     for palindrome_rnn.pth and palindrome_lstm.pth
-    python -m studies.proof --weights FILE      for another network that reads one-hot digits
+    python -m studies.proof --weights FILE      for another RNN or LSTM that reads one-hot digits
     python -m studies.proof --train 1           trains these two from seed 1, and proves them
 
-README.md has the theorem and the proof. Into out_dir go the table, proof.csv, and what is trained:
-rnn-seed1.pth and lstm-seed1.pth. The exit code is 0 if all is proved.
+Both are proved, in ten seconds; README.md tells how. The files are proof.csv and proof.png; with
+--train, they are the networks and proof_seeds.csv. The exit code is 0 if all is proved, 1 if
+something is not, and 2 if a file holds no network that the proof is for.
 
 An interval is a float64 tensor (2, ...), its low end and its high end. Bounds (2, n, H) have one
-for each entry of h; those of an LSTM are (2, n, 2H), h and c side by side. Results contain every
+for each entry of h, those of an LSTM (2, n, 2H) one for each of h and c. Results contain every
 value that can come of a point of the inputs, in real arithmetic and in float32.
 """
 
-import copy
 import math
 from pathlib import Path
 
 import torch
 from joblib import cpu_count
+from matplotlib.figure import Figure
 
-from common import HERE, begin, load, make_parser, number, run, save_state, save_table
-from lstm import LSTM
-from networks import from_weights
-from rnn import VanillaRNN
+from common import BLUE, HERE, ORANGE, begin, make_parser, number, run
+from networks import load_network, save_network
 from studies.memory import EVERY, EVERY_LENGTH, settings_for, train_network
+from studies.runner import RESULTS, save_shown
 
-FLAGS = f"{EVERY} --learning_rate 0.001 --max_norm 1 --bf 1"  # of both trainings
+WEIGHTS = [HERE / "palindrome_rnn.pth", HERE / "palindrome_lstm.pth"]
 U = 2.0**-24  # unit roundoff of float32: its largest relative error
 SLACK = 1e-6  # widens tanh and sigm: half for their error, half for the rounding in step
 TINY = 1e-12  # far more than what underflow loses
@@ -46,7 +46,8 @@ def rounding(W, b):
     2002, section 3.1). We count n + 2, to cover the rounding of this file, in float64.
     """
     nu = (W.shape[1] + 2) * U
-    return nu / (1 - nu) * (W.abs().sum(dim=1) + b.abs()) + TINY
+    size = W.abs().sum(dim=1) + b.abs()
+    return torch.where(size < 1e38, nu / (1 - nu) * size + TINY, math.nan)  # else it may overflow
 
 
 def tanh(z):
@@ -67,20 +68,18 @@ def inputs_of(W, b, h):
 
 def gates(model, h):
     """Return g, i, f, o of (1)-(4), (2, 10 n, H), for h in (2, n, H); the gates may exceed 1."""
-    H = h.shape[2]
-    z = inputs_of(model.W, model.b, h)
-    sigm = (z[..., H:].sigmoid() + OUT * SLACK).clamp(min=0)
-    return tanh(z[..., :H]), *sigm.chunk(3, dim=2)
+    zg, *zifo = inputs_of(model.W, model.b, h).chunk(4, dim=2)
+    return tanh(zg), *((z.sigmoid() + OUT * SLACK).clamp(min=0) for z in zifo)
 
 
 def step(model, bounds):
     """Return the 10 n bounds after a digit: for each of n bounds ten, in the order of the digits.
 
-    In float32, (5) becomes g i (1 + e) + c f (1 + e') with |e|, |e'| < 2.1 U, and (6) becomes
-    tanh(c) o (1 + e). The error grows with c, so no constant bounds it; it is counted as a change
-    of the gates, and the slack of i, f and o covers it.
+    In float32, (5) becomes g i (1 + e) + c f (1 + e') and (6) becomes tanh(c) o (1 + e), with all
+    errors below 2.1 U. Since they are relative, they act like a change of the gates, and the slack
+    of i, f and o covers them.
     """
-    if not isinstance(model, LSTM):
+    if model.made_from["network"] == "rnn":
         return tanh(inputs_of(torch.cat([model.Whx, model.Whh], dim=1), model.bh, bounds))
     h, c = bounds.chunk(2, dim=2)
     g, i, f, o = gates(model, h)
@@ -100,8 +99,7 @@ def margin(model, bounds, d):
 
 def hull(bounds):
     """Return the least bounds (2, 1, H) that contain all of n bounds (2, n, H)."""
-    low, high = bounds
-    return torch.stack([low.amin(dim=0, keepdim=True), high.amax(dim=0, keepdim=True)])
+    return torch.stack([bounds[0].amin(0, keepdim=True), bounds[1].amax(0, keepdim=True)])
 
 
 def inside(small, large):
@@ -123,87 +121,102 @@ def cells_at_rest(model, h, c):
 
 
 def invariant_bounds(model, reached):
-    """Return bounds (2, 1, H) that contain what is reached, and that no step leaves, or None."""
+    """Return bounds (2, 1, H) that contain what is reached, and that no step leaves, or NaN."""
     H = model.Wph.shape[1]
     wide, factor = reached.clone(), torch.full(reached.shape[2:], 1.5).double()
     wide[..., :H] = 1.25 * reached[..., :H] - 0.25 * reached[..., :H].flip(0)  # 1.5 times as wide
-    factor[H:] = math.inf  # of c, if there is one
+    factor[H:] = math.inf  # of c, which only an LSTM has
     for _ in range(40):  # tries
         bounds = wide.clone()
-        if isinstance(model, LSTM):
+        if model.made_from["network"] == "lstm":
             bounds[..., H:] = cells_at_rest(model, wide[..., :H], wide[..., H:])
         after = hull(step(model, bounds))
-        # Only this counts: the rest is a guess.
-        if inside(reached, bounds) and inside(after, bounds):
+        if inside(reached, bounds) and inside(after, bounds):  # all else here is a guess
             return bounds
         overshoot = OUT * (after - bounds)
         wide = torch.where(overshoot > 0, wide + OUT * factor * overshoot, wide)
-    return None
+    return reached * math.nan
 
 
-@torch.no_grad()
-def prove_digit(model, d):
-    """Return the least proved margins of a first digit d after 4, ..., 12 digits, then for ever.
-
-    The last is -inf if no invariant bounds are found. The theorem is proved for d if all are > 0.
-    """
-    model = copy.deepcopy(model).double()  # so that this program's own rounding is negligible
+def bounds_after(model, d):
+    """Return 13 bounds on the states: after 1, ..., 12 digits that begin with d, and for ever."""
     H = model.Wph.shape[1]
-    start = torch.zeros(2, 1, 2 * H if isinstance(model, LSTM) else H).double()
-    bounds = step(model, start)[:, d : d + 1]
-    margins = []
+    start = torch.zeros(2, 1, H if model.made_from["network"] == "rnn" else 2 * H).double()
+    found = [step(model, start)[:, d : d + 1]]
     for n in range(2, 13):  # so many digits are read
-        bounds = step(model, bounds)
-        if n >= 5:  # all 10,000 sequences are followed that far
-            bounds = hull(bounds)
-        if n >= 4:
-            margins.append(margin(model, bounds, d))
-    bounds = invariant_bounds(model, bounds)
-    margins.append(-math.inf if bounds is None else margin(model, bounds, d))
-    return margins
+        bounds = step(model, found[-1])
+        found.append(bounds if n < 5 else hull(bounds))  # after 5 digits, 10,000 become one
+    return [*found, invariant_bounds(model, found[-1])]
 
 
 def prove(name, model):
-    """Try to prove the theorem for a network of this name; return its row of the table."""
-    margins = [min(prove_digit(model, d)) for d in range(10)]
-    missing = [str(d) for d in range(10) if margins[d] <= 0]
+    """Try to prove the theorem for a network; return its row, and a panel of `proof_figure`."""
+    model.double().requires_grad_(False)  # so that this program's own rounding is negligible
+    found = [bounds_after(model, d) for d in range(10)]
+    least = [min(margin(model, bounds, d) for bounds in found[d][3:]) for d in range(10)]
+    missing = [str(d) for d in range(10) if least[d] <= 0]
     row = {"weights": name, "proved": f"{10 - len(missing)} of 10"}
     row["not proved for"] = " ".join(missing) or "-"
-    row["least margin"] = "-" if missing else f"{math.floor(100 * min(margins)) / 100:.2f}"
-    return row
+    row["least margin"] = "-" if missing else f"{math.floor(100 * min(least)) / 100:.2f}"
+    d, W, b = least.index(min(least)), model.Wph, model.bp
+    z = torch.cat([hull(affine(W, b, h[..., : W.shape[1]], rounding(W, b))) for h in found[d]], 1)
+    rest = hull(z[..., torch.arange(10) != d].mT)[:, 0]  # z (2, 13, 10), rest (2, 13)
+    return row, (model.made_from["network"].upper(), d, row["least margin"], z[..., d], rest)
 
 
-def provable(weights):
-    """Return the network of these weights; raise ValueError if the proof does not know it."""
-    model = from_weights(weights)
-    if model.input_dim != 10 or not isinstance(model, LSTM | VanillaRNN):
-        raise ValueError("neither an LSTM nor an RNN that reads one-hot digits")
-    return model
+def proof_figure(panels):
+    """Return a Figure: bounds on the first digit's logit, and on the others, as digits are read."""
+    figure = Figure(figsize=(4.5 * len(panels), 4.2), layout="constrained")
+    figure.suptitle("Whatever digits follow, the first digit's logit stays above the other nine")
+    grid = figure.subplots(1, len(panels), squeeze=False)
+    for axes, (name, d, least, own, rest) in zip(grid.flat, panels, strict=True):
+        for band, color, text in (own, BLUE, f"first digit, {d}"), (rest, ORANGE, "other nine"):
+            low, high = torch.cat([band, band[:, -1:]], dim=1)  # the last bounds hold for ever
+            axes.fill_between([*range(1, 14), 16], low, high, color=color, alpha=0.7)
+            axes.text(15.7, high[-1], text, color=color, ha="right", va="bottom", weight="bold")
+        axes.annotate("", (4, rest[1, 3]), (4, own[0, 3]), arrowprops={"arrowstyle": "<->"})
+        axes.text(4.3, rest[1, 3] + 2, f"margin at least {least}\nfrom here on")
+        axes.set(title=name, xlabel="digits read", ylabel="logit", xmargin=0, ymargin=0.08)
+        axes.set_xticks([1, 4, 8, 12, 14.5], [1, 4, 8, 12, "for ever"])
+    return figure
 
 
 def main():
-    """Train, if asked to; prove the theorem for each network, and exit with 1 if one fails."""
+    """Train, if asked to; prove the theorem for each network; save a table and a figure."""
     parser = make_parser(__doc__, HERE / "studies" / "run" / "proof")
-    files = [HERE / "palindrome_rnn.pth", HERE / "palindrome_lstm.pth"]
-    parser.add_argument("--weights", nargs="+", type=Path, default=files, help="their files")
-    text = "train an RNN and an LSTM from each of these seeds, and prove the theorem for them"
-    parser.add_argument("--train", metavar="SEED", nargs="+", type=number(int, 0), help=text)
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--weights", nargs="+", type=Path, default=WEIGHTS, help="their files")
+    text = "train both from each seed, in 3 core-minutes; without a seed, from 300 to 309"
+    source.add_argument("--train", metavar="SEED", nargs="*", type=number(int, 0), help=text)
+    parser.add_argument("--report", action="store_true", help="renew the report's files and tables")
     args = parser.parse_args()
+    if args.report and (args.train or args.weights != WEIGHTS):
+        parser.error("argument --report: takes the weights and the seeds of the report")
     begin(args)
-    if args.train:
+    if args.train is not None:
         jobs = {}
         for name in "rnn", "lstm":
-            settings = settings_for(f"--model {name} {FLAGS}", EVERY_LENGTH)
-            for seed in args.train:
+            settings = settings_for(name, f"{EVERY} --max_norm 1 --bf 1", EVERY_LENGTH)
+            for seed in args.train or range(300, 310):
                 jobs[args.out_dir / f"{name}-seed{seed}.pth"] = settings, seed
         for path, model in run(train_network, jobs, cpu_count()):
-            save_state(path, model.state_dict())
+            save_network(path, model)
         args.weights = [*jobs]
-    jobs = {path: (path.name, load(path, provable)) for path in args.weights}
-    proved = dict(run(prove, jobs, cpu_count()))
-    rows = [proved[path] for path in args.weights]
-    save_table(args.out_dir / "proof.csv", rows)
-    if any(row["not proved for"] != "-" for row in rows):
+    try:
+        models = {path: load_network(path, ("rnn", "lstm")) for path in args.weights}
+    except SystemExit as refusal:
+        parser.exit(2, f"{refusal}\n")
+    for path, model in models.items():
+        if model.made_from["input_dim"] != 10:
+            parser.exit(2, f"{path}: cannot be used here (it does not read one-hot digits)\n")
+    rows, panels = zip(*(prove(path.name, model) for path, model in models.items()), strict=True)
+    proved = all(row["not proved for"] == "-" for row in rows)
+    shown = {"proof.csv" if args.train is None else "proof_seeds.csv": rows}
+    if proved and args.train is None:
+        shown["proof.png"] = proof_figure(panels)
+    save_shown(shown, args.out_dir, args.report)
+    print(f"the files are in {RESULTS if args.report else args.out_dir}")
+    if not proved:
         parser.exit(1)
     print("All is proved: the prediction is correct for every palindrome of every T >= 5.")
 

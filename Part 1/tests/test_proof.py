@@ -1,133 +1,125 @@
 """Tests of studies/proof.py: a network that is wrong somewhere is refused, wherever it is."""
 
-import math
+from types import SimpleNamespace
 
 import pytest
 import torch
 
-from common import HERE, load, read_csv, save_state
-from lstm import LSTM
-from networks import from_weights
-from rnn import VanillaRNN
+from common import HERE, read_csv
+from networks import load_network, make_network, save_network
 from studies import proof
-from studies.proof import inside, step
+from studies.proof import OUT, inside, prove, step
 from studies.runner import RESULTS
 
-ONE_HOT = torch.eye(10)
-
-
-def random_network(network, H, scale):
-    model = network(10, H, 10)
-    for parameter in model.parameters():
-        torch.nn.init.normal_(parameter, std=scale)
-    return model.requires_grad_(False)
+ONE_HOT, U = torch.eye(10), 2.0**-24
+PATHS = {name: HERE / f"palindrome_{name}.pth" for name in ("rnn", "lstm")}
 
 
 def points(*state):
     return torch.cat(state, dim=1).double().expand(2, -1, -1)  # bounds with equal ends
 
 
-@pytest.mark.parametrize("spread", [0.0, 1e-3, 0.3])
-def test_corners_of_bounds_land_within_those_of_a_step(spread, monkeypatch):
-    # Without the room for float32, small mistakes show.
-    monkeypatch.setattr(proof, "U", 2.0**-50)
-    monkeypatch.setattr(proof, "SLACK", 1e-12)
-    torch.manual_seed(0)
-    n, H = 200, 12  # n bounds
-    model = random_network(LSTM, H, 0.7).double()
-    c = torch.randn(n, H) * 10.0 ** torch.randint(-1, 4, (n, H))
-    centre = torch.cat([torch.rand(n, H) * 2 - 1, c], dim=1).double()
-    width = spread * torch.rand_like(centre)
+@pytest.mark.parametrize(("spread", "scale"), [(None, 0.3), (None, 30), (0, 0.3), (0.1, 0.3)])
+def test_corners_of_bounds_land_within_those_of_a_step(spread, scale, monkeypatch):
+    def wrong(function, low):  # by almost 5e-7, as the theorem allows
+        return lambda z: (function(z.double()) + 4.7e-7 * z.sin().sign()).clamp(low, 1).float()
+
+    if spread is None:  # a point, and steps in float32
+        monkeypatch.setattr(torch, "tanh", wrong(torch.tanh, -1))
+        monkeypatch.setattr(torch, "sigmoid", wrong(torch.sigmoid, 0))
+    else:  # without the room for float32, small mistakes show
+        monkeypatch.setattr(proof, "U", 2.0**-50)
+        monkeypatch.setattr(proof, "SLACK", 1e-12)
+    dtype = torch.float32 if spread is None else torch.float64
+    model = load_network(PATHS["lstm"]).double().requires_grad_(False)
+    centre = torch.cat([torch.rand(20, 128) * 2 - 1, 10 * torch.randn(20, 128) ** 5], 1).double()
+    width = (spread or 0) * torch.rand_like(centre)
+    for parameter in model.parameters():
+        parameter.copy_(scale * torch.randn(parameter.shape))
     bounds = step(model, torch.stack([centre - width, centre + width]))
     for _ in range(20):
-        corner = centre + width * torch.randn_like(centre).sign()
-        states = corner.repeat_interleave(10, dim=0).chunk(2, dim=1)
-        _, after = model(ONE_HOT.double().repeat(n, 1).unsqueeze(1), states)
+        corner = (centre + width * torch.randn_like(centre).sign()).to(dtype)
+        x = ONE_HOT.to(dtype).repeat(20, 1).unsqueeze(1)
+        _, after = model.to(dtype)(x, corner.repeat_interleave(10, dim=0).chunk(2, dim=1))
         assert inside(points(*after), bounds)
 
 
-@pytest.mark.parametrize(("scale", "bf"), [(0.3, 0), (30, 0), (0.3, 20), (0.01, 20)])
-def test_a_float32_step_lands_within_the_bounds_of_its_point(scale, bf):
-    torch.manual_seed(0)
-    H, x = 64, ONE_HOT.unsqueeze(1)
-    for c_size in 0, 1, 6, 1000:
-        h, c = torch.rand(H) * 2 - 1, c_size * torch.randn(H)
-        model = random_network(VanillaRNN, H, scale)
-        model.bh -= model.Whh @ h  # z is a small difference of large numbers
-        model.Wph[0] = model.bp[0] = 0  # so all rounding is that of the other logits
-        logits, state = model(x, h.expand(10, H))
-        assert inside(points(state), step(model.double(), points(h[None])))
-        assert proof.margin(model, points(state), 0) <= -logits[:, 1:].max().item()
-        model = random_network(LSTM, H, scale)
-        if scale == 0.01:  # so that g i is about as small as the rounding of c
-            model.b[H : 2 * H] -= 7
-        else:  # z is small again
-            model.b -= model.W[:, 10:] @ h
-        model.b[2 * H : 3 * H] += bf
-        _, state = model(x, (h.expand(10, H), c.expand(10, H)))
-        assert inside(points(*state), step(model.double(), points(h[None], c[None])))
-
-
-def latches():
-    """An LSTM made by hand: units 0 to 9 keep the first digit, and the logits show them.
-
-    Unit 10 turns on at the first step and then shuts their input gates. Unit 11 counts sevens.
-    """
-    model = LSTM(10, 12, 10).requires_grad_(False)
-    for parameter in model.parameters():
-        parameter.zero_()
-    _, i, _, _ = model.W.chunk(4)
-    bg, bi, bf, bo = model.b.chunk(4)
-    bg[:] = bo[:] = bi[10] = 20
-    digit = torch.arange(10)
-    i[digit, digit] = 40  # opened by its digit, before unit 10 is on, and kept open by itself
-    i[:10, 20], i[digit, 10 + digit], bi[:10] = -60, 120, -20
-    i[11, 7], bi[11], bf[11] = 20, -24.6, 20  # it opens for sevens, a little, and never forgets
-    model.Wph[digit, digit] = 10
-    return model
+@pytest.mark.parametrize(("w", "x", "b"), [(1 + 2 * U, 1 - U, U), (U, 1, 1)])
+def test_a_margin_allows_for_the_worst_rounding_of_its_own_and_of_the_other_logits(w, x, b):
+    W, inputs = torch.full((5,), U), torch.ones(1, 5)
+    W[0], inputs[0, 0] = w, x
+    terms = sorted([*(W * inputs[0]), torch.tensor(b)], reverse=True)
+    assert sum(terms) == 1, "w x is rounded down to 1, and every further term is rounded away"
+    for logits, sign in ([0], 1), ([*range(1, 10)], -1):
+        layer = SimpleNamespace(Wph=torch.zeros(10, 5).double(), bp=torch.zeros(10).double())
+        layer.Wph[logits], layer.bp[logits] = sign * W.double(), sign * b
+        assert proof.margin(layer, points(inputs), 0) <= 1
+        layer.Wph[0] = 1e39  # its sum overflows
+        assert proof.margin(layer, points(inputs), 0) == -torch.inf
 
 
 def test_only_invariant_bounds_that_hold_what_was_reached_prove_something(monkeypatch):
-    model, reached = latches().double(), torch.zeros(2, 1, 24).double()
-    for bounds in reached * math.nan, reached - 1e-15, reached + 1e-15:  # there is no tolerance
-        assert not inside(bounds, reached)
-    for bounds in None, reached + 100 * proof.OUT:  # these are so wide that no digit has a margin
-        with monkeypatch.context() as patch:
-            patch.setattr(proof, "invariant_bounds", lambda model, reached, bounds=bounds: bounds)
-            assert min(proof.prove_digit(model, 3)) <= 0
-    assert proof.invariant_bounds(model, reached) is not None
-    for refused in True, False:
-        monkeypatch.setattr(proof, "inside", lambda small, _, no=refused: (small is reached) != no)
-        assert proof.invariant_bounds(model, reached) is None
+    model, zero = load_network(PATHS["rnn"]).double(), torch.zeros(2, 1, 256).double()
+    for bounds in zero * torch.nan, zero - 1e-15, zero + 1e-15:  # there is no tolerance
+        assert not inside(bounds, zero)
+    good, bad = proof.bounds_after(model, 2), zero + 100 * OUT  # so wide that no margin is left
+    for n in range(3, 13):
+        monkeypatch.setattr(proof, "bounds_after", lambda *_, n=n: [*good[:n], bad, *good[n + 1 :]])
+        assert "2" in prove("it", model)[0]["not proved for"]
+    monkeypatch.setattr(proof, "margin", lambda model, bounds, d: abs(d - 4))
+    assert prove("it", model)[0]["not proved for"] == "4"
+    lstm, after = load_network(PATHS["lstm"]).double(), torch.zeros(2, 10, 256).double()
+    after[1, 9, 255] = torch.nan  # a step leaves one interval, of a c, with one digit
+    monkeypatch.setattr(proof, "step", lambda *_: after)
+    assert proof.invariant_bounds(lstm, zero).isnan().all()
+    monkeypatch.setattr(proof, "inside", lambda small, _: small is not zero)
+    assert proof.invariant_bounds(lstm, zero).isnan().all()
 
 
-def test_what_is_not_proved_is_named_and_the_script_exits_with_1(call, tmp_path, monkeypatch):
-    with monkeypatch.context() as patch:
-        patch.setattr(proof, "prove_digit", lambda least, d: [9 + d, 9, abs(d - 4) + least])
-        assert [*proof.prove("it", 2.129).values()] == ["it", "10 of 10", "-", "2.12"]
-    monkeypatch.setattr("joblib.cpu_count", lambda: 1)
-    model, path = latches(), tmp_path / "it.pth"
-    model.Wph[0, 11], model.Wph[3, 3] = 5, 4  # after a 3 and hundreds of sevens, it answers 0
-    logits, _ = model(ONE_HOT[torch.tensor([[3] + 300 * [7]])])
-    assert logits.argmax() == 0
-    save_state(path, model.state_dict())
+def test_exit_codes_and_the_table_of_the_seeds(call, tmp_path, monkeypatch, capsys):
+    model, path = load_network(PATHS["lstm"]).requires_grad_(False), tmp_path / "it.pth"
+    flags = "--weights", path, "--out_dir", tmp_path
+    model.W.view(4, 128, 138)[:, 0] = model.W[:, 10] = model.Wph[:, 0] = 0
+    model.b.view(4, 128)[:, 0] = torch.tensor([20, -24.6, 20, 20])
+    model.W[128, 7], model.Wph[0, 0] = 20, 10  # cell 0 counts sevens, a little each, and means 0
+    model.bp[3] -= 9.7
+    assert model(ONE_HOT[torch.tensor([[3] + 300 * [7]])])[0].argmax() == 0
+    save_network(path, model)
     with pytest.raises(SystemExit, match=r"^1$"):
-        call("studies.proof", "--weights", path, "--out_dir", tmp_path)
+        call("studies.proof", *flags)
     assert "it.pth,9 of 10,3,-\n" in (tmp_path / "proof.csv").read_text()
-    save_state(path, LSTM(1, 5, 10).state_dict())  # it reads one number for a digit
-    with pytest.raises(SystemExit, match=r"it.pth: cannot be used here \(ValueError: neither"):
-        call("studies.proof", "--weights", path, "--out_dir", tmp_path)
+    scalar = make_network(model.made_from | {"input_dim": 1}, seed=0)
+    model.made_from["network"] = "gru"
+    for refused in scalar, model:
+        save_network(path, refused)
+        with pytest.raises(SystemExit, match=r"^2$"):
+            call("studies.proof", *flags)
+        assert capsys.readouterr().err.startswith(f"{path}: cannot be used here (")
+    monkeypatch.setattr("joblib.cpu_count", lambda: 1)
+    monkeypatch.setattr("studies.memory.train_network", lambda *_: load_network(PATHS["rnn"]))
+    call("studies.proof", "--train", 300, *flags[2:])
+    made, committed = (read_csv(folder / "proof_seeds.csv") for folder in (tmp_path, RESULTS))
+    assert [row["weights"] for row in made] == [row["weights"] for row in committed[::10]]
 
 
-@pytest.mark.parametrize(("name", "d"), [("rnn", 2), ("lstm", 8)])
-def test_the_margins_of_the_committed_networks_are_in_the_csv_and_no_sequence_has_less(name, d):
-    model = load(HERE / f"palindrome_{name}.pth", from_weights).requires_grad_(False)
-    bounds = proof.prove_digit(model, d)
-    margins = {row["weights"]: row["least margin"] for row in read_csv(RESULTS / "proof.csv")}
-    assert margins[f"palindrome_{name}.pth"] == f"{math.floor(100 * min(bounds)) / 100:.2f}"
-    for n, bound in enumerate(bounds[:9], start=4):
-        digits = torch.randint(10, (1000, n))
-        digits[:, 0] = d
-        logits, _ = model(ONE_HOT[digits])
-        others = logits[:, torch.arange(10) != d].amax(dim=1)
-        assert (logits[:, d] - others).min() >= bound
+@pytest.mark.parametrize("name", PATHS)
+def test_the_committed_networks_stay_within_their_bounds_table_and_figure(name):
+    model, exact = load_network(PATHS[name]).requires_grad_(False), load_network(PATHS[name])
+    row, panel = prove(PATHS[name].name, exact)
+    assert row in read_csv(RESULTS / "proof.csv")
+    (axes,) = proof.proof_figure([panel]).axes
+    own, rest = (band.get_paths()[0].vertices for band in axes.collections)
+    d, state, others = panel[1], None, torch.arange(10) != panel[1]
+    digits = torch.cartesian_prod(torch.tensor([d]), *[torch.arange(10)] * 4)  # (10_000, 5)
+    digits = torch.cat([digits, torch.randint(10, (10_000, 8))], dim=1)
+    for n, bounds in enumerate(proof.bounds_after(exact, d), start=1):
+        logits, state = model(ONE_HOT[digits[:, n - 1 : n]], state)
+        states = points(state) if name == "rnn" else points(*state)
+        assert inside(states, bounds.repeat_interleave(10_000 // bounds.shape[1], dim=1))
+        for band, values in (own, logits[:, d]), (rest, logits[:, others]):
+            ends = band[band[:, 0] == n, 1]
+            assert ends.min() <= values.min() <= values.max() <= ends.max()
+        assert proof.margin(exact, bounds, d) <= (logits[:, d] - logits[:, others].amax(1)).min()
+    *_, arrow, text = axes.texts  # the arrow spans the gap after four digits
+    assert arrow.xyann[1] - arrow.xy[1] == pytest.approx(float(row["least margin"]), rel=0.02)
+    assert f"at least {row['least margin']}\n" in text.get_text()

@@ -1,4 +1,4 @@
-"""Tests of studies/settings.py, lengths.py and gates.py: what is trained, what tables say."""
+"""Tests of studies/ablations.py, lengths.py and gates.py: what is trained, what tables say."""
 
 import functools
 import itertools
@@ -6,48 +6,106 @@ import itertools
 import pytest
 import torch
 
-from common import read_csv
-from conftest import TINY, trained_by_hand
+from common import BLUE, GREEN, GREY, ORANGE, read_csv
+from conftest import TINY, drawn, settings_for, trained_by_hand
 from networks import make_network
-from studies import gates, lengths, settings
+from studies import ablations, gates, lengths
 from studies.runner import RESULTS
 from train import measure_accuracy, train
 
-TINY_LENGTHS = lengths.settings_for("RNN, orthogonal, warm-up", 6, [0.01, 0.02]) | TINY
-TINY_LENGTHS |= {"optimizer": "Adam", "frozen": ["Whh"], "max_norm": 99.0, "gradient_at": 10}
 ADAM = functools.partial(torch.optim.Adam, betas=(0.0, 0.99))
-FROZEN = {"rnn_init": "orthogonal", "max_norm": 99.0}
-FROZEN["optimizer"] = lambda weights, lr: ADAM([w for w in weights if w.shape != (16, 16)], lr)
-PALINDROMES = gates.EXPERIMENTS["palindromes"][0] | TINY | {"T": 6, "bf": 2.0}
-STREAMS = gates.EXPERIMENTS["streams"][0] | TINY | {"T": 6, "bf": 2.0, "asked": 50}
+PALINDROMES = gates.palindromes() | TINY | {"T": 6, "bf": 2.0}
+STREAMS = gates.streams() | TINY | {"T": 6, "bf": 2.0, "tested": 50}
+ORTHOGONAL = lengths.experiment(lengths.ORTHOGONAL, 6, [0.01, 0.02])[0] | TINY
 
 
 def test_the_last_row_is_of_the_network_that_settings_and_seed_say():
-    lstm = settings.EXPERIMENTS["lstm"][0] | TINY
+    lstm = ablations.EXPERIMENTS["LSTM"][0] | TINY
     for measure, tiny, name, changed in (
-        (settings.measure, lstm | {"input_length": [3, 5]}, "lstm", {}),
-        (lengths.measure, TINY_LENGTHS, "rnn", FROZEN),
+        (ablations.measure, lstm | {"input_length": [3, 5]}, "lstm", {"bf": "chrono"}),
+        (lengths.measure, ORTHOGONAL, "rnn", {"rnn_init": "orthogonal"}),
+        (lengths.measure, ORTHOGONAL | {"change": "Adam"}, "rnn", {"optimizer": ADAM}),
         (gates.measure, PALINDROMES, "lstm", {"bf": 2.0}),
     ):
-        by_hand, unseen = trained_by_hand(name, [6], 7, **changed)
+        by_hand, unseen = trained_by_hand(name, [6], 7, **{"rnn_init": "orthogonal"} | changed)
         assert measure(tiny, 7)[-1]["accuracy"] == measure_accuracy(by_hand, unseen)
 
 
-def test_gradients_are_of_their_step_and_rates_are_chosen_by_the_rule():
-    after_ten, unseen = trained_by_hand("rnn", [6], 7, **FROZEN, train_steps=10)
-    row = lengths.measure(TINY_LENGTHS, 7)[-1]
-    assert row.items() >= lengths.path_of(after_ten, unseen).items()
-    _, h = after_ten(unseen[:256][0])
-    assert row["slope"] == pytest.approx((1 - h * h).mean().item())
-    rows = [row | {"experiment": "a", "gradient": share} for share in (0.5, 6.0, 0.01)]
-    (line,) = lengths.summary_table(rows, ["gradient", "none"])
-    assert [*line.values()][2:4] == ["0.5 (0.01 to 6)", ""]
+def test_leaky_units_keep_a_share_and_a_slow_whh_follows_its_own_rate():
+    torch.manual_seed(0)
+    leaky, h = lengths.LeakyRNN(10, 12, 10), torch.randn(3, 12)
+    x = torch.randn(3, 1, 10)
+    _, new = super(lengths.LeakyRNN, leaky).forward(x, h)  # that of the plain RNN
+    torch.testing.assert_close(leaky(x, h)[1], leaky.f * h + (1 - leaky.f) * new)
+    f = lengths.LeakyRNN(10, 1000, 10).f
+    assert f.quantile(torch.tensor([0.0, 0.5, 1.0])).tolist() == pytest.approx(
+        [1 / 2, 50.5 / 51.5, 100 / 101], abs=0.02
+    )
+    assert "f" not in dict(leaky.named_parameters())
+    before = {name: weight.clone() for name, weight in leaky.named_parameters()}
+    optimizer = lengths.SlowWhh(leaky.parameters(), lr=1.0)
+    optimizer.param_groups[0]["lr"] = 0.002
+    leaky(x)[0].sum().backward()
+    leaky.Whh.grad = torch.ones(12, 12)
+    optimizer.step()
+    changes = {name: (w - before[name]).abs().max().item() for name, w in leaky.named_parameters()}
+    assert changes["Whh"] == pytest.approx(0.003, rel=1e-3), "ten times its rate, at first"
+    assert all(changes[name] == pytest.approx(0.02, rel=1e-3) for name in ("Whx", "Wph", "bp"))
+
+
+def curve(experiment, *ends):
+    """Return rows of an experiment whose seeds end so, and are at 0.99 from step 20 on."""
+    points = [(seed, step) for seed in range(len(ends)) for step in (10, 20, 100)]
+    rows = [
+        {"experiment": experiment, "seed": seed, "T": 20, "step": step} for seed, step in points
+    ]
+    for row in rows:
+        early = {10: 0.98, 20: 0.99}
+        row["accuracy"] = early.get(row["step"], ends[row["seed"]])
+    return rows
+
+
+def test_rates_are_those_of_the_rules():
     for row in read_csv(RESULTS / "lengths_rates.csv"):
-        assert float(row["chosen"]) == lengths.CHOSEN[row["network"]][int(row["T"])]
+        network, T = row["network"].split(", T = ")
+        chosen = lengths.CHOSEN[network][int(T)] if network in lengths.CHOSEN else 6e-4
+        assert float(row["chosen"]) == chosen
+    assert ablations.REPORTED["RNN, 256 units"][0]["learning_rate"] == 6e-4
+    ranks = {}  # {network: of each rate, successes, minus the steps to 99 %, minus the rate}
+    for row in read_csv(RESULTS / "choice.csv"):
+        network, rate = row["network"].split(" at ")
+        solved, steps = row["solved (99.9 %)"].split()[0], row["steps to 99 % (median)"] or 10**9
+        ranks.setdefault(network, []).append((int(solved), -int(steps), -float(rate)))
+    for network, of_rates in ranks.items():
+        assert ablations.REPORTED[network][0]["learning_rate"] == -max(of_rates)[2]
+    assert lengths.best_rate({1: 99.96, 2: 100.0, 3: 99.98, 4: 99.96, 5: 99.94}) == 2
+
+
+def test_a_table_has_the_end_of_each_curve_and_a_figure_each_network():
+    (line,) = ablations.accuracy_table(curve("LSTM", 0.999, 0.5, 1.0))
+    assert [*line.values()] == [20, "LSTM", "50.00", "99.90", "2 of 3", 20, "50.0"]
+    rows = []
+    for n, (name, chosen) in enumerate(lengths.CHOSEN.items()):
+        for T in chosen:
+            row = {"experiment": f"{name}, T = {T}", "rate": 0.001}
+            rows += [row | {"seed": s, "accuracy": (s + n + T) / 100} for s in (0, 1, 5)]
+    (axes,) = lengths.lengths_figure(rows).axes
+    lines = drawn(axes)
+    assert lines.pop("_child15") == (GREY, [0, 1], [10, 10]), "chance"
+    for n, (name, color) in enumerate(lengths.COLORS.items()):
+        medians = pytest.approx([1 + n + T for T in (10, 20, 40, 80)])
+        assert lines.pop(name) == (
+            color,
+            pytest.approx([k + 0.14 * (n - 1) for k in range(4)]),
+            medians,
+        )
+    dots = sorted((color, ys) for color, _, ys in lines.values())
+    assert [color for color, _ in dots] == 4 * [BLUE] + 4 * [GREEN] + 4 * [ORANGE]
+    assert dots[0][1] == pytest.approx([10, 11, 15])
 
 
 def test_streams_have_bars_where_they_may_and_ask_for_the_first_digit_after_the_last():
-    inputs, targets = gates.streams(20, 3000, 5)[:]
+    inputs, targets = gates.random_streams(20, 3000, 5)[:]
     assert torch.equal(inputs.sum(dim=2), torch.ones(3000, 20))
     for symbols, target in zip(inputs.argmax(dim=2).tolist(), targets.tolist(), strict=True):
         bars = [n for n, symbol in enumerate(symbols) if symbol == gates.BAR]
@@ -59,13 +117,39 @@ def test_streams_have_bars_where_they_may_and_ask_for_the_first_digit_after_the_
 
 
 @pytest.mark.parametrize(("frozen", "blind"), [("", ""), ("ifo", ""), ("", "g"), ("f", "go")])
-def test_frozen_gates_and_blind_lines_stay_so_and_unseen_streams_are_asked(frozen, blind):
+def test_frozen_gates_and_blind_lines_stay_so_and_unseen_streams_are_tested(frozen, blind):
     model, unseen = gates.train_lstm(STREAMS | {"frozen": frozen, "blind": blind}, 7)
-    torch.testing.assert_close(unseen[:], gates.streams(6, 50, STREAMS["asked_seed"])[:])
+    expected = gates.random_streams(6, 50, STREAMS["tested_seed"])[:]
+    torch.testing.assert_close(unseen[:], expected)
     for letter, W, b in zip("gifo", model.W.chunk(4), model.b.chunk(4), strict=True):
         assert W[:, :11].any() == b.ne(2 if letter == "f" else 0).any() == (letter not in frozen)
         assert W[:, 11:].any() == (letter not in frozen + blind)
     if not frozen + blind:
         by_hand = make_network(STREAMS | {"input_dim": 11}, 7)
-        train(STREAMS, by_hand, [gates.streams(6, 900, 7)], 7)
+        train(STREAMS, by_hand, [gates.random_streams(6, 900, 7)], 7)
         torch.testing.assert_close(model.state_dict(), by_hand.state_dict())
+
+
+def test_at_a_bar_the_share_of_each_digit_is_seen_and_drawn():
+    """A hand-made LSTM writes the digit after each bar, and forgets half of it at each bar."""
+    model = make_network(settings_for("lstm", "--num_hidden 11") | {"input_dim": 11}, 0)
+    model.W.data.zero_()
+    model.b.data.copy_(torch.tensor([0.0, -20, 20, 20]).repeat_interleave(11))  # g, i, f, o
+    Wg, Wi, Wf, _ = model.W.data.chunk(4)
+    Wg[:10, :10] = 20 * torch.eye(10)  # cell d: the digit d
+    Wg[10, 10] = 20  # cell 10: was there a bar just now?
+    Wi[10, 10], Wf[10, :10], Wf[:10, 10] = 40, -40, -20
+    Wi[:10, 11 + 10] = 60
+    rows = gates.at_a_bar(model, 2, 500, 0)
+    assert [row["step"] for row in rows] == [-2, -1, 0, 1, 2]
+    assert [row["old_digit"] for row in rows] == pytest.approx([1, 1, 0.5, 0.5, 0.5], abs=0.05)
+    assert [row["new_digit"] for row in rows] == pytest.approx([0, 0, 0, 1, 1], abs=0.1)
+    opened = [row["input_gate"] for row in rows]
+    assert opened == pytest.approx([10 / 11, 0, 1 / 11, 10 / 11, 0], abs=0.02)
+    shown = [
+        {"experiment": name, "seed": s} | row for name in gates.BARS for s in (0, 1) for row in rows
+    ]
+    for axes in gates.gates_figure(shown).axes:
+        lines = drawn(axes)
+        assert lines["input gate (mean of all cells)"] == (GREY, [-2, -1, 0, 1, 2], opened)
+        assert lines["old digit in the cells"][2] == [row["old_digit"] for row in rows]

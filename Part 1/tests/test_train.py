@@ -7,20 +7,22 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-import common
-from common import BLUE, GREY, HERE, ORANGE, grouped, load, read_csv
+from common import BLUE, GREY, HERE, ORANGE, duration, grouped, read_csv
 from conftest import TINY, drawn, settings_for
 from dataset import PalindromeDataset
-from networks import NETWORKS, from_weights, make_network
-from train import CURVE, parse_args, train, train_and_test, training_figure
+from networks import NETWORKS, load_network, make_network
+from train import DECIDE, parse_args, summary, train, train_and_test, training_figure
 
 TEN_STEPS = "--train_steps 10 --data_size 300"
 CONCERNED = {  # {networks: flags that change what they learn}
     "lstm rnn": "--input_dim 1, --num_hidden 64, --data_size 299, --portion_train 0.7, --no-decay, "
-    "--train_steps 11, --batch_size 127, --max_norm 0.1, --learning_rate 0.003",
-    "lstm": "--bf 0, --learning_rate 0.001, --warmup 0",
-    "rnn": "--rnn_init orthogonal, --learning_rate 0.002, --warmup 50",
+    "--train_steps 11, --batch_size 127, --max_norm 0.1, --learning_rate 0.003, --warmup 50",
+    "lstm": "--bf 0, --learning_rate 0.001",  # the RNN's default
+    "rnn": "--rnn_init orthogonal, --learning_rate 0.004",  # the LSTM's
 }
+
+
+CURVE = {"eval_early": 1, "eval_every": 4, "eval_size": 30}
 
 
 @functools.cache
@@ -32,51 +34,62 @@ def weights_of(name, flags=""):
 @pytest.mark.parametrize("networks", CONCERNED)
 def test_each_flag_changes_the_weights_of_the_networks_that_it_concerns(networks):
     for flags in CONCERNED[networks].split(", "):
-        changed = [name for name in NETWORKS if not weights_of(name).equal(weights_of(name, flags))]
+        both = "lstm", "rnn"
+        changed = [name for name in both if not weights_of(name).equal(weights_of(name, flags))]
         assert changed == networks.split(), flags
 
 
 def test_the_preset_is_its_flags_a_given_flag_wins_and_the_folder_names_what_is_changed():
-    preset = "--preset assignment"
+    preset = "--preset template"
     named = "--input_dim 1 --bf 0 --learning_rate 0.001 --no-decay --warmup 0"
-    given = "--input_dim 10 --bf 2 --learning_rate 0.002 --decay --warmup 7"
+    given = "--input_dim 10 --bf chrono --learning_rate 0.002 --decay --warmup 7"
     for name in NETWORKS:
         assert settings_for(name, preset) == settings_for(name, named)
         assert settings_for(name, f"{preset} {given}") == settings_for(name, given)
         free = "--input_length 3 --seed 1 --seeds 9 --eval_every 7 --jobs 2 --out_dir x"
-        assert settings_for(name, free) == settings_for(name), "what does not decide a training"
+        assert settings_for(name, free) == settings_for(name), "what does not decide a training run"
+        own = {"network", *DECIDE, *NETWORKS[name].flags}
+        assert settings_for(name).keys() == own
     for flags, folder in (
         ("--jobs 7 --seeds 3", "run"),
         ("--input_length 39 4 39 --seeds 1", "run/input_length=4-39,seeds=1"),
-        ("--preset assignment --bf 1", "run/bf=1.0,preset=assignment"),
+        ("--preset template --bf 1", "run/bf=1.0,preset=template"),
         ("--seeds 1 --out_dir /mine", "/mine"),
     ):
         assert parse_args(flags.split()).out_dir == HERE / folder
 
 
-def test_a_rerun_replaces_each_old_curve_only_when_its_own_is_new(call, tmp_path, monkeypatch):
-    path, save_csv, kept = tmp_path / "curves.csv", common.save_csv, []
-    old = [f"5,{job},0,0.5\n" for job in ("lstm,300", "rnn,301", "rnn,302")]
-    path.write_text("".join(["T,network,seed,step,accuracy\n", *old]))
-
-    def save(path, rows):
-        save_csv(path, rows)
-        kept.append([line for line in old if line in path.read_text()])
-
-    monkeypatch.setattr(common, "save_csv", save)
+def test_a_run_leaves_each_networks_own_curve_and_weights(call, tmp_path, capsys):
     steps = "--train_steps 25 --data_size 300"
-    flags = f"{steps} --eval_every 4 --model rnn lstm --input_length 7 4 --seed 300 --seeds 2"
+    flags = f"{steps} --eval_early 1 --eval_every 4 --eval_size 30 --input_length 7 4 --seeds 2"
     call("train", *flags.split(), "--jobs", 1, "--out_dir", tmp_path)
-    assert kept == [[old[1]]] * 3 + [[]] * 5  # lstm 300 is new, rnn 302 is no job
+    first, *_, summary_of_rnn, last = capsys.readouterr().out.splitlines()
+    assert first == "8 training runs: lstm, rnn; T = 5, 8; about 1 minute on 1 cores"
     files = {f"{name}_t{T}.pth" for name in ("lstm", "rnn") for T in (5, 8)}
-    assert {path.name for path in tmp_path.iterdir()} == files | {"accuracy.png", "curves.csv"}
-    rows = grouped(read_csv(path), "T", "network", "seed")
+    files |= {"accuracy.png", "curves.csv", "settings.json"}
+    assert {path.name for path in tmp_path.iterdir()} == files
+    rows = grouped(read_csv(tmp_path / "curves.csv"), "T", "network", "seed")
+    assert len(rows) == 8
     for name in "lstm", "rnn":
-        model, curve = train_and_test(settings_for(name, steps) | CURVE | {"eval_every": 4}, 8, 300)
-        saved = load(tmp_path / f"{name}_t8.pth", from_weights)
-        torch.testing.assert_close(saved.state_dict(), model.state_dict())
-        found = [[float(row[column]) for column in curve[0]] for row in rows["8", name, "300"]]
-        assert found == [[*point.values()] for point in curve]
+        settings = settings_for(name, steps) | CURVE
+        for seed in 300, 301:
+            model, curve = train_and_test(settings, 8, seed)
+            found = [[float(row[key]) for key in curve[0]] for row in rows["8", name, str(seed)]]
+            assert found == [[*point.values()] for point in curve]
+            if seed == 300:
+                saved = load_network(tmp_path / f"{name}_t8.pth").state_dict()
+                torch.testing.assert_close(saved, model.state_dict())
+    ends = [100 * float(rows["8", "rnn", seed][-1]["accuracy"]) for seed in ("300", "301")]
+    assert summary_of_rnn.startswith(f"rnn, T = 8: worst accuracy, % {min(ends):.2f}, ")
+    assert last.endswith(str(tmp_path))
+
+
+def test_a_summary_has_the_worst_the_median_and_those_that_solve_it():
+    shares = 0.5, 0.999, 1.0, 0.99899
+    cells = summary([{"accuracy": share} for share in shares])
+    assert [*cells.values()] == ["50.00", "99.90", "2 of 4"]
+    times = 5, 61, 119 * 60, 7201
+    assert [*map(duration, times)] == ["1 minute", "2 minutes", "119 minutes", "3 hours"]
 
 
 @pytest.mark.parametrize(("decay", "warmup", "used"), [(True, 3, 3), (False, 50, 4), (True, 0, 0)])
@@ -104,11 +117,11 @@ def test_training_solves_five_digits(name):
     assert curve[-1]["accuracy"] == 1
 
 
-def test_the_curve_is_of_few_unseen_palindromes_then_of_many_and_its_end_of_all():
+def test_the_curve_is_of_some_unseen_palindromes_and_its_end_of_all():
     settings = settings_for("rnn", f"{TEN_STEPS} --no-decay")
-    settings |= {"eval_every": 2, "early": 1, "curve_sizes": [20, 40]}
+    settings |= {"eval_early": 2, "eval_every": 4, "eval_size": 20}
     _, test_set = PalindromeDataset(7, 300, True, seed=3).split(0.8)
-    sizes = {0: 20, 1: 20, 2: 20, 4: 20, 6: 20, 8: 40, 10: 60}
+    sizes = {0: 20, 1: 20, 2: 20, 4: 20, 8: 20, 10: 60}
     _, curve = train_and_test(settings, 8, 3)
     for point, (step, size) in zip(curve, sizes.items(), strict=True):
         model, _ = train_and_test(settings | {"train_steps": step}, 8, 3)

@@ -1,0 +1,95 @@
+"""What is each setting of train.py good for, and does the LSTM beat the fairest RNN?
+
+    python -m studies.ablations                                        the report's, in seconds
+    python -m studies.ablations --train "RNN, orthogonal" --seeds 400  one other seed
+
+The learning rates of train.py are chosen here, on seeds 0 to 19: the rate at which most of them
+solve 20 digits; of equal ones, the one whose median accuracy reaches 99 % first, or the smaller.
+"""
+
+import statistics
+
+from common import grouped
+from studies.runner import study
+from train import CURVE, parse_args, settings_of, summary, train_and_test, training_figure
+
+
+def experiment(flags, seeds):
+    """Return the settings that these flags of train.py mean, and the seeds."""
+    args = parse_args(flags.split())
+    settings = settings_of(args, args.model[0]) | {flag: vars(args)[flag] for flag in CURVE}
+    return settings | {"input_length": args.input_length}, seeds
+
+
+def choice(name, flags, rates, seeds):
+    """Return {experiment: (settings, seeds)} of a network at each of the rates."""
+    return {
+        f"{name} at {rate:g}": experiment(f"{flags} --learning_rate {rate}", seeds)
+        for rate in rates
+    }
+
+
+TWENTY = range(300, 320)
+LSTM_20, RNN_20 = "--model lstm --input_length 19", "--model rnn --input_length 19"
+TEMPLATE = "--preset template --train_steps 10000 --eval_early 0 --eval_every 100 --eval_size 1000"
+REPORTED = {
+    "LSTM": experiment("--model lstm", range(300, 340)),
+    "LSTM, scalar input": experiment(f"{LSTM_20} --input_dim 1", TWENTY),
+    "LSTM, bf = 0": experiment(f"{LSTM_20} --bf 0", TWENTY),
+    "LSTM, constant rate": experiment(f"{LSTM_20} --no-decay", TWENTY),
+    "RNN": experiment("--model rnn", range(300, 340)),
+    "RNN, 256 units": experiment(f"{RNN_20} --num_hidden 256 --learning_rate 0.0006", TWENTY),
+    "RNN, scaled": experiment(f"{RNN_20} --rnn_init scaled --learning_rate 0.0003", TWENTY),
+    "RNN, orthogonal": experiment(f"{RNN_20} --rnn_init orthogonal --learning_rate 0.0003", TWENTY),
+    "template, LSTM": experiment(f"--model lstm {TEMPLATE}", range(300, 310)),
+    "template, RNN": experiment(f"--model rnn {TEMPLATE}", range(300, 310)),
+}
+SCALAR = f"{LSTM_20} --input_dim 1"
+CHOOSING = (
+    choice("LSTM", LSTM_20, [0.001, 0.002, 0.004, 0.008], range(20))
+    | choice("LSTM, scalar input", SCALAR, [0.001, 0.002, 0.004], range(10))
+    | choice("RNN", RNN_20, [0.0003, 0.0006, 0.001, 0.002], range(20))
+)
+EXPERIMENTS = REPORTED | CHOOSING
+
+
+def measure(settings, seed):
+    """Train a network at each of its lengths; return all points of the curves."""
+    rows = []
+    for n in settings["input_length"]:
+        _, curve = train_and_test(settings, n + 1, seed)
+        rows += [{"T": n + 1} | point for point in curve]
+    return rows
+
+
+def accuracy_table(rows):
+    """Return a row for each network and length; the last column is over all of its seeds."""
+    lines = []
+    for (name, T), points in grouped(rows, "experiment", "T").items():
+        medians = {}
+        for (step,), some in grouped(points, "step").items():
+            medians[step] = statistics.median(row["accuracy"] for row in some)
+        end = max(medians)
+        late = [100 * row["accuracy"] for row in points if row["step"] >= 0.8 * end]
+        line = {"T": T, "network": name} | summary([row for row in points if row["step"] == end])
+        fast = [step for step, accuracy in medians.items() if accuracy >= 0.99]
+        line["steps to 99 % (median)"] = min(fast, default="")
+        lines.append(line | {"lowest in the last fifth, %": f"{min(late):.1f}"})
+    return lines
+
+
+def show(rows):
+    """Return each table that has rows, and the figure of the two networks of train.py."""
+    shown = {}
+    for file, experiments in ("accuracy.csv", REPORTED), ("choice.csv", CHOOSING):
+        if some := [row for row in rows if row["experiment"] in experiments]:
+            shown[file] = accuracy_table(some)
+    defaults = [row for row in rows if row["experiment"] in ("LSTM", "RNN")]
+    if len(grouped(defaults, "experiment")) == 2:
+        curves = [{"network": row["experiment"].lower()} | row for row in defaults]
+        shown["accuracy.png"] = training_figure(curves)
+    return shown
+
+
+if __name__ == "__main__":
+    study("ablations", __doc__, EXPERIMENTS, measure, show)
