@@ -5,6 +5,7 @@ Both parts have this file, byte for byte, so that a part can be copied alone.
 
 import argparse
 import csv
+import json
 import math
 import os
 import re
@@ -19,7 +20,8 @@ from tqdm import tqdm
 
 HERE = Path(__file__).resolve().parent
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#777777"  # Okabe and Ito
-UNREADABLE = AttributeError, EOFError, LookupError, OSError, RuntimeError, PickleError, ValueError
+UNREADABLE = AttributeError, EOFError, LookupError, OSError, PickleError, RuntimeError
+UNREADABLE += TypeError, ValueError
 rcParams.update({"font.size": 12, "axes.grid": True, "grid.alpha": 0.3})
 
 
@@ -47,7 +49,7 @@ def number(kind, low, high=math.inf):
 
 
 def begin(args):
-    """Create the folder of the files; print every setting and PyTorch's version.
+    """Create the folder of the files, and write every setting and PyTorch's version into it.
 
     Exit if the folder lies in the repository, but in no run/, which git ignores.
     """
@@ -59,7 +61,8 @@ def begin(args):
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         sys.exit(f"--out_dir {args.out_dir}: cannot be made ({error.strerror})")
-    print(*(f"{name}={value}" for name, value in vars(args).items()), f"torch={torch.__version__}")
+    settings = json.dumps(vars(args) | {"torch": torch.__version__}, default=str, indent=1)
+    (folder / "settings.json").write_text(settings + "\n", encoding="utf-8")
 
 
 def run(function, jobs, n):
@@ -75,6 +78,14 @@ def run(function, jobs, n):
     with parallel_config("loky", n_jobs=n, inner_max_num_threads=1):
         results = Parallel(return_as="generator_unordered")(delayed(job)(name) for name in jobs)
         yield from tqdm(results, total=len(jobs), unit="job", disable=None)
+
+
+def duration(seconds):
+    """Return seconds in words, rounded up to minutes or, from two hours on, to hours."""
+    minutes = math.ceil(seconds / 60)
+    if minutes >= 120:
+        return f"{math.ceil(minutes / 60)} hours"
+    return f"{minutes} minute{'s' if minutes > 1 else ''}"
 
 
 def grouped(rows, *columns):
@@ -100,9 +111,8 @@ def read_csv(path):
     return [*csv.DictReader(path.read_text(encoding="utf-8").splitlines())]
 
 
-def save_table(path, rows):
-    """Save rows, dictionaries with the same keys, as csv, and print them as Markdown."""
-    save_csv(path, rows)
+def print_table(rows):
+    """Print rows, dictionaries with the same keys, as a Markdown table."""
     for cells in rows[0], ["---"] * len(rows[0]), *(row.values() for row in rows):
         print(f"| {' | '.join(map(str, cells))} |")
 
@@ -127,3 +137,11 @@ def load(path, build, device="cpu"):
         # Only the first sentence: PyTorch's next ones advise to run whatever code the file holds.
         reason = re.split(r"\n|\. ", f"{type(error).__name__}: {error}")[0]
         sys.exit(f"{path}: cannot be used here ({reason:.200})")
+
+
+def finite(weights):
+    """Return the weights, a state_dict; raise ValueError if one of them is NaN or infinite."""
+    for name, weight in weights.items():
+        if not weight.isfinite().all():
+            raise ValueError(f"{name} holds NaN or infinity")
+    return weights

@@ -20,7 +20,7 @@ from latent import draw_frame, in_batches, latent_points, load_generator
 from metrics import is_confident
 
 PAIRS = [(0, 1), (2, 3), (4, 5), (6, 7), (8, 9)]
-N_SAMPLES = 1_000  # an end is one of so many
+N_SAMPLES = 1_000  # of which each end is one
 
 
 def typical_points(digits, generator, classifier, seed):
@@ -38,24 +38,23 @@ def typical_points(digits, generator, classifier, seed):
     return ends
 
 
-def line_images(generator, start, end, n):
-    """Return the images (n, 1, 28, 28) of n points z from start to end, both included."""
-    shares = torch.linspace(0, 1, n)[:, None]
-    return in_batches(generator, torch.lerp(start, end, shares))
-
-
-def interpolation_figure(rows, logits):
-    """Return a Figure of rows, images (N, 1, 28, 28), and of the classifier's logits (N, 10)."""
-    n = len(rows[0])
-    figure = Figure(figsize=(1.1 * n, 1.4 * len(rows) + 0.8), layout="constrained")
-    panels = figure.subplots(len(rows), squeeze=False)[:, 0]
-    for axes, images, of_row in zip(panels, rows, logits, strict=True):
-        strip = torch.cat([*images[:, 0]], dim=1)  # (28, 28 N)
+def walk(generator, pairs, steps=7, seed=0):
+    """Return a Figure with a row of steps + 2 images for each pair of digits."""
+    classifier, n = load_classifier(), steps + 2
+    shares = torch.linspace(0, 1, n)[:, None]  # of the way
+    digits = [digit for pair in pairs for digit in pair]
+    ends = typical_points(digits, generator, classifier, seed)
+    figure = Figure(figsize=(1.1 * n, 1.4 * len(pairs) + 0.8), layout="constrained")
+    panels = figure.subplots(len(pairs), squeeze=False)[:, 0]
+    for axes, (first, last) in zip(panels, pairs, strict=True):
+        images = in_batches(generator, torch.lerp(ends[first], ends[last], shares))
+        logits = in_batches(classifier, images)
+        strip = torch.cat([*images[:, 0]], dim=1)  # (28, 28 n)
         axes.imshow(strip.numpy(), cmap="gray", vmin=-1, vmax=1)
-        axes.set_xticks([28 * k + 13.5 for k in range(n)], of_row.argmax(1).tolist())
+        axes.set_xticks([28 * k + 13.5 for k in range(n)], logits.argmax(1).tolist())
         axes.set_yticks([])
         axes.grid(visible=False)
-        for k in (~is_confident(of_row)).nonzero().flatten().tolist():
+        for k in (~is_confident(logits)).nonzero().flatten().tolist():
             draw_frame(axes, 28 * k, 0)
     figure.suptitle("From one digit to another on a straight line in latent space", fontsize=17)
     text = "below each image: the digit that the classifier reads in it; framed: ambiguous"
@@ -63,25 +62,21 @@ def interpolation_figure(rows, logits):
     return figure
 
 
-def main(argv=None):
-    """Find the ends, walk between them, draw the images."""
+def main():
+    """Draw all rows, or the one that is asked for."""
     parser = make_parser(__doc__)
     text = "draw only one row, between these digits"
     parser.add_argument("--digits", type=int, choices=range(10), nargs=2, help=text)
     parser.add_argument("--steps", type=number(int, 1, 99), default=7, help="images between ends")
     parser.add_argument("--generator", type=Path, help="weights; None: yours in run/, or else ours")
     parser.add_argument("--seed", type=number(int, 0, 2**31), default=0, help="random seed")
-    args = parser.parse_args(argv)
+    args = parser.parse_args()
     if args.digits and args.digits[0] == args.digits[1]:
         parser.error("argument --digits: they must be different")
     begin(args)
-    generator, classifier = load_generator(args.generator), load_classifier()
     pairs = [args.digits] if args.digits else PAIRS
-    digits = [digit for pair in pairs for digit in pair]
-    ends = typical_points(digits, generator, classifier, args.seed)
-    rows = [line_images(generator, ends[a], ends[b], args.steps + 2) for a, b in pairs]
-    logits = [in_batches(classifier, images) for images in rows]
-    interpolation_figure(rows, logits).savefig(args.out_dir / "interpolation.png")
+    figure = walk(load_generator(args.generator), pairs, args.steps, args.seed)
+    figure.savefig(args.out_dir / "interpolation.png")
     print(f"interpolation.png is in {args.out_dir}")
 
 

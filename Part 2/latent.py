@@ -7,7 +7,7 @@ from matplotlib.patches import Rectangle
 from PIL import Image, ImageDraw, ImageFont
 from torchvision.utils import save_image
 
-from common import HERE, ORANGE, load
+from common import HERE, ORANGE, finite, load
 from gan import Generator
 
 COMMITTED = HERE / "mnist_generator.pth"
@@ -21,7 +21,7 @@ def load_generator(path=None):
     """
     path = path or (OWN if OWN.exists() else COMMITTED)
     print(f"generator: {path}")
-    return load(path, Generator.from_state_dict)
+    return load(path, lambda weights: Generator.from_state_dict(finite(weights)))
 
 
 def latent_points(n, latent_dim, seed, device="cpu"):

@@ -68,8 +68,9 @@ class Comparison:
         return {
             "frechet_distance": frechet_distance(features, self.training_features),
             "confident": is_confident(logits.cpu()).double().mean().item(),
-            "commonest_digit": shares.max().item(),
+            "most_common_digit": shares.max().item(),
             "specks": has_speck(images).double().mean().item(),
+            "effective_rank": effective_rank(images),
         }
 
 

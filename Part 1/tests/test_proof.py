@@ -78,7 +78,7 @@ def test_only_invariant_bounds_that_hold_what_was_reached_prove_something(monkey
 
 def test_exit_codes_and_the_table_of_the_seeds(call, tmp_path, monkeypatch, capsys):
     model, path = load_network(PATHS["lstm"]).requires_grad_(False), tmp_path / "it.pth"
-    flags = "--weights", path, "--out_dir", tmp_path
+    flags = "--weights", PATHS["rnn"], path, "--out_dir", tmp_path
     model.W.view(4, 128, 138)[:, 0] = model.W[:, 10] = model.Wph[:, 0] = 0
     model.b.view(4, 128)[:, 0] = torch.tensor([20, -24.6, 20, 20])
     model.W[128, 7], model.Wph[0, 0] = 20, 10  # cell 0 counts sevens, a little each, and means 0
@@ -97,7 +97,7 @@ def test_exit_codes_and_the_table_of_the_seeds(call, tmp_path, monkeypatch, caps
         assert capsys.readouterr().err.startswith(f"{path}: cannot be used here (")
     monkeypatch.setattr("joblib.cpu_count", lambda: 1)
     monkeypatch.setattr("studies.memory.train_network", lambda *_: load_network(PATHS["rnn"]))
-    call("studies.proof", "--train", 300, *flags[2:])
+    call("studies.proof", "--train", 300, *flags[3:])
     made, committed = (read_csv(folder / "proof_seeds.csv") for folder in (tmp_path, RESULTS))
     assert [row["weights"] for row in made] == [row["weights"] for row in committed[::10]]
 

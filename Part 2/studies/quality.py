@@ -1,11 +1,14 @@
 """How good are the samples, beside real images and uniform noise? And how did the training go?
 
-python -m studies.quality                        all tables and figures, minutes of a core
-python -m studies.quality --only moments         one of them, in seconds
-python -m studies.quality --report               and put them where the report has them
-python -m studies.quality --only evaluation --generator FILE        evaluate other weights
+python -m studies.quality                     all tables and figures, minutes of a core
+python -m studies.quality --only moments      one of them, in seconds
+python -m studies.quality --report            and put them where the report has them
+python -m studies.quality --runs run/0 run/1  measure your training runs, a minute each
 """
 
+import shutil
+import sys
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -15,37 +18,36 @@ from PIL import Image
 from torchvision.utils import make_grid
 from tqdm import trange
 
-import interpolate
 from classifier import load_classifier
-from common import GREEN, GREY, HERE, ORANGE, begin, make_parser, read_csv, save_table
+from common import GREEN, GREY, HERE, ORANGE, begin, grouped, load, make_parser, read_csv, save_csv
+from interpolate import PAIRS, walk
 from latent import COMMITTED, draw_frame, draw_samples, in_batches, load_generator
-from metrics import has_speck, is_confident
+from metrics import compare_with_mnist, has_speck, is_confident
 from mnist import load_mnist
-from studies import collapse, settings
-from studies.loops import epoch_seconds, measures_of
-from studies.runner import RESULTS, put_in_place, read_rows
+from studies import ablations, collapse
+from studies.runner import RESULTS, jobs_of, read_rows, rows_of, save_shown
+from train import CHECKPOINT, FILE, parse_args
 
 N_SETS, N_SAMPLES = 5, 10_000  # sample sets; samples in one
-MOMENTS = {"start": 0, "early": 2000, "half-way": 37_520, "end": 75_040}  # batches
 FIRST_SEED = 5000  # of the noise of the sample sets; no setting was chosen on these
-MEASURES = {  # {title: (measure, what it is multiplied with, decimals)}
+MOMENTS = {"start": 0, "early": 2000, "half-way": 37_520, "end": 75_040}  # batches
+MEASURES = {  # {title: (measure, factor, decimals)}
     "Fréchet distance": ("frechet_distance", 1, 2),
     "confident, %": ("confident", 100, 1),
-    "commonest digit, %": ("commonest_digit", 100, 1),
+    "most common digit, %": ("most_common_digit", 100, 1),
     "specks, %": ("specks", 100, 1),
     "effective rank": ("effective_rank", 1, 0),
 }
-CURVES = {  # {training: its color and line width in progress.png}
+CURVES = {  # {training: its colour and line width in progress.png}
     "our training": ("k", 2),
     "no convolution": (GREEN, 1),
     "template": (ORANGE, 1),
 }
 
 
-def table_row(name, sets):
-    """Return a row of the table: mean and, of several sets of images, range of each measure."""
-    found = [measures_of(images) for images in sets]
-    row = {"images": name}
+def cells(sets):
+    """Return {title: text}: the mean and, of several sets of images, the range of each measure."""
+    found, row = [compare_with_mnist().quality(images) for images in sets], {}
     for title, (measure, factor, decimals) in MEASURES.items():
         values = [factor * numbers[measure] for numbers in found]
         row[title] = f"{sum(values) / len(values):.{decimals}f}"
@@ -54,35 +56,71 @@ def table_row(name, sets):
     return row
 
 
-def save_evaluation(out_dir, path=COMMITTED):
-    """Save evaluation.csv: real images, sample sets of the weights at path, and uniform noise."""
-    generator, rng = load_generator(path), torch.Generator().manual_seed(FIRST_SEED)
+def sample_sets(path):
+    """Yield the sample sets of the generator whose weights are at path."""
+    generator = load_generator(path)
+    for seed in trange(FIRST_SEED, FIRST_SEED + N_SETS, unit="set", disable=None):
+        yield draw_samples(generator, N_SAMPLES, seed)
+
+
+def evaluation():
+    """Return the table of real images, samples of the committed generator, and uniform noise."""
+    rng = torch.Generator().manual_seed(FIRST_SEED)
     noise = torch.rand(N_SAMPLES, 1, 28, 28, generator=rng) * 2 - 1
     real = load_mnist(train=False)[0]
     real = real[torch.randperm(len(real), generator=rng)]  # the first 5,000 are the easier ones
-    seeds = trange(FIRST_SEED, FIRST_SEED + N_SETS, unit="set", disable=None)
-    samples = (draw_samples(generator, N_SAMPLES, seed) for seed in seeds)
-    sets = {"real test images": [real], "our generator": samples, "uniform noise": [noise]}
-    save_table(out_dir / "evaluation.csv", [table_row(*item) for item in sets.items()])
+    rows = [
+        {"images": "real test images"} | cells([real]),
+        {"images": "our generator"} | cells(sample_sets(COMMITTED)),
+        {"images": "uniform noise"} | cells([noise]),
+    ]
+    return {"evaluation.csv": rows}
 
 
-def read_grids():
-    """Return {title: images (25, 1, 28, 28)} of the committed grids, in the order of training."""
-    grids = {}
+def save_runs(folders, out_dir, report):
+    """Save runs.csv, which has sample sets, quality.csv and losses.csv of finished training runs.
+
+    The report also takes the grids of the first one, which must have made the committed weights.
+    """
+    quality, losses, by_seed, defaults = [], [], {}, vars(parse_args([]))
+    for folder in folders:
+        content = load(folder / CHECKPOINT, itemgetter("settings", "losses", "quality"))
+        settings, epochs, measured = content
+        if len(epochs) < settings["n_epochs"]:
+            sys.exit(f"{folder}: only {len(epochs)} of {settings['n_epochs']} epochs are done")
+        seed = {"seed": settings["seed"]}
+        if report and settings != {name: defaults[name] for name in settings} | seed:
+            sys.exit(f"{folder}: the report shows only training runs with train.py's defaults")
+        losses += [seed | row for row in epochs]
+        quality += [seed | row for row in measured]
+        by_seed[settings["seed"]] = folder
+    if report and (folders[0] / FILE).read_bytes() != COMMITTED.read_bytes():
+        sys.exit(f"{folders[0]}: the first run must have made the committed weights")
+    rows = [{"seed": n} | cells(sample_sets(folder / FILE)) for n, folder in by_seed.items()]
+    for batch in MOMENTS.values() if report else []:
+        shutil.copy(folders[0] / "images" / f"{batch}.png", RESULTS / "grids")
+    save_csv((RESULTS if report else out_dir) / "quality.csv", quality)
+    save_csv((RESULTS if report else out_dir) / "losses.csv", losses)
+    save_shown({"runs.csv": rows}, out_dir, report)
+
+
+def interpolation():
+    """Return the figure of the committed generator's way from one digit to another."""
+    return {"interpolation.png": walk(load_generator(COMMITTED), PAIRS)}
+
+
+def moments():
+    """Return the figure of our samples at four moments, real images and the template's samples."""
+    panels, classifier = {}, load_classifier()
     for moment, batch in MOMENTS.items():
         grid = Image.open(RESULTS / "grids" / f"{batch}.png").convert("L")
         pixels = torch.tensor(np.array(grid) / 127.5 - 1).float()
         # An image has 28 x 28 pixels; it begins 30 pixels after the one before it.
         images = pixels[2:, 2:].unfold(0, 28, 30).unfold(1, 28, 30).reshape(-1, 1, 28, 28)
-        grids[f"{moment}: batch {batch:,}"] = images
-    return grids
-
-
-def save_moments(out_dir):
-    """Save moments.png: our samples at four moments, real images and the template's samples."""
-    panels, classifier = read_grids(), load_classifier()
+        panels[f"{moment}: batch {batch:,}"] = images
     panels["real images"] = load_mnist()[0][:25]
-    (row,), *_ = committed_rows(collapse, collapse.SAMPLES)  # of the first seed
+    jobs = jobs_of(collapse.EXPERIMENTS, [collapse.SAMPLES])
+    (row,) = rows_of(jobs, read_rows(RESULTS / "collapse.jsonl"))
     template = torch.tensor(row["samples"]).view(-1, 1, 28, 28) / 127.5 - 1
     panels[f"the template after {row['epoch']} epochs"] = template
     figure = Figure(figsize=(9.6, 7.2), layout="constrained")
@@ -96,32 +134,24 @@ def save_moments(out_dir):
     figure.suptitle("Samples of our training, real images, and the template's samples", fontsize=17)
     text = "framed: ambiguous (no digit above 90 %); the classifier is confident even about noise"
     figure.supxlabel(text, fontsize=12)
-    figure.savefig(out_dir / "moments.png")
+    return {"moments.png": figure}
 
 
-def committed_rows(study, experiment):
-    """Return the committed rows of each seed of an experiment of a study, which is a module."""
-    path = RESULTS / f"{study.__name__.removeprefix('studies.')}_rows.jsonl"
-    jobs, _ = read_rows(path, study.EXPERIMENTS)
-    return [rows for (name, _), rows in jobs.items() if name == experiment]
-
-
-def save_progress(out_dir):
-    """Save progress.png: distance and specks over the minutes of a core, a line for each seed."""
+def progress():
+    """Return the figure of distance and specks by minutes of a core, a line for each seed."""
+    rows = [{"experiment": "our training"} | row for row in read_csv(RESULTS / "quality.csv")]
+    jobs = jobs_of(ablations.EXPERIMENTS, ["no convolution", "template"])
+    rows += rows_of(jobs, read_rows(RESULTS / "ablations.jsonl"))
     figure = Figure(figsize=(12, 5), layout="constrained")
     left, right = figure.subplots(1, 2, sharex=True)
-    for name, (color, width) in CURVES.items():
-        seeds = committed_rows(settings, name)
-        if name == "our training":
-            seeds = [read_csv(path) for path in sorted(RESULTS.glob("quality*.csv"))]
-        minutes = epoch_seconds(settings.EXPERIMENTS[name][0]) / 60
-        for n, rows in enumerate(seeds):
-            label = name if n == 0 else f"_{name}, seed {n}"  # in the legend
-            for axes, measure, factor in (left, "frechet_distance", 1), (right, "specks", 100):
-                own = [row for row in rows if row.get(measure, "") != ""]  # older rows lack specks
-                xs = [minutes * float(row["epoch"]) for row in own]
-                ys = [factor * float(row[measure]) for row in own]
-                axes.plot(xs, ys, color=color, lw=width, label=label)
+    for (name, seed), points in grouped(rows, "experiment", "seed").items():
+        color, width = CURVES[name]
+        label = name if int(seed) == 0 else f"_{name}, seed {seed}"  # not in the legend
+        for axes, measure, factor in (left, "frechet_distance", 1), (right, "specks", 100):
+            some = [row for row in points if measure in row]  # the template's lack specks
+            xs = [float(row["seconds"]) / 60 for row in some]
+            ys = [factor * float(row[measure]) for row in some]
+            axes.plot(xs, ys, color=color, lw=width, label=label)
     for axes, title in (left, "Fréchet distance to MNIST"), (right, "Samples with a speck, %"):
         axes.set(xscale="log", yscale="log", title=title, xlabel="minutes of training on one core")
         axes.xaxis.set_major_formatter("{x:g}")
@@ -130,28 +160,26 @@ def save_progress(out_dir):
     share = 100 * has_speck(load_mnist(train=False)[0]).double().mean().item()
     right.axhline(share, color=GREY, ls="--", label="real test images")
     right.text(1, 1.05 * share, "real test images", color=GREY)
-    figure.savefig(out_dir / "progress.png")
+    return {"progress.png": figure}
 
 
 def main():
     """Make the tables and figures."""
+    makers = evaluation, interpolation, moments, progress
+    parts = {maker.__name__: maker for maker in makers}
     parser = make_parser(__doc__, HERE / "studies" / "run" / "quality")
-    parts = {"moments": save_moments, "progress": save_progress}
-    parts["evaluation"] = lambda folder: save_evaluation(folder, args.generator)
-    flags = "--generator", str(COMMITTED), "--out_dir"
-    parts["interpolation"] = lambda folder: interpolate.main([*flags, str(folder)])
     parser.add_argument("--only", choices=parts, nargs="+", default=[*parts], help="what to make")
-    parser.add_argument("--generator", type=Path, default=COMMITTED, help="weights to evaluate")
+    text = "folders of finished training runs; only these are measured"
+    parser.add_argument("--runs", type=Path, nargs="+", help=text)
     parser.add_argument("--report", action="store_true", help="put all where the report has it")
     args = parser.parse_args()
     begin(args)
-    for name in args.only:
-        folder = args.out_dir / name
-        folder.mkdir(exist_ok=True)
-        parts[name](folder)
-        if args.report:
-            put_in_place(folder)
-    print(f"what was made is in {args.out_dir}")
+    if args.runs:
+        save_runs(args.runs, args.out_dir, args.report)
+    else:
+        for name in args.only:
+            save_shown(parts[name](), args.out_dir, args.report)
+    print(f"the files are in {RESULTS if args.report else args.out_dir}")
 
 
 if __name__ == "__main__":

@@ -9,13 +9,13 @@ import torch
 from matplotlib.figure import Figure
 from PIL import Image
 
-import interpolate
 import latent
+import metrics
 import mnist
 from classifier import load_classifier
 from common import load
 from gan import Generator
-from metrics import Comparison, effective_rank, frechet_distance, has_speck
+from metrics import Comparison, effective_rank, frechet_distance, has_speck, is_confident
 from mnist import load_mnist
 
 
@@ -53,7 +53,8 @@ def test_frechet_distance_against_the_closed_form():
 def test_effective_rank_counts_directions():
     rng = torch.Generator().manual_seed(0)
     three = torch.randn(5000, 3, generator=rng) @ torch.linalg.qr(torch.randn(16, 3)).Q.T
-    assert effective_rank(three.view(-1, 1, 4, 4)) == pytest.approx(3, abs=0.02)
+    grey = three.view(-1, 1, 4, 4) + 5  # where the mean is does not matter
+    assert effective_rank(grey) == pytest.approx(3, abs=0.02)
 
 
 def test_a_speck_is_a_lone_bright_pixel():
@@ -63,12 +64,19 @@ def test_a_speck_is_a_lone_bright_pixel():
     assert has_speck(images).tolist() == [True, False, True]  # neighbours; a corner
 
 
-def test_scores_of_known_predictions():
-    known = SimpleNamespace(body=lambda x: x.flatten(1), head=lambda x: 100 * x)
+def test_scores_of_known_predictions(monkeypatch):
+    sure = torch.tensor([[0.91] + [0.01] * 9, [0.89, 0.03] + [0.01] * 8]).log()
+    assert is_confident(sure).tolist() == [True, False]
+    known = SimpleNamespace(body=lambda x: x.flatten(1) ** 3, head=lambda x: 100 * x)
     images = torch.eye(10)[[1, 1, 1, 2, 3]] * torch.tensor([[1], [1], [1], [1], [0.01]]) - 0.6
     quality = Comparison(known, torch.eye(10)).quality(images[:, None, None])  # (5, 1, 1, 10)
-    assert quality.pop("frechet_distance") > 0
-    assert quality == {"confident": 0.8, "commonest_digit": 0.6, "specks": 0.8}
+    expected = {"confident": 0.8, "most_common_digit": 0.6, "specks": 0.8}
+    expected["frechet_distance"] = frechet_distance(images**3, torch.eye(10))
+    assert quality == expected | {"effective_rank": effective_rank(images[:, None, None])}
+    few = load_mnist()[0][:2]
+    monkeypatch.setattr(metrics, "load_mnist", lambda train=True: [few if train else None])
+    features = metrics.compare_with_mnist.__wrapped__().training_features
+    assert torch.equal(features, load_classifier().body(few))
 
 
 def test_samples_are_those_of_the_seed_three_times_as_big(call, tmp_path):
@@ -88,12 +96,20 @@ def test_your_own_generator_is_shown_as_soon_as_there_is_one(tmp_path, monkeypat
     assert latent.load_generator(latent.COMMITTED).latent_dim == 100
 
 
-def test_a_row_has_the_digits_and_the_steps_that_are_asked_for(tmp_path, monkeypatch):
-    drawn = []
-    draw = lambda rows, logits: drawn.extend(logits) or Figure()  # noqa: E731
-    monkeypatch.setattr(interpolate, "interpolation_figure", draw)
-    flags = "--digits", "2", "3", "--steps", "4", "--generator", str(latent.COMMITTED)
-    interpolate.main([*flags, "--out_dir", str(tmp_path)])
-    (logits,) = drawn
-    first, *between, last = logits.argmax(1).tolist()
-    assert (first, len(between), last) == (2, 4, 3)
+def test_a_row_has_the_digits_and_the_steps_that_are_asked_for(call, tmp_path, monkeypatch):
+    figures = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, path: figures.append(figure))
+    flags = "--digits", 2, 3, "--steps", 4, "--generator", latent.COMMITTED
+    call("interpolate", *flags, "--out_dir", tmp_path)
+    (axes,) = figures[0].axes
+    first, *between, last = [label.get_text() for label in axes.get_xticklabels()]
+    assert (first, len(between), last) == ("2", 4, "3")
+
+
+@pytest.mark.parametrize("script", ["sample", "interpolate"])
+def test_weights_that_hold_nan_are_refused_in_one_line(call, tmp_path, script):
+    weights = Generator(7).state_dict()
+    weights["layers.9.bias"][3] = torch.nan
+    torch.save(weights, tmp_path / "nan.pth")
+    with pytest.raises(SystemExit, match=r"\A\S+nan.pth: .*layers.9.bias holds NaN.*\Z"):
+        call(script, "--generator", tmp_path / "nan.pth", "--out_dir", tmp_path)

@@ -2,7 +2,9 @@
 
 import json
 import re
-from statistics import fmean
+import sys
+from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import unquote
 
 import numpy as np
@@ -10,24 +12,21 @@ import pytest
 import torch
 from PIL import Image
 
-import metrics
+import latent
 import train
 from classifier import load_classifier
-from common import GREEN, ORANGE, read_csv
+from common import GREEN, ORANGE, load, read_csv
 from conftest import drawn, frames
 from gan import Discriminator, Generator
-from latent import draw_samples
-from metrics import Comparison, has_speck, is_confident
+from metrics import has_speck, is_confident
 from mnist import load_mnist
-from studies import collapse, loops, quality, runner, settings, specks
+from studies import ablations, collapse, quality, runner, specks
 from studies.runner import RESULTS
-
-REPORT = runner.PAGES[0].read_text(encoding="utf-8")
 
 
 def lines_of(study):
     """Return the committed lines of a study, read without the runner."""
-    lines = (RESULTS / f"{study}_rows.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = (RESULTS / f"{study}.jsonl").read_text(encoding="utf-8").splitlines()
     return [json.loads(line) for line in lines]
 
 
@@ -36,34 +35,30 @@ def columns_of(study, experiment):
     return [line["columns"] for line in lines_of(study) if line["experiment"] == experiment]
 
 
-@pytest.mark.parametrize("study", [collapse, settings, specks])
+@pytest.mark.parametrize("study", [collapse, ablations, specks])
 def test_committed_rows_are_those_of_the_report_and_give_its_tables(call, tmp_path, study):
     name = study.__name__.removeprefix("studies.")
-    jobs = [(name, seed) for name, (_, seeds) in study.EXPERIMENTS.items() for seed in seeds]
-    assert [(line["experiment"], line["seed"]) for line in lines_of(name)] == jobs
-    for line in lines_of(name):
-        own, _ = study.EXPERIMENTS[line["experiment"]]
-        assert runner.differences(line["settings"], own) == ""
+    jobs = runner.jobs_of(study.EXPERIMENTS)
+    for line, (experiment, own, seed) in zip(lines_of(name), jobs, strict=True):
+        assert (line["experiment"], line["seed"], line["settings"]) == (experiment, seed, own)
         if "epoch" in line["columns"]:
             epochs, last = range(own["measured_from"], own["n_epochs"] + 1), own["n_epochs"]
             assert line["columns"]["epoch"] == [n for n in epochs if train.is_measured(n, last)]
-        if "stale fakes" in line["experiment"]:
+        if experiment.startswith("stale fakes"):
             steps = 0 if own["first"] == "D" else 1 + own["stale_steps"]
-            assert steps == int(line["experiment"].split()[2]), "what its name says"
+            assert steps == int(experiment.split()[2]), "what its name says"
     call(study.__name__, "--out_dir", tmp_path)
     for table in tmp_path.glob("*.csv"):
         assert table.read_bytes() == (RESULTS / table.name).read_bytes()
 
 
 def test_branches_png_shows_the_means_of_three_seeds_under_their_names(call, figures, tmp_path):
-    call("studies.collapse", "--only", "branches", "--out_dir", tmp_path)
+    call("studies.collapse", "--out_dir", tmp_path)
     left, right = map(drawn, figures["branches.png"].axes)
     for branch in collapse.DRAWN:
-        for lines, name, factor in (left, "commonest_digit", 100), (right, "effective_rank", 1):
-            seeds = columns_of("collapse", "branches")
-            own = [np.array(seed[name])[np.array(seed["branch"]) == branch] for seed in seeds]
-            means = pytest.approx(factor * np.mean(own, axis=0))
-            assert lines[branch][1:] == ([*range(0, 301, 25)], means)
+        for lines, name, factor in (left, "most_common_digit", 100), (right, "effective_rank", 1):
+            means = np.mean([seed[name] for seed in columns_of("collapse", branch)], axis=0)
+            assert lines[branch][1:] == ([*range(0, 301, 25)], pytest.approx(factor * means))
 
 
 @pytest.mark.parametrize("name", specks.EXPERIMENTS)
@@ -79,7 +74,7 @@ def test_specks_are_added_to_clean_images_and_the_auc_is_the_share_of_pairs_told
     torch.manual_seed(1)
     fully_connected, convolution = Discriminator(), Discriminator(channels=8).convolution
     part = fully_connected if "fully connected" in name else convolution
-    (row,) = specks.measure(settings | {"pairs": [40], "asked": 30, "steps": 0}, 1)
+    (row,) = specks.measure(settings | {"pairs": [40], "tested": 30, "steps": 0}, 1)
     order = torch.randperm(784, generator=rng) if "shuffled" in name else torch.arange(784)
     logits, others = (part(x.flatten(2)[..., order].view_as(x)) for x in pairs[1])
     wins = (logits[:, None] > others).sum().item()
@@ -88,59 +83,99 @@ def test_specks_are_added_to_clean_images_and_the_auc_is_the_share_of_pairs_told
 
 def test_progress_png_shows_each_training_under_its_name_over_its_minutes(call, figures, tmp_path):
     call("studies.quality", "--only", "progress", "--out_dir", tmp_path)
-    runs = [read_csv(RESULTS / f"quality{suffix}.csv") for suffix in ("", "_seed1", "_seed2")]
+    rows = read_csv(RESULTS / "quality.csv")
+    runs = [[row for row in rows if row["seed"] == seed] for seed in "012"]
     committed = [{name: [float(row[name]) for row in run] for name in run[0]} for run in runs]
     left, right = map(drawn, figures["progress.png"].axes)
-    for name, colour, seconds in (
-        ("our training", "#000000", 53),
-        ("no convolution", GREEN, 42),
-        ("template", ORANGE, 17),
+    for name, colour, seeds in (
+        ("our training", "#000000", committed),
+        ("no convolution", GREEN, columns_of("ablations", "no convolution")),
+        ("template", ORANGE, columns_of("ablations", "template")),
     ):
-        ours = name == "our training"
-        for n, columns in enumerate(committed if ours else columns_of("settings", name)):
+        for n, columns in enumerate(seeds):
             label = name if n == 0 else f"_{name}, seed {n}"
             for lines, measure, factor in (left, "frechet_distance", 1), (right, "specks", 100):
-                ys = [factor * y for y in columns.get(measure, []) if y != ""]  # some lack specks
-                xs = [epoch * seconds / 60 for epoch in columns["epoch"]][: len(ys)]
+                ys = [factor * y for y in columns.get(measure, [])]  # the template's lack specks
+                xs = [seconds / 60 for seconds in columns["seconds"]][: len(ys)]
                 assert lines.pop(label) == (colour, pytest.approx(xs), pytest.approx(ys))
     assert (left.keys(), right.keys()) == (set(), {"real test images"})
 
 
-def test_the_table_of_quality_is_what_the_classifier_sees(tmp_path, monkeypatch):
-    few = {split: [part[:300] for part in load_mnist(split)] for split in (True, False)}
-    comparison = Comparison(load_classifier(), few[True][0])
-    monkeypatch.setattr(quality, "N_SAMPLES", 100)
-    monkeypatch.setattr(loops, "compare_with_mnist", metrics.compare_with_mnist.__wrapped__)
-    for module in quality, metrics:
-        monkeypatch.setattr(module, "load_mnist", lambda train=True: few[train])
-    generator = Generator(7).eval()
-    torch.save(generator.state_dict(), tmp_path / "it.pth")
-    flags = "--only", "evaluation", "--generator", tmp_path / "it.pth", "--out_dir", tmp_path
-    monkeypatch.setattr("sys.argv", ["quality", *map(str, flags)])
-    quality.main()
-    real, samples, noise = read_csv(tmp_path / "evaluation" / "evaluation.csv")
-    sets = [draw_samples(generator, 100, seed) for seed in range(5000, 5005)]
-    shares = [100 * comparison.quality(images)["confident"] for images in sets]
-    text = f"{fmean(shares):.1f} ({min(shares):.1f} to {max(shares):.1f})"
-    assert samples["confident, %"] == text
-    uniform = torch.rand(100, 1, 28, 28, generator=torch.Generator().manual_seed(5000)) * 2 - 1
-    for row, images in (real, few[False][0]), (noise, uniform):
-        distance = comparison.quality(images)["frechet_distance"]
-        assert float(row["Fréchet distance"]) == pytest.approx(distance, rel=1e-3, abs=0.006)
+def test_a_cell_of_the_evaluation_is_a_mean_and_a_range_in_its_unit(monkeypatch):
+    one = {"frechet_distance": 1.234, "confident": 0.9123, "most_common_digit": 0.1182}
+    one |= {"specks": 0.0261, "effective_rank": 28.7}
+    known = SimpleNamespace(quality=lambda n: {name: n * value for name, value in one.items()})
+    monkeypatch.setattr(quality, "compare_with_mnist", lambda: known)
+    _, *titles = read_csv(RESULTS / "runs.csv")[0]
+    texts = "1.23", "91.2", "11.8", "2.6", "29"
+    assert quality.cells([1]) == dict(zip(titles, texts, strict=True))
+    assert quality.cells([2, 1, 6])["specks, %"] == "7.8 (2.6 to 15.7)"
+
+
+def test_real_images_samples_of_the_committed_generator_and_noise_are_evaluated(monkeypatch):
+    monkeypatch.setattr(quality, "N_SAMPLES", 10)
+    monkeypatch.setattr(quality, "cells", lambda sets: {"sets": [*sets]})
+    real, ours, noise = quality.evaluation()["evaluation.csv"]
+    (images,), unseen = real["sets"], load_mnist(train=False)[0]
+    assert torch.equal(images.sum((1, 2, 3)).sort()[0], unseen.sum((1, 2, 3)).sort()[0])
+    assert not torch.equal(images, unseen), "the first ones are easier"
+    generator = load(latent.COMMITTED, Generator.from_state_dict)
+    expected = [latent.draw_samples(generator, 10, seed) for seed in range(5000, 5005)]
+    torch.testing.assert_close(ours["sets"], expected, atol=0, rtol=0)
+    (images,) = noise["sets"]
+    assert images.shape == (10, 1, 28, 28)
+    assert (images.min(), images.mean(), images.max()) == pytest.approx((-1, 0, 1), abs=0.02)
+
+
+def test_the_report_takes_finished_runs_of_its_weights_and_settings(tmp_path, monkeypatch):
+    monkeypatch.setattr(quality, "RESULTS", tmp_path)
+    monkeypatch.setattr(quality, "COMMITTED", tmp_path / "committed.pth")
+    monkeypatch.setattr(quality, "sample_sets", Path.read_text)
+    monkeypatch.setattr(quality, "cells", lambda weights: {"weights": weights})
+    monkeypatch.setattr(quality, "save_shown", lambda shown, *_: sys.exit(f"saved: {shown}"))
+    (tmp_path / "committed.pth").write_text("W")
+    for name in "images", "grids":
+        (tmp_path / name).mkdir()
+    for batch in quality.MOMENTS.values():
+        (tmp_path / "images" / f"{batch}.png").write_text(f"grid {batch}")
+    settings = train.settings_of(train.parse_args([])) | {"seed": 4, "save_interval": 500}
+    epochs = [{"epoch": n, "d_loss": n / 7} for n in range(1, 81)]
+    for changed, n_done, weights, told in (
+        ({}, 79, "W", "only 79 of 80 epochs are done"),
+        ({"lr": 0.1}, 80, "W", "the report shows only training runs with train.py's defaults"),
+        ({}, 80, "X", "the first run must have made the committed weights"),
+        ({}, 80, "W", re.escape("{'runs.csv': [{'seed': 4, 'weights': 'W'}]}")),
+    ):
+        content = {"settings": settings | changed, "losses": epochs[:n_done], "quality": epochs[9:]}
+        torch.save(content, tmp_path / "checkpoint.pt")
+        (tmp_path / "mnist_generator.pth").write_text(weights)
+        with pytest.raises(SystemExit, match=rf"\A({tmp_path}|saved): {told}\Z"):
+            quality.save_runs([tmp_path], tmp_path, report=True)
+    rows = [{"seed": "4", "epoch": str(n), "d_loss": str(n / 7)} for n in range(1, 81)]
+    assert (read_csv(tmp_path / "losses.csv"), read_csv(tmp_path / "quality.csv")) == (
+        rows,
+        rows[9:],
+    )
+    assert (tmp_path / "grids" / "37520.png").read_text() == "grid 37520"
 
 
 def test_moments_show_the_committed_grids_with_ambiguous_samples_framed(call, figures, tmp_path):
     call("studies.quality", "--only", "moments", "--out_dir", tmp_path)
     panels = {axes.get_title().split()[-1]: axes for axes in figures["moments.png"].axes}
+    (columns,) = columns_of("collapse", "template, samples")
+    grids = {"images": load_mnist()[0][:25], "epochs": torch.tensor(columns["samples"][0])}
+    grids["epochs"] = grids["epochs"].view(25, 1, 28, 28) / 127.5 - 1
     for batch in 0, 2000, 37_520, 75_040:
-        axes = panels[f"{batch:,}"]
-        shown = np.array(axes.images[0].get_array())
-        grid = np.array(Image.open(RESULTS / "grids" / f"{batch}.png").convert("L"))
-        assert np.abs(shown - grid / 127.5 + 1).max() < 1e-5
-        corners = [(2 + 30 * column, 2 + 30 * row) for row in range(5) for column in range(5)]
-        images = [shown[top : top + 28, left : left + 28] for left, top in corners]
-        confident = is_confident(load_classifier()(torch.tensor(np.array(images))[:, None]))
-        assert frames(axes) == [corners[n] for n in range(25) if not confident[n]]
+        grid = torch.tensor(np.array(Image.open(RESULTS / "grids" / f"{batch}.png").convert("L")))
+        parts = grid[2:, 2:].unfold(0, 28, 30).unfold(1, 28, 30).reshape(25, 1, 28, 28)
+        grids[f"{batch:,}"] = parts / 127.5 - 1
+    corners = [(2 + 30 * column, 2 + 30 * row) for row in range(5) for column in range(5)]
+    for name, images in grids.items():
+        shown = np.array(panels[name].images[0].get_array())
+        parts = [shown[top : top + 28, left : left + 28] for left, top in corners]
+        assert np.abs(np.array(parts) - images[:, 0].numpy()).max() < 1e-5
+        confident = is_confident(load_classifier()(images))
+        assert frames(panels[name]) == [corners[n] for n in range(25) if not confident[n]]
 
 
 def test_interpolation_png_goes_from_one_digit_to_another_of_all_ten(call, tmp_path, figures):
@@ -163,37 +198,12 @@ def test_interpolation_png_goes_from_one_digit_to_another_of_all_ten(call, tmp_p
     assert ends == [*range(10)]
 
 
-def test_every_link_and_every_figure_leads_to_a_file():
+def test_every_link_leads_to_a_file_and_every_table_has_the_cells_of_its_csv(tmp_path, monkeypatch):
     for page in runner.PAGES:
         for link in re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8")):
             assert link.startswith("http") or (page.parent / unquote(link)).exists(), link
-
-
-def test_every_table_on_the_pages_has_the_cells_of_its_csv(tmp_path, monkeypatch):
     written = []
     monkeypatch.setattr("pathlib.Path.write_text", lambda path, text, **_: written.append(text))
-    runner.put_in_place(tmp_path)
+    runner.save_shown({}, tmp_path, report=True)
     assert written == [page.read_text(encoding="utf-8") for page in runner.PAGES]
     assert "results/evaluation.csv -->\n| images |" in written[1]
-
-
-def test_the_settings_in_the_report_are_the_defaults_and_the_preset_with_what_they_do():
-    ours, template = (vars(train.parse_args(flags)) for flags in ([], ["--preset=template"]))
-    rows = read_csv(RESULTS / "settings.csv")
-    after_10 = {row["experiment"]: row["distance after 10 epochs"] for row in rows}
-    for start, flags, training in (
-        ("D's convolution", ["channels"], "no convolution"),
-        ("order", [], "simultaneous updates"),
-        ("momentum", ["b1"], "momentum 0.9"),
-        ("learning rates", [], "both rates 0.0002"),
-        ("real images", ["batch_size", "fakes"], "64 fakes"),
-        ("R1", ["r1"], "no R1"),
-        ("EMA", ["ema"], "no EMA"),
-    ):
-        (line,) = re.findall(rf"^\| {start}[^|]* \|(.*) \|$", REPORT, re.MULTILINE)
-        *cells, distance = line.split("| ")
-        assert distance == after_10[training], start
-        if flags:
-            found = [float(number) for number in re.findall(r"[\d.]+\d|\d", " ".join(cells))]
-            assert found == [values[flag] for values in (ours, template) for flag in flags], start
-    assert f"the distance is {after_10['our training']}" in " ".join(REPORT.split())
