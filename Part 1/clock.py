@@ -33,7 +33,7 @@ def observe(model, digits):
     """Return {T: states (N, H + 1), float64}, those after the first T - 1 of digits (N, n).
 
     A state is a row: the H entries of h and a last one that is always 1, so that a map, a matrix M
-    (H + 1, H + 1) that leads a state s to s M, can add a constant.
+    (H + 1, H + 1) that maps s to s M, can add a constant.
     """
     state, states = None, {}
     for n, column in enumerate(digits.unbind(dim=1), start=1):
@@ -128,18 +128,17 @@ def parse_args():
     parser.add_argument("--weights", type=Path, default=HERE / "clock_rnn.pth", help="file")
     parser.add_argument("--gif", metavar="FILE", type=Path, help="draw a film instead")
     args = parser.parse_args()
-    if not re.fullmatch(f"[0-9]{{1,{LONGEST - 1}}}", args.digits):
-        sys.exit(f"{args.digits!r} is not a row of 1 to {LONGEST - 1} digits")
-    more = max(0, args.length - 1 - len(args.digits))
+    if not re.fullmatch(f"[0-9]{{1,{args.length - 1}}}", args.digits):
+        most = args.length - 1
+        parser.error(f"argument digits: {args.digits!r} is not a row of 1 to {most} digits")
+    more = args.length - 1 - len(args.digits)
     return args, [*map(int, args.digits), *random.Random(0).choices(range(10), k=more)]
 
 
 def main():
     """Print, or draw, what the network answers after each digit."""
     args, digits = parse_args()
-    model = load_network(args.weights)
-    if model.made_from["input_dim"] != 10:
-        sys.exit(f"{args.weights}: this network does not read one-hot digits")
+    model = load_network(args.weights, one_hot=True)
     try:
         clock = Clock(model)
     except ValueError as error:

@@ -32,7 +32,7 @@ class Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionH
 def make_parser(doc, out_dir=HERE / "run"):
     """Return a parser with doc as its description, and the flag --out_dir."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=Formatter, allow_abbrev=False)
-    parser.add_argument("--out_dir", type=Path, default=out_dir, help="folder for the files")
+    parser.add_argument("--out_dir", type=Path, default=out_dir, help="output folder")
     return parser
 
 
@@ -44,14 +44,14 @@ def number(kind, low, high=math.inf):
             raise argparse.ArgumentTypeError(f"{text} is not from {low} to {high}")
         return kind(text)
 
-    parse.__name__ = kind.__name__  # argparse names it where the text is no number
+    parse.__name__ = kind.__name__  # argparse says "invalid int value" with it
     return parse
 
 
 def begin(args):
-    """Create the folder of the files, and write every setting and PyTorch's version into it.
+    """Create the output folder, and write every setting and PyTorch's version into it.
 
-    Exit if the folder lies in the repository, but in no run/, which git ignores.
+    Exit if it is inside the repository but not in a folder run/, which git ignores.
     """
     folder = args.out_dir.resolve()
     repository = HERE.parent if (HERE.parent / "pics").exists() else HERE  # a part copied alone
@@ -66,7 +66,7 @@ def begin(args):
 
 
 def run(function, jobs, n):
-    """Yield (name, function(*arguments)) of jobs {name: arguments}, each when it is finished.
+    """Yield (name, function(*arguments)) of jobs {name: arguments}, as each finishes.
 
     n run at a time, each on one thread of the CPU.
     """
@@ -97,7 +97,7 @@ def grouped(rows, *columns):
 
 
 def save_csv(path, rows):
-    """Save rows, dictionaries with the same keys, as csv, in the place of an older file."""
+    """Save rows, dictionaries with the same keys, as csv, replacing any older file."""
     temporary = path.with_name(f".tmp-{path.name}")
     with open(temporary, "w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, rows[0], lineterminator="\n")
@@ -118,7 +118,7 @@ def print_table(rows):
 
 
 def save_state(path, content):
-    """Let torch.save write content beside path, and move it there when it is whole."""
+    """Let torch.save write content beside path, and move it there once it is complete."""
     temporary = path.with_name(f".tmp-{path.name}")
     torch.save(content, temporary)
     os.replace(temporary, path)
@@ -127,14 +127,14 @@ def save_state(path, content):
 def load(path, build, device="cpu"):
     """Return build(content) of the dictionary that torch.save wrote to path.
 
-    Exit in one line if the file cannot be read, or holds something else than build needs: then
+    Exit in one line if the file cannot be read, or lacks what build needs: then
     build raises KeyError, RuntimeError (as load_state_dict does) or ValueError.
     """
     try:
         content = torch.load(path, map_location=device, weights_only=True)
         return build(content)
     except UNREADABLE as error:
-        # Only the first sentence: PyTorch's next ones advise to run whatever code the file holds.
+        # Only the first sentence: PyTorch's next ones suggest to run any code in the file.
         reason = re.split(r"\n|\. ", f"{type(error).__name__}: {error}")[0]
         sys.exit(f"{path}: cannot be used here ({reason:.200})")
 

@@ -3,7 +3,7 @@
 A network is a class whose constructor takes (input_dim, hidden_dim, output_dim) and then its own
 flags, in their order below. It has
 
-    logits, state = model(x, state)    x (B, T, input_dim), logits (B, 10); state None begins anew
+    logits, state = model(x, state)    x (B, T, input_dim), logits (B, 10); None starts from zero
     model.Wph, model.bp                the output layer: logits = Wph h + bp
 
 and its initialization draws from torch's global random generator.
@@ -26,7 +26,7 @@ class Network(NamedTuple):
     build: type  # the class
     color: str  # its colour in figures
     learning_rate: float  # where none is given
-    seconds: float  # of a core, about, for each digit of a training step
+    seconds: float  # core-seconds per digit and training step, roughly
     flags: dict  # {flag of train.py that only this network has: its default}
     hidden: Callable  # hidden(state) -> h (B, H)
 
@@ -57,12 +57,17 @@ def save_network(path, model):
     save_state(path, model.made_from | {"weights": model.state_dict()})
 
 
-def load_network(path, names=tuple(NETWORKS)):
-    """Return the network in a file of save_network; exit in one line if it is none of names."""
+def load_network(path, names=tuple(NETWORKS), one_hot=False):
+    """Return the network in a file of save_network.
+
+    Exit in one line unless it is one of names, and reads one-hot digits if it has to.
+    """
 
     def build(content):
         if content["network"] not in names:
             raise ValueError(f"network {content['network']!r} is none of {', '.join(names)}")
+        if one_hot and content["input_dim"] != 10:
+            raise ValueError("it does not read one-hot digits")
         model = make_network(content, seed=0)
         model.load_state_dict(finite(content["weights"]))
         return model

@@ -31,11 +31,12 @@ def main():
     args = parser.parse_args()
     if not re.fullmatch("[0-9]{4,}", args.digits):
         parser.error(f"argument digits: {args.digits!r} is not a row of four or more digits")
-    if args.digits[1:] != args.digits[:0:-1]:
+    palindrome = args.digits + args.digits[0]
+    if palindrome != palindrome[::-1]:
         parser.error(f"argument digits: no last digit makes {args.digits} a palindrome")
     completed = f"{args.digits}{predict(load_network(args.weights), args.digits)}"
     print(completed)
-    if completed != completed[::-1]:
+    if completed != palindrome:
         print("The network is wrong: this is no palindrome.")
 
 

@@ -23,14 +23,14 @@ from dataset import PalindromeDataset
 from networks import NETWORKS, make_network, save_network
 from rnn import INITS
 
-# The flags that decide what any network learns. Others, of one network, stand in networks.py.
+# The flags that decide what any network learns. Flags of a single network are in networks.py.
 DECIDE = "input_dim", "num_hidden", "data_size", "portion_train", "train_steps", "batch_size"
 DECIDE += "learning_rate", "decay", "warmup", "max_norm"
 CURVE = "eval_early", "eval_every", "eval_size"  # these decide where a curve has points
-# {a flag that is new in DECIDE: its value in all rows of studies/results that lack it}
+# {a flag that was added to DECIDE later: the value that older rows were trained with}
 BEFORE = {}
 TEMPLATE = {"input_dim": 1, "bf": 0.0, "learning_rate": 0.001, "decay": False, "warmup": 0}
-SOLVED = 0.999  # the accuracy from which on a length counts as solved
+SOLVED = 0.999  # a length counts as solved from this accuracy on
 
 
 def train(settings, model, train_sets, seed, watch=None, optimizer=torch.optim.RMSprop):
@@ -101,33 +101,35 @@ def train_and_test(settings, T, seed):
 
 
 def parse_args(argv=None):
-    """Return the flags, checked; the default out_dir is run/, then a folder of changed flags."""
+    """Return the flags, checked; by default, out_dir is a folder in run/ named after changes."""
     parser = make_parser(__doc__)
     length, count, size = number(int, 2, 1000), number(int, 1, 10**6), number(int, 10, 10**7)
     positive, portion = number(float, 1e-9, 1e9), number(float, 0.1, 0.9)
-    names = sorted(NETWORKS)
-    parser.add_argument("--model", choices=names, nargs="+", default=names, help="networks")
+    both = ["lstm", "rnn"]
+    parser.add_argument("--model", choices=NETWORKS, nargs="+", default=both, help="networks")
     parser.add_argument("--input_length", type=length, nargs="+", default=[4, 19], help="T - 1")
     parser.add_argument("--input_dim", type=int, choices=(1, 10), default=10, help="10 is one-hot")
     parser.add_argument("--num_hidden", type=number(int, 1, 9999), default=128, help="hidden units")
     # A flag without a default gets that of the network, which stands in networks.py.
     text = "initial forget-gate bias, or chrono: log U(1, 100) (default: chrono)"
     parser.add_argument("--bf", type=forget_bias, default=argparse.SUPPRESS, help=text)
-    text = "how Whh begins (default: uniform)"
+    text = "initial Whh (default: uniform)"
     parser.add_argument("--rnn_init", choices=INITS, default=argparse.SUPPRESS, help=text)
-    parser.add_argument("--data_size", type=size, default=100_000, help="palindromes of a length")
+    parser.add_argument("--data_size", type=size, default=100_000, help="palindromes per length")
     parser.add_argument("--portion_train", type=portion, default=0.8, help="share to train on")
     parser.add_argument("--train_steps", type=count, default=500, help="training steps")
     parser.add_argument("--batch_size", type=count, default=128, help="palindromes in a step")
-    rates = ", ".join(f"{name} {NETWORKS[name].learning_rate}" for name in names)
+    rates = ", ".join(f"{name} {NETWORKS[name].learning_rate}" for name in NETWORKS)
     text = f"of RMSprop (default: {rates})"
     parser.add_argument("--learning_rate", type=positive, default=argparse.SUPPRESS, help=text)
     text = "whether the rate falls linearly to zero"
     parser.add_argument("--decay", action=argparse.BooleanOptionalAction, default=True, help=text)
     text = "steps over which the rate rises, a tenth of all at most"
     parser.add_argument("--warmup", type=number(int, 0, 10**6), default=0, help=text)
-    parser.add_argument("--max_norm", type=positive, default=10.0, help="limit of gradients' norm")
-    text = "first steps, before each of which accuracy is measured"
+    parser.add_argument(
+        "--max_norm", type=positive, default=10.0, help="clip gradients to this norm"
+    )
+    text = "measure accuracy before each of this many first steps"
     parser.add_argument("--eval_early", type=number(int, 0, 10**6), default=60, help=text)
     text = "later steps between measurements"
     parser.add_argument("--eval_every", type=count, default=10, help=text)
@@ -159,7 +161,7 @@ def forget_bias(text):
 
 
 def settings_of(args, name):
-    """Return {flag: value} of all that decides what this network learns, but length and seed."""
+    """Return {flag: value} of all that decides what this network learns, except length and seed."""
     network = NETWORKS[name]
     flags = {"learning_rate": network.learning_rate} | network.flags | vars(args)
     return {"network": name} | {flag: flags[flag] for flag in (*DECIDE, *network.flags)}
@@ -182,24 +184,26 @@ def training_figure(rows):
     The rows have T, network, seed, step and accuracy. A bold line is the median of the thin ones.
     A panel ends at step 60 if all are solved from there on.
     """
-    panels = grouped(rows, "T")
+    panels, end = grouped(rows, "T"), max(row["step"] for row in rows)
     figure = Figure(figsize=(1 + 4.8 * len(panels), 4.4), layout="constrained")
     grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)
-    for axes, ((T,), rows_at_T) in zip(grid.flat, panels.items(), strict=True):
-        if min((row["accuracy"] for row in rows_at_T if row["step"] >= 60), default=0) >= SOLVED:
-            points = [row for row in rows_at_T if row["step"] <= 60]
+    for axes, ((T,), points) in zip(grid.flat, panels.items(), strict=True):
+        steps = sorted({row["step"] for row in points})
+        if min((row["accuracy"] for row in points if row["step"] >= 60), default=0) >= SOLVED:
+            steps = [step for step in steps if step <= 60]
         else:  # every ten steps throughout, so that the early curves are not denser
-            points = [row for row in rows_at_T if row["step"] > 60 or row["step"] % 10 == 0]
+            steps = [step for step in steps if step > 60 or step % 10 == 0 or step == end]
         solved = []
         for (name,), some in grouped(points, "network").items():
-            color = NETWORKS[name].color
-            curves = grouped(some, "seed").values()
-            steps = sorted({row["step"] for row in some})
-            shares = 100 * np.array([[row["accuracy"] for row in curve] for curve in curves])
-            axes.plot(steps, shares.T, color=color, lw=0.6, alpha=0.45)
-            axes.plot(steps, np.median(shares, axis=0), color=color, lw=2.5, label=name.upper())
-            n_solved = (shares[:, -1] >= 100 * SOLVED).sum()
-            solved.append(f"{n_solved} of {len(shares)} {name.upper()}s")
+            color, curves = NETWORKS[name].color, []
+            for curve in grouped(some, "seed").values():
+                accuracies = {row["step"]: 100 * row["accuracy"] for row in curve}
+                curves.append([accuracies[step] for step in steps])
+            axes.plot(steps, np.transpose(curves), color=color, lw=0.6, alpha=0.45)
+            axes.plot(steps, np.median(curves, axis=0), color=color, lw=2.5, label=name.upper())
+            ends = [row["accuracy"] for row in some if row["step"] == end]
+            n_solved = sum(accuracy >= SOLVED for accuracy in ends)
+            solved.append(f"{n_solved} of {len(ends)} {name.upper()}s")
         axes.axhline(10, color=GREY, ls="--", zorder=1)
         axes.text(0.98, 11, "chance", color=GREY, ha="right", transform=axes.get_yaxis_transform())
         axes.set_title(f"{T} digits solved: {', '.join(solved)}", fontsize=13)
@@ -214,17 +218,18 @@ def main():
     """Train each network at each length with each seed; draw the curves."""
     args = parse_args()
     begin(args)
+    seeds = range(args.seed, args.seed + args.seeds)
     jobs, seconds = {}, 0.0  # jobs: {(T, network, seed): arguments of train_and_test}
     for n in args.input_length:
         for name in args.model:
             settings = settings_of(args, name) | {flag: vars(args)[flag] for flag in CURVE}
-            seconds += NETWORKS[name].seconds * n * args.train_steps * args.seeds
-            for seed in range(args.seed, args.seed + args.seeds):
-                jobs[n + 1, name, seed] = settings, n + 1, seed
+            jobs |= {(n + 1, name, seed): (settings, n + 1, seed) for seed in seeds}
+            seconds += NETWORKS[name].seconds * n * args.train_steps * len(seeds)
     lengths = ", ".join(str(n + 1) for n in args.input_length)
+    at_a_time = min(args.jobs, len(jobs))
     print(
-        f"{len(jobs)} training runs: {', '.join(args.model)}; T = {lengths}; "
-        f"about {duration(seconds / args.jobs)} on {args.jobs} cores"
+        f"training {', '.join(args.model)} at T = {lengths}, seeds {seeds[0]} to {seeds[-1]}, "
+        f"{at_a_time} at a time: about {duration(seconds / at_a_time)}"
     )
     curves = {}
     for (T, name, seed), (model, curve) in run(train_and_test, jobs, args.jobs):

@@ -19,10 +19,9 @@ from studies.runner import study
 from train import measure_accuracy, palindromes_of, parse_args, settings_of, summary, train
 
 BAR = 10  # the symbols of a stream are the digits 0 to 9 and the bar
-TWENTY, FIVE = range(300, 320), range(300, 305)
 
 
-def palindromes(frozen="", blind="", flags=""):
+def palindromes(*, frozen="", blind="", flags=""):
     """Return the settings of an LSTM with these flags of train.py, at 20 digits.
 
     frozen and blind are letters of the gates, see cut.
@@ -31,45 +30,51 @@ def palindromes(frozen="", blind="", flags=""):
     return settings | {"task": "palindromes", "T": 20, "frozen": frozen, "blind": blind}
 
 
-def streams(frozen="", blind="", flags=""):
+def streams(*, frozen="", blind="", flags=""):
     """Return the settings of an LSTM that learns streams, and is tested on new ones."""
     flags = f"--train_steps 1000 --learning_rate 0.005 --warmup 50 {flags}"
-    settings = palindromes(frozen, blind, flags)
+    settings = palindromes(frozen=frozen, blind=blind, flags=flags)
     return settings | {"task": "streams", "tested": 2000, "tested_seed": 2}
 
 
-LONGER = "--train_steps 5000"
-SETTINGS = {  # {experiment: (settings, seeds)}
-    "palindromes": (palindromes(), TWENTY),
-    "palindromes, frozen gates": (palindromes("ifo"), TWENTY),
-    "h is read by g alone": (palindromes("", "ifo"), TWENTY),
-    "h is read by the gates alone": (palindromes("", "g"), TWENTY),
-    "h is read by neither": (palindromes("", "gifo"), TWENTY),
-    "h is read by neither, 10000 steps": (
-        palindromes("", "gifo", "--train_steps 10000 --learning_rate 0.002 --warmup 50"),
-        FIVE,
-    ),
-    "streams": (streams(), TWENTY),
-    "streams, frozen gates": (streams("ifo"), TWENTY),
-    "streams, all but i frozen": (streams("fo"), TWENTY),
-    "streams, all but f frozen": (streams("io"), TWENTY),
-    "streams, all but o frozen": (streams("if"), TWENTY),
-    "streams, all but i frozen, h is read by i alone": (streams("fo", "g"), TWENTY),
-    "streams, all but i frozen, h is read by g alone": (streams("fo", "i"), TWENTY),
-    "streams, bf = 1, frozen gates": (streams("ifo", "", "--bf 1"), FIVE),
-    "streams, bf = 1, all but f frozen": (streams("io", "", "--bf 1"), FIVE),
-    "streams, frozen gates, rate 0.002": (streams("ifo", "", "--learning_rate 0.002"), FIVE),
-    "streams, frozen gates, rate 0.01": (streams("ifo", "", "--learning_rate 0.01"), FIVE),
-    "streams, frozen gates, 5000 steps": (streams("ifo", "", LONGER), FIVE),
-    "streams, all but f frozen, 5000 steps": (streams("io", "", LONGER), FIVE),
-    "streams, all but o frozen, 5000 steps": (streams("if", "", LONGER), FIVE),
+LONGER, CAREFUL = "--train_steps 5000", "--learning_rate 0.002 --warmup 50"
+READERS = "streams, all but i frozen, h is read by"
+TWENTY_SEEDS = {
+    "palindromes": palindromes(),
+    "palindromes, frozen gates": palindromes(frozen="ifo"),
+    "palindromes, frozen gates, rate 0.002": palindromes(frozen="ifo", flags=CAREFUL),
+    "h is read by g alone": palindromes(blind="ifo"),
+    "h is read by g alone, rate 0.002": palindromes(blind="ifo", flags=CAREFUL),
+    "h is read by the gates alone": palindromes(blind="g"),
+    "h is read by neither": palindromes(blind="gifo"),
+    "streams": streams(),
+    "streams, frozen gates": streams(frozen="ifo"),
+    "streams, all but i frozen": streams(frozen="fo"),
+    "streams, all but f frozen": streams(frozen="io"),
+    "streams, all but o frozen": streams(frozen="if"),
+    f"{READERS} i alone": streams(frozen="fo", blind="g"),
+    f"{READERS} g alone": streams(frozen="fo", blind="i"),
 }
 AT_A_BAR = {"task": "bar", "around": 5}  # so many symbols before and after a bar
 BARS = {  # panels of gates.png
-    "all gates": (streams() | AT_A_BAR, TWENTY),
-    "input gate alone, the others frozen": (streams("fo") | AT_A_BAR, TWENTY),
+    "all gates": streams() | AT_A_BAR,
+    "input gate alone, the others frozen": streams(frozen="fo") | AT_A_BAR,
 }
-EXPERIMENTS = SETTINGS | BARS
+FIVE_SEEDS = {
+    "h is read by neither, 10000 steps": palindromes(
+        blind="gifo", flags=f"{CAREFUL} --train_steps 10000"
+    ),
+    "streams, bf = 1, frozen gates": streams(frozen="ifo", flags="--bf 1"),
+    "streams, bf = 1, all but f frozen": streams(frozen="io", flags="--bf 1"),
+    "streams, frozen gates, rate 0.002": streams(frozen="ifo", flags="--learning_rate 0.002"),
+    "streams, frozen gates, rate 0.01": streams(frozen="ifo", flags="--learning_rate 0.01"),
+    "streams, frozen gates, 5000 steps": streams(frozen="ifo", flags=LONGER),
+    "streams, all but f frozen, 5000 steps": streams(frozen="io", flags=LONGER),
+    "streams, all but o frozen, 5000 steps": streams(frozen="if", flags=LONGER),
+}
+EXPERIMENTS = {
+    name: (settings, range(300, 320)) for name, settings in (TWENTY_SEEDS | BARS).items()
+} | {name: (settings, range(300, 305)) for name, settings in FIVE_SEEDS.items()}
 
 
 def random_streams(length, n, seed):
@@ -105,7 +110,7 @@ def cut(model, frozen, blind):
             rows.zero_()
         if letter in blind:
             rows[:, -H:].zero_()
-    free_bias = free[:, 0].clone()  # a blind line keeps its column of x, and learns its bias
+    free_bias = free[:, 0].clone()  # a blind row still reads x, and learns its bias
     model.W.data *= free
     model.W.register_hook(lambda gradient: gradient * free)
     model.b.register_hook(lambda gradient: gradient * free_bias)
@@ -129,10 +134,10 @@ def train_lstm(settings, seed):
 def at_a_bar(model, around, n, seed):
     """Let an LSTM read n streams with one bar in the middle; return a row for each symbol round it.
 
-    Rows have the mean input gate, and how much of the old digit, the first of the stream, and of
-    the new one, the first after the bar, is in the cells: for each digit, we take the mean of the
-    cells less the mean over all digits, and project it onto that just before the bar (old digit) or
-    at the end (new digit), where the share is 1.
+    Rows have the mean input gate, and the shares of the old digit, the first of the stream, and of
+    the new one, the first after the bar. A digit's trace is the mean of the cells of its streams
+    less the mean over all digits. Its share is the projection of the trace onto the full one: that
+    just before the bar (old digit) or at the end (new digit).
     """
     rng = torch.Generator().manual_seed(seed)
     bar = 1 + around  # its place, behind a first bar and digits
@@ -202,7 +207,7 @@ def gates_figure(rows):
 
 def show(rows):
     """Return the table, a row for each training, and the figure if all its networks are there."""
-    accuracies = [row for row in rows if row["experiment"] in SETTINGS]
+    accuracies = [row for row in rows if row["experiment"] not in BARS]
     groups = grouped(accuracies, "experiment")
     table = [{"training": experiment} | summary(some) for (experiment,), some in groups.items()]
     shown = {"gates.csv": table} if table else {}

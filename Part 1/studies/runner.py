@@ -1,4 +1,4 @@
-"""How a study is run: rows that are there are shown, others are trained when they are named.
+"""How a study is run: existing rows are shown, missing ones are trained with --train.
 
 Both parts have this file. A job is an experiment and a seed. Its line in <study>.jsonl holds its
 rows and all settings that decided them; it is found by its settings and seed, whatever its
@@ -105,7 +105,7 @@ def study(name, doc, experiments, measure, show):
     """
     parser = make_parser(doc, HERE / "studies" / "run" / name)
     parser.epilog = "\n  ".join(["experiments:", *experiments])
-    text = "train what has no rows, of these experiments or of all"
+    text = "train the missing jobs of these experiments; without a name, of all"
     parser.add_argument("--train", metavar="NAME", choices=experiments, nargs="*", help=text)
     seed, count = number(int, 0, 2**31), number(int, 1, 10_000)
     parser.add_argument("--seeds", type=seed, nargs="+", help="other seeds than the report's")
@@ -118,18 +118,18 @@ def study(name, doc, experiments, measure, show):
     jobs = jobs_of(experiments, args.train, args.seeds)
     report, own = (folder / f"{name}.jsonl" for folder in (RESULTS, args.out_dir))
     known = read_rows(report) | read_rows(own)
-    missing = {job[::2]: job[1:] for job in jobs if key_of(*job[1:]) not in known}
-    for experiment, n in Counter(experiment for experiment, _ in missing).items():
-        print(f"{experiment}: {n} seeds have no rows; --train trains them", file=sys.stderr)
+    missing = {key: job for job in jobs if (key := key_of(*job[1:])) not in known}
+    for experiment, n in Counter(name for name, _, _ in missing.values()).items():
+        print(f"{experiment}: no rows for {n} seeds; --train trains them", file=sys.stderr)
     if args.train is not None:
-        for (experiment, seed), rows in run(measure, missing, args.jobs):
-            settings, _ = experiments[experiment]
-            known[key_of(settings, seed)] = rows
+        arguments = {key: (settings, seed) for key, (_, settings, seed) in missing.items()}
+        for key, rows in run(measure, arguments, args.jobs):
+            known[key] = rows
             with open(own, "a", encoding="utf-8", newline="\n") as file:
-                file.write("\n" + line_of(experiment, settings, seed, rows))  # the last may be torn
+                file.write("\n" + line_of(*missing[key], rows))  # the last may be torn
     there = [job for job in jobs if key_of(*job[1:]) in known]
     if not there or (args.report and len(there) < len(jobs)):
-        sys.exit(f"{len(there)} of {len(jobs)} jobs have rows")
+        sys.exit(f"only {len(there)} of {len(jobs)} jobs have rows")
     if args.report:
         lines = [line_of(*job, known[key_of(*job[1:])]) for job in jobs]
         report.write_text("".join(lines), encoding="utf-8", newline="\n")

@@ -36,7 +36,7 @@ def test_every_table_on_the_pages_has_the_cells_of_its_csv(tmp_path, monkeypatch
 def test_the_settings_in_the_report_are_the_defaults_and_those_of_the_preset():
     report = " ".join(runner.PAGES[0].read_text(encoding="utf-8").split())
     lstm, rnn = settings_for("lstm"), settings_for("rnn")
-    template = settings_for("lstm", ablations.TEMPLATE)
+    template = settings_for("lstm", ablations.AS_TEMPLATE)
     for cells in (
         f"({lstm['input_dim']} inputs) | scalar ({template['input_dim']} input) |",
         f"LSTM {lstm['learning_rate']}, RNN {rnn['learning_rate']}",

@@ -80,9 +80,9 @@ def test_two_processes_write_what_one_does_and_no_line_waits_for_a_slow_job(run,
 
 
 def test_only_what_is_named_is_trained_and_the_rest_is_listed(run, capsys):
-    with pytest.raises(SystemExit, match=r"^0 of 3 jobs have rows$"):
+    with pytest.raises(SystemExit, match=r"^only 0 of 3 jobs have rows$"):
         run()
-    listed = "a: 2 seeds have no rows; --train trains them\nb, long: 1 seeds have no rows"
+    listed = "a: no rows for 2 seeds; --train trains them\nb, long: no rows for 1 seeds"
     assert capsys.readouterr().err.startswith(listed)
     assert run("--train", "b, long") == (rows_of(NAMES[2]), NAMES[2:])
     assert run() == (rows_of(NAMES[2]), []), "what is there is shown"
@@ -125,7 +125,7 @@ def test_report_puts_rows_tables_figures_and_cells_of_pages_into_their_places(ru
     page.write_text(text.format("", "old"))
     results.write_text(line_of(B300) + line_of(A300, sizes=0) + line_of(A300))
     before = results.read_bytes()
-    with pytest.raises(SystemExit, match=r"^2 of 3 jobs have rows$"):
+    with pytest.raises(SystemExit, match=r"^only 2 of 3 jobs have rows$"):
         run("--report")
     assert (results.read_bytes(), page.read_text()) == (before, text.format("", "old"))
     run("--train")

@@ -1,6 +1,7 @@
 """Tests of train.py: flags, the loop, the curves, what a run leaves."""
 
 import functools
+import re
 
 import numpy as np
 import pytest
@@ -29,6 +30,11 @@ CURVE = {"eval_early": 1, "eval_every": 4, "eval_size": 30}
 def weights_of(name, flags=""):
     model, _ = train_and_test(settings_for(name, f"{TEN_STEPS} {flags}") | CURVE, 8, 0)
     return torch.cat([weight.flatten() for weight in model.state_dict().values()])
+
+
+def test_each_flag_that_decides_is_tried():
+    flags = {word for flags in CONCERNED.values() for word in re.findall("--(?:no-)?(\\w+)", flags)}
+    assert flags >= {*DECIDE, *NETWORKS["lstm"].flags, *NETWORKS["rnn"].flags}
 
 
 @pytest.mark.parametrize("networks", CONCERNED)
@@ -64,7 +70,8 @@ def test_a_run_leaves_each_networks_own_curve_and_weights(call, tmp_path, capsys
     flags = f"{steps} --eval_early 1 --eval_every 4 --eval_size 30 --input_length 7 4 --seeds 2"
     call("train", *flags.split(), "--jobs", 1, "--out_dir", tmp_path)
     first, *_, summary_of_rnn, last = capsys.readouterr().out.splitlines()
-    assert first == "8 training runs: lstm, rnn; T = 5, 8; about 1 minute on 1 cores"
+    expected = "training lstm, rnn at T = 5, 8, seeds 300 to 301, 1 at a time: about 1 minute"
+    assert first == expected
     files = {f"{name}_t{T}.pth" for name in ("lstm", "rnn") for T in (5, 8)}
     files |= {"accuracy.png", "curves.csv", "settings.json"}
     assert {path.name for path in tmp_path.iterdir()} == files

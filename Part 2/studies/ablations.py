@@ -4,6 +4,9 @@ python -m studies.ablations                               the table, in seconds
 python -m studies.ablations --train "64 fakes" --seeds 7  one training run, ten minutes of a core
 """
 
+from matplotlib.figure import Figure
+
+from common import BLUE, ORANGE
 from studies.loops import measure, settings_for, table_of
 from studies.runner import study
 
@@ -37,9 +40,56 @@ COLUMNS = {  # the columns of ablations.csv, see table_of
 }
 
 
+TEMPLATE_COLUMNS = {  # of template.csv, a row for each seed
+    f"{title} after {epoch} epochs": (measure, [epoch], factor, 0)
+    for title, measure, factor in (
+        ("distance", "frechet_distance", 1),
+        ("most common digit, %,", "most_common_digit", 100),
+    )
+    for epoch in (10, 50, 100, 200)
+}
+DRAWN = {  # {experiment: its label in ablations.png}, from the best to the worst
+    "our training": "our training",
+    "no R1": "without R1",
+    "no convolution": "D without its small CNN",
+    "simultaneous updates": "simultaneous updates",
+    "both rates 0.0002": "both learning rates 0.0002",
+    "64 fakes": "64 fakes a step, not 256",
+    "no EMA": "without the average of G's weights",
+    "momentum 0.9": "momentum 0.9",
+    "template": "all of the template's settings",
+}
+
+
+def ablations_figure(rows):
+    """Return a Figure: the distance after ten epochs, a line for each setting, a dot a seed."""
+    figure = Figure(figsize=(10, 4.4), layout="constrained")
+    axes = figure.subplots()
+    for n, experiment in enumerate(DRAWN):
+        at_ten = [row for row in rows if row["experiment"] == experiment and row["epoch"] == 10]
+        distances = [row["frechet_distance"] for row in at_ten]
+        color = BLUE if experiment == "our training" else ORANGE
+        places = [n] * len(distances)
+        axes.plot(distances, places, "o", color=color, ms=8, alpha=0.7, label=experiment)
+    axes.set_yticks(range(len(DRAWN)), DRAWN.values())
+    axes.set(xscale="log", xlabel="Fréchet distance to MNIST after ten epochs (0 is best)")
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.invert_yaxis()
+    figure.suptitle("Our training, and the same with one of the template's settings", fontsize=16)
+    return figure
+
+
 def show(rows):
-    """Return the table."""
-    return {"ablations.csv": table_of(rows, COLUMNS)}
+    """Return the tables and, if all its experiments are there, the figure."""
+    shown = {"ablations.csv": table_of(rows, COLUMNS)}
+    template = [
+        row | {"experiment": row["seed"]} for row in rows if row["experiment"] == "template"
+    ]
+    if template:
+        shown["template.csv"] = table_of(template, TEMPLATE_COLUMNS, title="seed")
+    if DRAWN.keys() <= {row["experiment"] for row in rows}:
+        shown["ablations.png"] = ablations_figure(rows)
+    return shown
 
 
 if __name__ == "__main__":

@@ -61,6 +61,23 @@ def test_branches_png_shows_the_means_of_three_seeds_under_their_names(call, fig
             assert lines[branch][1:] == ([*range(0, 301, 25)], pytest.approx(factor * means))
 
 
+def test_ablations_png_shows_each_seed_after_ten_epochs_under_its_name(call, figures, tmp_path):
+    call("studies.ablations", "--out_dir", tmp_path)
+    (axes,) = figures["ablations.png"].axes
+    for n, (experiment, label) in enumerate(ablations.DRAWN.items()):
+        seeds = columns_of("ablations", experiment)
+        at_ten = [seed["frechet_distance"][seed["epoch"].index(10)] for seed in seeds]
+        _, distances, places = drawn(axes)[experiment]
+        assert (distances, places) == (at_ten, [n] * 3)
+        assert axes.get_yticklabels()[n].get_text() == label
+    (row, *_) = read_csv(RESULTS / "template.csv")
+    (template, *_) = columns_of("ablations", "template")
+    assert row["distance after 200 epochs"] == f"{template['frechet_distance'][-1]:.0f}"
+    assert row["most common digit, %, after 200 epochs"] == (
+        f"{100 * template['most_common_digit'][-1]:.0f}"
+    )
+
+
 @pytest.mark.parametrize("name", specks.EXPERIMENTS)
 def test_specks_are_added_to_clean_images_and_the_auc_is_the_share_of_pairs_told_right(name):
     settings, rng = specks.EXPERIMENTS[name][0], torch.Generator().manual_seed(1)
