@@ -67,6 +67,7 @@ EIGHTY = {  # 80 digits at 0.002, but for one row
     "80: RNN, orthogonal": experiment(ORTHOGONAL, 80, [2e-3]),
     "80: RNN, orthogonal, Whh at 0.0003": experiment(ORTHOGONAL, 80, [2e-3], change="slow Whh"),
     "80: RNN, leaky": experiment(FLAGS["RNN"], 80, [2e-3], change="leaky"),
+    "80: RNN, leaky, i = 0.5": experiment(FLAGS["RNN"], 80, [2e-3], change="leaky, i = 0.5"),
 }
 WARMUP = {
     "80: LSTM, no warm-up": experiment(f"{LSTM} --warmup 0", 80, [2e-3]),
@@ -81,20 +82,21 @@ EXPERIMENTS = CHOOSING | BY_LENGTH | EIGHTY | WARMUP
 class LeakyRNN(VanillaRNN):
     """An RNN with leaky units (Jaeger et al. 2007): its state is added to, like an LSTM's cells.
 
-    h(t) = f * h(t-1) + (1 - f) * tanh(Whx x(t) + Whh h(t-1) + bh), where f is random, initialized
-    as the LSTM's forget gate, and not trained.
+    h(t) = f * h(t-1) + i * tanh(Whx x(t) + Whh h(t-1) + bh), where f is random, initialized as the
+    LSTM's forget gate, and not trained. Usually i = 1 - f; an LSTM begins with i = 0.5.
     """
 
-    def __init__(self, input_dim, hidden_dim, output_dim):
+    def __init__(self, input_dim, hidden_dim, output_dim, i=None):
         super().__init__(input_dim, hidden_dim, output_dim)
         self.register_buffer("f", torch.sigmoid(torch.empty(hidden_dim).uniform_(1, 100).log()))
+        self.i = 1 - self.f if i is None else i
 
     def forward(self, x, state=None):
         """`logits, h = model(x)`, as VanillaRNN."""
         h = x.new_zeros(len(x), len(self.Whh)) if state is None else state
         for x_t in x.unbind(dim=1):
             new = torch.tanh(F.linear(x_t, self.Whx) + F.linear(h, self.Whh, self.bh))
-            h = self.f * h + (1 - self.f) * new
+            h = self.f * h + self.i * new
         return F.linear(h, self.Wph, self.bp), h
 
 
@@ -125,9 +127,10 @@ def measure(settings, seed):
     rows = []
     for rate in settings["rates"]:
         model = make_network(settings, seed)
-        if settings["change"] == "leaky":
+        if settings["change"].startswith("leaky"):
             torch.manual_seed(seed)
-            model = LeakyRNN(settings["input_dim"], settings["num_hidden"], 10)
+            i = 0.5 if settings["change"].endswith("i = 0.5") else None
+            model = LeakyRNN(settings["input_dim"], settings["num_hidden"], 10, i)
         if settings["change"] == "frozen gates":
             cut(model, "ifo", "")
         optimizer = OPTIMIZERS.get(settings["change"], torch.optim.RMSprop)
