@@ -5,7 +5,7 @@
 
 Into out_dir go accuracy.png, its numbers (curves.csv), all settings (settings.json) and the weights
 of each network's first seed at each length T. The first command takes a minute on two cores. With
-forty seeds, every LSTM is correct on at least 99.98 % of unseen palindromes of T = 20, and the
+forty seeds, every LSTM is correct on at least 99.99 % of unseen palindromes of T = 20, and the
 median RNN on 80.17 %.
 """
 

@@ -94,14 +94,14 @@ def test_a_table_has_the_end_of_each_curve_and_a_figure_each_network():
     chance = next(name for name, line in lines.items() if line[0] == GREY)
     assert lines.pop(chance) == (GREY, [0, 1], [10, 10])
     for n, (name, color) in enumerate(lengths.COLORS.items()):
-        medians = pytest.approx([1 + n + T for T in (10, 20, 40, 80)])
+        medians = pytest.approx([1 + n + T for T in lengths.CHOSEN[name]])
         assert lines.pop(name) == (
             color,
-            pytest.approx([k + 0.14 * (n - 1) for k in range(4)]),
+            pytest.approx([k + 0.14 * (n - 1) for k in range(len(lengths.CHOSEN[name]))]),
             medians,
         )
     dots = sorted((color, ys) for color, _, ys in lines.values())
-    assert [color for color, _ in dots] == 4 * [BLUE] + 4 * [GREEN] + 4 * [ORANGE]
+    assert [color for color, _ in dots] == 4 * [BLUE] + 4 * [GREEN] + 3 * [ORANGE]
     assert dots[0][1] == pytest.approx([10, 11, 15])
 
 

@@ -224,3 +224,21 @@ def test_every_link_leads_to_a_file_and_every_table_has_the_cells_of_its_csv(tmp
     runner.save_shown({}, tmp_path, report=True)
     assert written == [page.read_text(encoding="utf-8") for page in runner.PAGES]
     assert "results/evaluation.csv -->\n| images |" in written[1]
+
+
+def test_the_settings_in_the_report_are_the_defaults_and_those_of_the_preset():
+    report = runner.PAGES[0].read_text(encoding="utf-8")
+    ours, template = train.parse_args([]), train.parse_args(["--preset", "template"])
+    for row in (
+        f"| epochs | {ours.n_epochs} | {template.n_epochs} |",
+        f"| real images a step | {ours.batch_size} | {template.batch_size} |",
+        f"| fakes a step | {ours.fakes} | {template.fakes} |",
+        f"| momentum (β₁) | {ours.b1:g} | {template.b1} |",
+        f"| learning rates | from {ours.lr} to {ours.lr / 2} over {ours.halving} epochs | "
+        f"{template.lr} |",
+        f"| D's small CNN | {ours.channels} channels | none |",
+        f"every {ours.r1_every} steps, {ours.r1_every} · {ours.r1} · E",
+        f"decay min({ours.ema}, (1 + n) / (10 + n))",
+    ):
+        assert row in report
+    assert (template.channels, template.r1, template.ema, template.halving) == (0, 0, 0, 0)
