@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import math
 
 import pytest
 import torch
@@ -132,7 +133,7 @@ def test_frozen_gates_and_blind_lines_stay_so_and_unseen_streams_are_tested(froz
 
 
 def test_at_a_bar_the_share_of_each_digit_is_seen_and_drawn():
-    """A hand-made LSTM writes the digit after each bar, and forgets half of it at each bar."""
+    """A hand-made LSTM writes digits, those after a bar four times; a bar takes half of them."""
     model = make_network(settings_for("lstm", "--num_hidden 11") | {"input_dim": 11}, 0)
     model.W.data.zero_()
     model.b.data.copy_(torch.tensor([0.0, -20, 20, 20]).repeat_interleave(11))  # g, i, f, o
@@ -141,12 +142,13 @@ def test_at_a_bar_the_share_of_each_digit_is_seen_and_drawn():
     Wg[10, 10] = 20  # cell 10: was there a bar just now?
     Wi[10, 10], Wf[10, :10], Wf[:10, 10] = 40, -40, -20
     Wi[:10, 11 + 10] = 60
+    model.b.data.chunk(4)[1][:10] = -math.log(3)  # i = 1/4
     rows = gates.at_a_bar(model, 2, 500, 0)
     assert [row["step"] for row in rows] == [-2, -1, 0, 1, 2]
-    assert [row["old_digit"] for row in rows] == pytest.approx([1, 1, 0.5, 0.5, 0.5], abs=0.05)
+    assert [row["old_digit"] for row in rows] == pytest.approx([1, 1, 0.5, 0.5, 0.5], abs=0.1)
     assert [row["new_digit"] for row in rows] == pytest.approx([0, 0, 0, 1, 1], abs=0.1)
     opened = [row["input_gate"] for row in rows]
-    assert opened == pytest.approx([10 / 11, 0, 1 / 11, 10 / 11, 0], abs=0.02)
+    assert opened == pytest.approx([n / 11 for n in (10, 2.5, 3.5, 10, 2.5)], abs=0.02)
     shown = [
         {"experiment": name, "seed": s} | row for name in gates.BARS for s in (0, 1) for row in rows
     ]
