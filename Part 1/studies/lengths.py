@@ -30,9 +30,9 @@ FLAGS = {  # of train.py
 CHOSEN = {  # {network: {T: the rate that best_rate finds}}
     "LSTM": {10: 1e-3, 20: 1e-3, 40: 2e-3, 80: 2e-3},
     "RNN, orthogonal": {10: 6e-4, 20: 3e-4, 40: 3e-4, 80: 3e-4},
-    "RNN": {10: 2e-3, 20: 1e-3, 40: 2e-3},
+    "RNN": {10: 2e-3, 20: 1e-3, 40: 2e-3, 80: 2e-3},
 }
-SEEDS = {"LSTM": range(5), "RNN, orthogonal": range(5), "RNN": range(10)}  # that choose
+SEEDS = {("RNN", 10): 10, ("RNN", 20): 10, ("RNN", 40): 10, ("RNN", 80): 3}  # choose; else five
 COLORS = {"LSTM": BLUE, "RNN, orthogonal": GREEN, "RNN": ORANGE}
 LENGTHS, TEN = [10, 20, 40, 80], range(300, 310)
 
@@ -46,7 +46,7 @@ def experiment(flags, T, rates, seeds=TEN, change=""):
 
 
 CHOOSING = {
-    f"rates, {name}, T = {T}": experiment(FLAGS[name], T, RATES, SEEDS[name])
+    f"rates, {name}, T = {T}": experiment(FLAGS[name], T, RATES, range(SEEDS.get((name, T), 5)))
     for name, chosen in CHOSEN.items()
     for T in chosen
 }

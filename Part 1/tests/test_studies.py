@@ -102,7 +102,7 @@ def test_a_table_has_the_end_of_each_curve_and_a_figure_each_network():
             medians,
         )
     dots = sorted((color, ys) for color, _, ys in lines.values())
-    assert [color for color, _ in dots] == 4 * [BLUE] + 4 * [GREEN] + 3 * [ORANGE]
+    assert [color for color, _ in dots] == 4 * [BLUE] + 4 * [GREEN] + 4 * [ORANGE]
     assert dots[0][1] == pytest.approx([10, 11, 15])
 
 
