@@ -1,6 +1,6 @@
 """Walk from one digit to another in latent space: nine images a row, both ends included.
 
-    python interpolate.py                    five rows: 0 to 1, 2 to 3, 4 to 5, 6 to 7, 8 to 9
+    python interpolate.py                    five rows: 0 to 5, 1 to 6, 2 to 7, 3 to 8, 4 to 9
     python interpolate.py --digits 3 8       one row
 
 The points of a row lie on a straight line, in equal steps. An end is the most typical sample of its
@@ -19,7 +19,7 @@ from common import begin, make_parser, number
 from latent import draw_frame, in_batches, latent_points, load_generator
 from metrics import is_confident
 
-PAIRS = [(0, 1), (2, 3), (4, 5), (6, 7), (8, 9)]
+PAIRS = [(0, 5), (1, 6), (2, 7), (3, 8), (4, 9)]
 N_SAMPLES = 1_000  # of which each end is one
 
 

@@ -22,6 +22,7 @@ IN_TEMPLATE = {  # what else can be set in the template's loop, with the templat
     "stale_d": [],  # which inputs of D's gradient are stale: fake, discriminator, real
     "stale_g": [],  # which inputs of G's gradient are stale: z, generator, discriminator
     "stale_steps": 0,  # by how many steps they are older than in the template
+    "averaged": 1,  # the number of fresh batches whose mean gradient D follows
 }
 
 
@@ -56,9 +57,11 @@ class Template(Training):
         self.optimizer_d.param_groups[0]["betas"] = self.args.b1_d, self.args.b2
         self.past_d = deque(maxlen=1 + self.args.stale_steps)  # stale inputs, the oldest first
         self.past_g = deque(maxlen=1 + self.args.stale_steps)
+        self.more_rng = torch.Generator().manual_seed(self.args.seed)  # for averaged gradients
 
     def batches(self, images):
         """Return a loader of all images (N, 1, 28, 28), in random order."""
+        self.images = images
         return DataLoader(images, self.args.batch_size, shuffle=True, generator=self.rng)
 
     def train_step(self, real):
@@ -79,9 +82,32 @@ class Template(Training):
         """Make a step of D along its gradient, some of whose inputs may be stale."""
         inputs = {"real": real, "fake": fake, "discriminator": self.discriminator}
         if inputs := with_stale(inputs, self.args.stale_d, self.past_d):
-            network = inputs["discriminator"]
-            d_loss = discriminator_loss(network(inputs["real"]), network(inputs["fake"]))
-            follow(self.optimizer_d, torch.autograd.grad(d_loss / 2, [*network.parameters()]))
+            gradient = d_gradient(inputs["discriminator"], inputs["real"], inputs["fake"])
+            if self.args.averaged > 1:
+                self.averaged_step(gradient)
+            else:
+                follow(self.optimizer_d, gradient)
+
+    def averaged_step(self, gradient):
+        """Make a step of D along the mean of this gradient and of those of more, fresh batches.
+
+        As with momentum, Adam divides it by the second moment of single batches.
+        """
+        generator, gradients = copy.deepcopy(self.generator), [gradient]  # keeps its BatchNorm
+        for _ in range(self.args.averaged - 1):
+            n = self.args.batch_size
+            real = self.images[torch.randint(len(self.images), (n,), generator=self.more_rng)]
+            fake = generator(torch.randn(n, self.args.latent_dim, generator=self.more_rng))
+            gradients.append(d_gradient(self.discriminator, real, fake.detach()))
+        weights = [*self.discriminator.parameters()]
+        before = [weight.detach().clone() for weight in weights]
+        follow(self.optimizer_d, gradient)  # for Adam's second moment
+        (group,) = self.optimizer_d.param_groups
+        for weight, old, slopes in zip(weights, before, zip(*gradients, strict=True), strict=True):
+            state = self.optimizer_d.state[weight]
+            second = state["exp_avg_sq"] / (1 - group["betas"][1] ** state["step"])
+            slope = torch.stack(slopes).mean(0)
+            weight.data = old - group["lr"] * slope / (second.sqrt() + group["eps"])
 
     def stale_generator_step(self, z):
         """Make a step of G along its gradient, some of whose inputs are stale."""
@@ -90,6 +116,12 @@ class Template(Training):
             network = inputs["generator"]
             g_loss = generator_loss(inputs["discriminator"](network(inputs["z"])))
             follow(self.optimizer_g, torch.autograd.grad(g_loss, [*network.parameters()]))
+
+
+def d_gradient(discriminator, real, fake):
+    """Return the gradient of half of D's loss, a tensor for each of its weights."""
+    d_loss = discriminator_loss(discriminator(real), discriminator(fake))
+    return torch.autograd.grad(d_loss / 2, [*discriminator.parameters()])
 
 
 def with_stale(inputs, stale, past):
@@ -117,7 +149,8 @@ LOOPS = {"alternating": Training, "simultaneous": Simultaneous, "template": Temp
 def settings_for(loop, flags="", **changes):
     """Return all settings of a training run: its loop, flags of train.py, changes of the others.
 
-    It is measured from the epoch measured_from on; n_shown of its samples are kept as pixels.
+    It is measured from the epoch measured_from on. Of its samples, n_shown are kept as pixels,
+    after ten epochs and at the end.
     """
     settings = {"loop": loop, "measured_from": 1, "n_shown": 0, "measure_seed": MEASURE_SEED}
     settings |= settings_of(parse_args(flags.split()))
@@ -141,19 +174,21 @@ def run_epochs(settings, seed):
 def measure(settings, seed):
     """Train; return a row for each measured epoch, with the seconds that training took so far."""
     return [
-        {"epoch": epoch, "seconds": round(training.seconds)} | row_of(training)
+        {"epoch": epoch, "seconds": round(training.seconds)}
+        | row_of(training, epoch in (10, settings["n_epochs"]))
         for epoch, training in run_epochs(settings, seed)
     ]
 
 
-def row_of(training):
-    """Return {measure: number} of a training's generator."""
+def row_of(training, shown=True):
+    """Return {measure: number} of a training's generator, with n_shown samples if shown."""
     args, generator = training.args, training.final_generator()
     samples = draw_samples(generator, args.n_measured, args.measure_seed)
     row = compare_with_mnist().quality(samples)
     if args.n_shown > 0:
         images = draw_samples(generator, args.n_shown, seed=0).flatten(1)
-        row["samples"] = (127.5 * (images + 1)).round().int().tolist()  # 0 to 255
+        pixels = (127.5 * (images + 1)).round().int().tolist()  # 0 to 255
+        row["samples"] = pixels if shown else []
     return row
 
 

@@ -6,6 +6,7 @@ python -m studies.quality --report            and put them where the report has 
 python -m studies.quality --runs run/0 run/1  measure your training runs, a minute each
 """
 
+import math
 import shutil
 import sys
 from operator import itemgetter
@@ -19,7 +20,7 @@ from torchvision.utils import make_grid
 from tqdm import trange
 
 from classifier import load_classifier
-from common import GREEN, GREY, HERE, ORANGE, begin, grouped, load, make_parser, read_csv, save_csv
+from common import BLUE, GREEN, HERE, ORANGE, begin, grouped, load, make_parser, read_csv, save_csv
 from interpolate import PAIRS, walk
 from latent import COMMITTED, draw_frame, draw_samples, in_batches, load_generator
 from metrics import compare_with_mnist, has_speck, is_confident
@@ -41,7 +42,7 @@ MEASURES = {  # {title: (measure, factor, decimals)}
 CURVES = {  # {training: its colour and line width in progress.png}
     "our training": ("k", 2),
     "no convolution": (GREEN, 1),
-    "template": (ORANGE, 1),
+    collapse.TEMPLATE: (ORANGE, 1),
 }
 
 
@@ -119,10 +120,10 @@ def moments():
         images = pixels[2:, 2:].unfold(0, 28, 30).unfold(1, 28, 30).reshape(-1, 1, 28, 28)
         panels[f"{moment}: batch {batch:,}"] = images
     panels["real images"] = load_mnist()[0][:25]
-    jobs = jobs_of(collapse.EXPERIMENTS, [collapse.SAMPLES])
-    (row,) = rows_of(jobs, read_rows(RESULTS / "collapse.jsonl"))
-    template = torch.tensor(row["samples"]).view(-1, 1, 28, 28) / 127.5 - 1
-    panels[f"the template after {row['epoch']} epochs"] = template
+    known = read_rows(RESULTS / "collapse.jsonl")
+    for row in rows_of(jobs_of(collapse.EXPERIMENTS, [collapse.SAMPLES]), known):
+        images = torch.tensor(row["samples"]).view(-1, 1, 28, 28) / 127.5 - 1
+        panels[f"the template, {row['epoch']} epochs"] = images
     figure = Figure(figsize=(9.6, 7.2), layout="constrained")
     for axes, (title, images) in zip(figure.subplots(2, 3).flat, panels.items(), strict=True):
         axes.imshow(make_grid(images, 5, pad_value=-1)[0].numpy(), cmap="gray", vmin=-1, vmax=1)
@@ -140,8 +141,9 @@ def moments():
 def progress():
     """Return the figure of distance and specks by minutes of a core, a line for each seed."""
     rows = [{"experiment": "our training"} | row for row in read_csv(RESULTS / "quality.csv")]
-    jobs = jobs_of(ablations.EXPERIMENTS, ["no convolution", "template"])
-    rows += rows_of(jobs, read_rows(RESULTS / "ablations.jsonl"))
+    known = read_rows(RESULTS / "ablations.jsonl") | read_rows(RESULTS / "collapse.jsonl")
+    rows += rows_of(jobs_of(ablations.EXPERIMENTS, ["no convolution"]), known)
+    rows += rows_of(jobs_of(collapse.EXPERIMENTS, [collapse.TEMPLATE]), known)
     figure = Figure(figsize=(12, 5), layout="constrained")
     left, right = figure.subplots(1, 2, sharex=True)
     for (name, seed), points in grouped(rows, "experiment", "seed").items():
@@ -158,14 +160,37 @@ def progress():
         axes.yaxis.set_major_formatter("{x:g}")
     figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=4)
     share = 100 * has_speck(load_mnist(train=False)[0]).double().mean().item()
-    right.axhline(share, color=GREY, ls="--", label="real test images")
-    right.text(1, 1.05 * share, "real test images", color=GREY)
+    right.axhline(share, color="0.5", ls="--", label="real test images")
+    right.text(1, 1.05 * share, "real test images", color="0.5")
     return {"progress.png": figure}
+
+
+def losses():
+    """Return the figure of the losses and, beside them, of the distance, a line for each seed."""
+    figure = Figure(figsize=(10, 3.6), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for axes, file, measure, label, color in (
+        (left, "losses.csv", "d_loss", "loss of D", ORANGE),
+        (left, "losses.csv", "g_loss", "loss of G", BLUE),
+        (right, "quality.csv", "frechet_distance", "distance", "k"),
+    ):
+        for (seed,), points in grouped(read_csv(RESULTS / file), "seed").items():
+            xs, ys = ([float(row[name]) for row in points] for name in ("epoch", measure))
+            name = label if seed == "0" else f"_{label}, seed {seed}"  # not in the legend
+            axes.plot(xs, ys, color=color, lw=1.5, label=name)
+    left.axhline(2 * math.log(2), color="0.5", ls="--", label="if D can only guess")
+    left.axhline(math.log(2), color="0.5", ls="--", label="_if D can only guess, of G")
+    left.set(title="Losses", ylim=(0, 2.5), xlabel="epoch")
+    left.legend()
+    right.set(title="Fréchet distance to MNIST", yscale="log", xlabel="epoch")
+    right.yaxis.set_major_formatter("{x:g}")
+    figure.suptitle("The losses stand still while the samples get better", fontsize=16)
+    return {"losses.png": figure}
 
 
 def main():
     """Make the tables and figures."""
-    makers = evaluation, interpolation, moments, progress
+    makers = evaluation, interpolation, losses, moments, progress
     parts = {maker.__name__: maker for maker in makers}
     parser = make_parser(__doc__, HERE / "studies" / "run" / "quality")
     parser.add_argument("--only", choices=parts, nargs="+", default=[*parts], help="what to make")

@@ -11,15 +11,15 @@ import torch
 from classifier import load_classifier
 from conftest import weights_of
 from gan import Discriminator, Generator, discriminator_loss, generator_loss
-from latent import draw_samples
+from latent import draw_samples, latent_points
 from metrics import Comparison
 from mnist import load_mnist
-from studies import collapse, loops
+from studies import chase, collapse, loops
 
 IMAGES = load_mnist()[0][:640]
 COMPARISON = Comparison(load_classifier(), IMAGES[:300])
 PLAIN = {"rate_g": 2e-4, "rate_d": 2e-4, "momentum_g": 0.0, "momentum_d": 0.0}
-PLAIN |= {"fakes": 1, "weights_d": 0, "both_d": 0, "opponents": 0, "weights_g": 0, "both_g": 0}
+PLAIN |= {"fakes": 1, "weights_d": 0, "both_d": 0, "both_g": 0}
 TEXTBOOK = {  # {experiment or branch: what differs from PLAIN; the second row: how stale it is}
     "stale fakes, 0 steps": {"fakes": 0},
     "G's momentum 0.9": {"momentum_g": 0.9},
@@ -29,10 +29,9 @@ TEXTBOOK = {  # {experiment or branch: what differs from PLAIN; the second row: 
     "D with momentum 0.9, G at a quarter of its rate": {"momentum_d": 0.9, "rate_g": 5e-5},
     "D frozen": {"rate_d": 0.0},
     "D with stale fakes": {"fakes": 10},
-    "D with stale weights": {"weights_d": 9},
+    "stale weights, 9 steps": {"weights_d": 9},
     "D with stale gradients": {"both_d": 9},
-    "G against a stale D": {"opponents": 9},
-    "G with stale weights": {"weights_g": 9},
+    "D at a sixteenth of its rate": {"rate_d": 1.25e-5},
     "G with stale gradients": {"both_g": 9},
 }
 
@@ -53,7 +52,7 @@ def in_double():
 @pytest.mark.parametrize("name", TEXTBOOK)
 def test_the_template_and_its_changes_train_as_a_textbook_does(name):
     own = Namespace(**PLAIN | TEXTBOOK[name])
-    settings, _ = collapse.EXPERIMENTS[name]
+    settings, _ = (collapse.EXPERIMENTS | chase.EXPERIMENTS)[name]
     training = new_training(settings)
     training.change(**settings.get("branch", {}))
     torch.manual_seed(3)
@@ -61,7 +60,7 @@ def test_the_template_and_its_changes_train_as_a_textbook_does(name):
     adam_g = torch.optim.Adam(generator.parameters(), own.rate_g, (own.momentum_g, 0.999))
     adam_d = torch.optim.Adam(discriminator.parameters(), own.rate_d, (own.momentum_d, 0.999))
     rng = torch.Generator().manual_seed(3)
-    fakes, generators, discriminators, of_d, of_g = [], [], [], [], []  # of all steps
+    fakes, discriminators, of_d, of_g = [], [], [], []  # of all steps
 
     def follow(adam, network, gradient):
         for weight, slope in zip(network.parameters(), gradient, strict=True):
@@ -69,9 +68,8 @@ def test_the_template_and_its_changes_train_as_a_textbook_does(name):
         adam.step()
 
     def step_generator(step):
-        old = generators[max(0, step - own.weights_g)]
-        opponent = discriminators[max(0, step - own.opponents)]
-        of_g.append(torch.autograd.grad(generator_loss(opponent(old(zs))), [*old.parameters()]))
+        g_loss = generator_loss(discriminators[-1](generator(zs)))
+        of_g.append(torch.autograd.grad(g_loss, [*generator.parameters()]))
         if step >= own.both_g:
             follow(adam_g, generator, of_g[step - own.both_g])
 
@@ -79,7 +77,6 @@ def test_the_template_and_its_changes_train_as_a_textbook_does(name):
         real = IMAGES[32 * step : 32 * step + 32].double()
         zs = torch.randn(32, 100, generator=rng)
         fakes.append(generator(zs))
-        generators.append(copy.deepcopy(generator))
         discriminators.append(copy.deepcopy(discriminator))
         if own.fakes > 0:
             step_generator(step)
@@ -95,6 +92,33 @@ def test_the_template_and_its_changes_train_as_a_textbook_does(name):
         training.train_step(real)
     for one, other in zip(networks, (training.generator, training.discriminator), strict=True):
         torch.testing.assert_close(weights_of(one), weights_of(other), atol=1e-6, rtol=0)
+
+
+@pytest.mark.usefixtures("in_double")
+def test_d_follows_the_mean_of_ten_fresh_gradients_over_the_second_moment_of_one():
+    settings, _ = chase.EXPERIMENTS["D along the mean of ten fresh gradients"]
+    training, images = new_training(settings), IMAGES.double()
+    for real in islice(training.batches(images), 8):
+        training.train_step(real)
+    training.change(**settings["branch"])
+    generator, discriminator = map(copy.deepcopy, (training.generator, training.discriminator))
+    moments = [training.optimizer_d.state[w] for w in training.discriminator.parameters()]
+    moments = [moment["exp_avg_sq"].clone() for moment in moments]
+    real, fake, rng = images[:32], images[32:64] ** 2, torch.Generator().manual_seed(3)
+    training.discriminator_step(real, fake)
+    gradients = []
+    for n in range(10):
+        if n > 0:
+            real = images[torch.randint(640, (64,), generator=rng)]
+            fake = generator(torch.randn(64, 100, generator=rng)).detach()
+        d_loss = discriminator_loss(discriminator(real), discriminator(fake)) / 2
+        gradients.append(torch.autograd.grad(d_loss, [*discriminator.parameters()]))
+    for n, weight in enumerate(discriminator.parameters()):
+        moment = 0.999 * moments[n] + 0.001 * gradients[0][n] ** 2
+        mean = sum(gradient[n] for gradient in gradients) / 10
+        weight.data -= 2e-4 * mean / ((moment / (1 - 0.999**9)).sqrt() + 1e-8)
+    moved = weights_of(training.discriminator)
+    torch.testing.assert_close(weights_of(discriminator), moved, atol=1e-7, rtol=0)
 
 
 @pytest.mark.parametrize("loop", ["alternating", "simultaneous"])
@@ -149,13 +173,36 @@ def test_a_row_is_that_of_the_training_with_its_settings_and_its_seed(loop, monk
 def test_branches_of_a_seed_are_the_same_up_to_their_change(monkeypatch):
     monkeypatch.setattr(loops, "compare_with_mnist", lambda: COMPARISON)
     tiny = {"n_images": 130, "n_epochs": 1, "measured_from": 1, "n_measured": 200}
-    tiny |= {"steps": 2, "measure_steps": 1}
-    rows = collapse.measure(collapse.branch() | tiny, 1)
-    frozen = collapse.measure(collapse.branch(lr_d=0.0) | tiny, 1)
-    ((_, training),) = loops.run_epochs(collapse.branch() | tiny, 1)
+    tiny |= {"steps": 2, "measure_steps": 1, "n_watched": 40, "n_kept": 6}
+    monkeypatch.setattr(chase, "LAGS", range(-1, 2))
+    rows = chase.measure(chase.branch() | tiny, 1)
+    frozen = chase.measure(chase.branch(lr_d=0.0) | tiny, 1)
+    ((_, training),) = loops.run_epochs(chase.branch() | tiny, 1)
+    z, fakes, weights = latent_points(40, 100, 1), [], []
     for step, real in enumerate(islice(training.batches(IMAGES[:130]), 3)):
-        assert rows[step] == {"step": step} | loops.row_of(training)
+        assert rows[step].items() >= ({"step": step} | loops.row_of(training)).items()
+        fakes.append(copy.deepcopy(training.generator)(z).detach())
+        weights.append(copy.deepcopy(training.discriminator))
         training.train_step(real)
-    assert frozen[:2] == rows[:2], "G's first step meets the same D"
-    assert frozen[2] != rows[2]
+    assert rows[1]["ratings"] == pytest.approx(
+        [(weights[1](fake).mean() - weights[1](IMAGES[:130]).mean()).item() for fake in fakes],
+        abs=0.001,
+    )
+    assert rows[1]["fake_logit"] == pytest.approx(weights[1](fakes[1]).mean().item(), abs=1e-5)
+    assert rows[1]["real_logit"] == pytest.approx(weights[1](IMAGES[:130]).mean().item(), abs=1e-5)
+    d_step = (weights_of(weights[2]) - weights_of(weights[1])).norm().item()
+    assert (rows[0]["d_step"], rows[2]["d_step"]) == (0, pytest.approx(d_step, rel=1e-4))
+    shown = torch.tensor(rows[2]["images"]).view(7, 1, 28, 28) / 127.5 - 1
+    expected = torch.cat([fakes[2][:6], fakes[2].mean(0, keepdim=True)])
+    torch.testing.assert_close(shown, expected, atol=0.005, rtol=0)
+    for step, equal in (0, True), (1, True), (2, False):  # G's first step meets the same D
+        assert (frozen[step]["images"] == rows[step]["images"]) == equal
     assert rows[0] != rows[1]
+
+
+def test_a_share_is_one_for_equal_vectors_and_small_for_independent_ones():
+    apart = torch.randn(200, 50, generator=torch.Generator().manual_seed(0))
+    assert chase.common_share(apart[:1].expand(9, -1)) == pytest.approx(1)
+    assert chase.common_share(apart) < 0.02
+    assert chase.common_share(apart + 1) == pytest.approx(0.5, abs=0.05)
+    assert chase.common_share(0 * apart) == 0

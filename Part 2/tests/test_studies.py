@@ -20,7 +20,7 @@ from conftest import drawn, frames
 from gan import Discriminator, Generator
 from metrics import has_speck, is_confident
 from mnist import load_mnist
-from studies import ablations, collapse, quality, runner, specks
+from studies import ablations, chase, collapse, quality, runner, specks
 from studies.runner import RESULTS
 
 
@@ -35,7 +35,7 @@ def columns_of(study, experiment):
     return [line["columns"] for line in lines_of(study) if line["experiment"] == experiment]
 
 
-@pytest.mark.parametrize("study", [collapse, ablations, specks])
+@pytest.mark.parametrize("study", [collapse, chase, ablations, specks])
 def test_committed_rows_are_those_of_the_report_and_give_its_tables(call, tmp_path, study):
     name = study.__name__.removeprefix("studies.")
     jobs = runner.jobs_of(study.EXPERIMENTS)
@@ -52,13 +52,21 @@ def test_committed_rows_are_those_of_the_report_and_give_its_tables(call, tmp_pa
         assert table.read_bytes() == (RESULTS / table.name).read_bytes()
 
 
-def test_branches_png_shows_the_means_of_three_seeds_under_their_names(call, figures, tmp_path):
-    call("studies.collapse", "--out_dir", tmp_path)
-    left, right = map(drawn, figures["branches.png"].axes)
-    for branch in collapse.DRAWN:
-        for lines, name, factor in (left, "most_common_digit", 100), (right, "effective_rank", 1):
-            means = np.mean([seed[name] for seed in columns_of("collapse", branch)], axis=0)
-            assert lines[branch][1:] == ([*range(0, 301, 25)], pytest.approx(factor * means))
+def test_chase_and_ratings_show_the_rows_of_the_branches(call, figures, tmp_path):
+    call("studies.chase", "--out_dir", tmp_path)
+    for axes, branch in zip(figures["chase.png"].axes, chase.DRAWN, strict=True):
+        (columns,) = columns_of("chase", f"{branch}, images")
+        images = np.array(columns["images"]).reshape(11, 7, 28, 28)  # steps, points
+        strip = np.array(axes.images[0].get_array()).reshape(7, 28, 11, 28)
+        assert np.array_equal(strip, images.transpose(1, 2, 0, 3))
+        assert [label.get_text() for label in axes.get_xticklabels()] == [
+            *map(str, columns["step"])
+        ]
+        assert axes.get_title() == chase.DRAWN[branch]
+    lines = drawn(*figures["ratings.png"].axes)
+    for branch in chase.RATED:
+        means = [np.mean(seed["ratings"][5:11], axis=0) for seed in columns_of("chase", branch)]
+        assert lines[branch][1:] == ([*range(-20, 21)], pytest.approx(np.mean(means, axis=0)))
 
 
 def test_ablations_png_shows_each_seed_after_ten_epochs_under_its_name(call, figures, tmp_path):
@@ -70,12 +78,17 @@ def test_ablations_png_shows_each_seed_after_ten_epochs_under_its_name(call, fig
         _, distances, places = drawn(axes)[experiment]
         assert (distances, places) == (at_ten, [n] * 3)
         assert axes.get_yticklabels()[n].get_text() == label
-    (row, *_) = read_csv(RESULTS / "template.csv")
-    (template, *_) = columns_of("ablations", "template")
-    assert row["distance after 200 epochs"] == f"{template['frechet_distance'][-1]:.0f}"
-    assert row["most common digit, %, after 200 epochs"] == (
-        f"{100 * template['most_common_digit'][-1]:.0f}"
-    )
+
+
+def test_the_table_to_the_end_has_a_row_for_each_run():
+    rows = read_csv(RESULTS / "template.csv")
+    for row in rows:
+        name, seed = row["run"].split(", seed ")
+        columns = columns_of("collapse", name)[int(seed)]
+        assert row["distance after 200 epochs"] == f"{columns['frechet_distance'][-1]:.0f}"
+        share = f"{100 * columns['most_common_digit'][-1]:.0f}"
+        assert row["most common digit, %, after 200 epochs"] == share
+    assert len(rows) == 3
 
 
 @pytest.mark.parametrize("name", specks.EXPERIMENTS)
@@ -107,7 +120,7 @@ def test_progress_png_shows_each_training_under_its_name_over_its_minutes(call, 
     for name, colour, seeds in (
         ("our training", "#000000", committed),
         ("no convolution", GREEN, columns_of("ablations", "no convolution")),
-        ("template", ORANGE, columns_of("ablations", "template")),
+        (collapse.TEMPLATE, ORANGE, columns_of("collapse", collapse.TEMPLATE)),
     ):
         for n, columns in enumerate(seeds):
             label = name if n == 0 else f"_{name}, seed {n}"
@@ -116,6 +129,22 @@ def test_progress_png_shows_each_training_under_its_name_over_its_minutes(call, 
                 xs = [seconds / 60 for seconds in columns["seconds"]][: len(ys)]
                 assert lines.pop(label) == (colour, pytest.approx(xs), pytest.approx(ys))
     assert (left.keys(), right.keys()) == (set(), {"real test images"})
+
+
+def test_losses_png_shows_losses_and_distance_of_each_seed(call, figures, tmp_path):
+    call("studies.quality", "--only", "losses", "--out_dir", tmp_path)
+    left, right = map(drawn, figures["losses.png"].axes)
+    for file, lines, measures in (
+        ("losses.csv", left, {"d_loss": "loss of D", "g_loss": "loss of G"}),
+        ("quality.csv", right, {"frechet_distance": "distance"}),
+    ):
+        for seed in {row["seed"] for row in read_csv(RESULTS / file)}:
+            rows = [row for row in read_csv(RESULTS / file) if row["seed"] == seed]
+            for measure, label in measures.items():
+                xs, ys = ([float(row[name]) for row in rows] for name in ("epoch", measure))
+                name = label if seed == "0" else f"_{label}, seed {seed}"
+                assert lines.pop(name)[1:] == (xs, ys)
+    assert not right
 
 
 def test_a_cell_of_the_evaluation_is_a_mean_and_a_range_in_its_unit(monkeypatch):
@@ -178,14 +207,18 @@ def test_the_report_takes_finished_runs_of_its_weights_and_settings(tmp_path, mo
 
 def test_moments_show_the_committed_grids_with_ambiguous_samples_framed(call, figures, tmp_path):
     call("studies.quality", "--only", "moments", "--out_dir", tmp_path)
-    panels = {axes.get_title().split()[-1]: axes for axes in figures["moments.png"].axes}
-    (columns,) = columns_of("collapse", "template, samples")
-    grids = {"images": load_mnist()[0][:25], "epochs": torch.tensor(columns["samples"][0])}
-    grids["epochs"] = grids["epochs"].view(25, 1, 28, 28) / 127.5 - 1
+    panels = {axes.get_title(): axes for axes in figures["moments.png"].axes}
+    grids = {"real images": load_mnist()[0][:25]}
+    for title, experiment, epoch in (("the template, 10 epochs", "template, samples", 10),):
+        columns = columns_of("collapse", experiment)[0]
+        pixels = torch.tensor(columns["samples"][columns["epoch"].index(epoch)])
+        grids[title] = pixels.view(25, 1, 28, 28) / 127.5 - 1
     for batch in 0, 2000, 37_520, 75_040:
         grid = torch.tensor(np.array(Image.open(RESULTS / "grids" / f"{batch}.png").convert("L")))
         parts = grid[2:, 2:].unfold(0, 28, 30).unfold(1, 28, 30).reshape(25, 1, 28, 28)
-        grids[f"{batch:,}"] = parts / 127.5 - 1
+        (title,) = (title for title in panels if title.endswith(f" batch {batch:,}"))
+        grids[title] = parts / 127.5 - 1
+    assert grids.keys() == panels.keys()
     corners = [(2 + 30 * column, 2 + 30 * row) for row in range(5) for column in range(5)]
     for name, images in grids.items():
         shown = np.array(panels[name].images[0].get_array())
@@ -212,7 +245,7 @@ def test_interpolation_png_goes_from_one_digit_to_another_of_all_ten(call, tmp_p
         assert distances.min() > 0.05, "two of the nine images are the same"
         blend = (images[0] + images[-1]) / 2
         assert (images[4] - blend).abs().max() > 0.1, "pixels are blended, not latent points"
-    assert ends == [*range(10)]
+    assert ends == [0, 5, 1, 6, 2, 7, 3, 8, 4, 9]
 
 
 def test_every_link_leads_to_a_file_and_every_table_has_the_cells_of_its_csv(tmp_path, monkeypatch):
