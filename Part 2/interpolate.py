@@ -57,7 +57,7 @@ def walk(generator, pairs, steps=7, seed=0):
         for k in (~is_confident(logits)).nonzero().flatten().tolist():
             draw_frame(axes, 28 * k, 0)
     figure.suptitle("From one digit to another on a straight line in latent space", fontsize=17)
-    text = "below each image: the digit that the classifier reads in it; framed: ambiguous"
+    text = "below: the digit that the classifier reads; framed: ambiguous, no digit above 90 %"
     figure.supxlabel(text, fontsize=12)
     return figure
 

@@ -47,9 +47,9 @@ BRANCHES = {
 }
 DRAWN = {  # {branch: the title of its strip in chase.png}
     "no change": "no change: each sample wanders on its own",
-    "D frozen": "D frozen: each sample settles",
-    "D with momentum 0.9": "D with momentum 0.9: all samples run together",
-    "D with momentum 0.9, G at a quarter of its rate": "the same, but G four times slower",
+    "D frozen": "D frozen: samples settle on noisy shapes",
+    "D with momentum 0.9": "D with momentum 0.9: samples move together",
+    "D with momentum 0.9, G at a quarter of its rate": "momentum, but G four times slower: less is lost",
 }
 RATED = {  # {branch: its colour in ratings.png}
     "no change": BLUE,
@@ -134,7 +134,8 @@ def common_share(vectors):
 
 def chase_figure(rows):
     """Return a Figure with a strip for each branch: the images of six points, and of all."""
-    figure = Figure(figsize=(13, 9.4), layout="constrained")
+    figure = Figure(figsize=(13, 9.6), layout="constrained")
+    figure.get_layout_engine().set(h_pad=0.1, hspace=0.04)
     for axes, (name, title) in zip(figure.subplots(2, 2).flat, DRAWN.items(), strict=True):
         points = [row for row in rows if row["experiment"] == f"{name}, images"]
         images = torch.tensor([row["images"] for row in points]).view(len(points), -1, 28, 28)
@@ -159,10 +160,10 @@ def ratings_figure(rows):
         means = torch.tensor([row["ratings"] for row in some]).mean(0)
         axes.plot(LAGS, means.tolist(), color=color, lw=2.5, label=name)
     axes.axvline(0, color=GREY, lw=1)
-    axes.set(xlabel="G's fakes of so many steps later", xmargin=0)
+    axes.set(xlabel="← steps ago    when G draws the fakes    steps later →", xmargin=0)
     axes.set(ylabel="D's mean logit of them, less that of real images")
     axes.legend()
-    figure.suptitle("D rates highest what G is going to draw", fontsize=16)
+    figure.suptitle("A stale D rates highest what G is going to draw", fontsize=16)
     return figure
 
 

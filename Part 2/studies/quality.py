@@ -172,7 +172,7 @@ def losses():
     for axes, file, measure, label, color in (
         (left, "losses.csv", "d_loss", "loss of D", ORANGE),
         (left, "losses.csv", "g_loss", "loss of G", BLUE),
-        (right, "quality.csv", "frechet_distance", "distance", "k"),
+        (right, "quality.csv", "frechet_distance", "three runs", "k"),
     ):
         for (seed,), points in grouped(read_csv(RESULTS / file), "seed").items():
             xs, ys = ([float(row[name]) for row in points] for name in ("epoch", measure))
@@ -182,6 +182,7 @@ def losses():
     left.axhline(math.log(2), color="0.5", ls="--", label="_if D can only guess, of G")
     left.set(title="Losses", ylim=(0, 2.5), xlabel="epoch")
     left.legend()
+    right.legend()
     right.set(title="Fréchet distance to MNIST", yscale="log", xlabel="epoch")
     right.yaxis.set_major_formatter("{x:g}")
     figure.suptitle("The losses stand still while the samples get better", fontsize=16)

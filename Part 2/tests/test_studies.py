@@ -136,7 +136,7 @@ def test_losses_png_shows_losses_and_distance_of_each_seed(call, figures, tmp_pa
     left, right = map(drawn, figures["losses.png"].axes)
     for file, lines, measures in (
         ("losses.csv", left, {"d_loss": "loss of D", "g_loss": "loss of G"}),
-        ("quality.csv", right, {"frechet_distance": "distance"}),
+        ("quality.csv", right, {"frechet_distance": "three runs"}),
     ):
         for seed in {row["seed"] for row in read_csv(RESULTS / file)}:
             rows = [row for row in read_csv(RESULTS / file) if row["seed"] == seed]
