@@ -49,7 +49,7 @@ DRAWN = {  # {branch: the title of its strip in chase.png}
     "no change": "no change: each sample wanders on its own",
     "D frozen": "D frozen: samples settle on noisy shapes",
     "D with momentum 0.9": "D with momentum 0.9: samples move together",
-    "D with momentum 0.9, G at a quarter of its rate": "momentum, but G four times slower: less is lost",
+    "D with momentum 0.9, G at a quarter of its rate": "momentum, G at a quarter: less is lost",
 }
 RATED = {  # {branch: its colour in ratings.png}
     "no change": BLUE,
@@ -134,9 +134,9 @@ def common_share(vectors):
 
 def chase_figure(rows):
     """Return a Figure with a strip for each branch: the images of six points, and of all."""
-    figure = Figure(figsize=(13, 9.6), layout="constrained")
-    figure.get_layout_engine().set(h_pad=0.1, hspace=0.04)
-    for axes, (name, title) in zip(figure.subplots(2, 2).flat, DRAWN.items(), strict=True):
+    figure = Figure(figsize=(13, 9.4), layout="constrained")
+    grid = figure.subplots(2, 2, sharex=True)
+    for axes, (name, title) in zip(grid.flat, DRAWN.items(), strict=True):
         points = [row for row in rows if row["experiment"] == f"{name}, images"]
         images = torch.tensor([row["images"] for row in points]).view(len(points), -1, 28, 28)
         strip = images.permute(1, 2, 0, 3).flatten(2).flatten(0, 1)  # (28 points, 28 steps)
