@@ -49,7 +49,7 @@ DRAWN = {  # {branch: the title of its strip in chase.png}
     "no change": "no change: each sample wanders on its own",
     "D frozen": "D frozen: samples settle on noisy shapes",
     "D with momentum 0.9": "D with momentum 0.9: samples move together",
-    "D with momentum 0.9, G at a quarter of its rate": "momentum, G at a quarter: less is lost",
+    "D with momentum 0.9, G at a quarter of its rate": "momentum, G's rate / 4: less is lost",
 }
 RATED = {  # {branch: its colour in ratings.png}
     "no change": BLUE,
