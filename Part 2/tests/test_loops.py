@@ -192,6 +192,15 @@ def test_branches_of_a_seed_are_the_same_up_to_their_change(monkeypatch):
     assert rows[1]["real_logit"] == pytest.approx(weights[1](IMAGES[:130]).mean().item(), abs=1e-5)
     d_step = (weights_of(weights[2]) - weights_of(weights[1])).norm().item()
     assert (rows[0]["d_step"], rows[2]["d_step"]) == (0, pytest.approx(d_step, rel=1e-4))
+    motion = (fakes[2] - fakes[0]).flatten(1)  # in ten steps, or since the change
+    motion = (motion.T - motion.mean(1)).T  # without brightness
+    assert rows[2]["mean_motion"] == pytest.approx(motion.mean(0).norm().item(), rel=1e-4)
+    common = motion.mean(0).square().sum() / motion.square().sum(1).mean()
+    assert rows[2]["common_motion"] == pytest.approx(common.item(), rel=1e-4)
+    start = fakes[0].clone().requires_grad_()
+    weights[2](start).sum().backward()
+    common = start.grad.mean(0).square().sum() / start.grad.flatten(1).square().sum(1).mean()
+    assert rows[2]["alignment"] == pytest.approx(common.item(), rel=1e-4)
     shown = torch.tensor(rows[2]["images"]).view(7, 1, 28, 28) / 127.5 - 1
     expected = torch.cat([fakes[2][:6], fakes[2].mean(0, keepdim=True)])
     torch.testing.assert_close(shown, expected, atol=0.005, rtol=0)
