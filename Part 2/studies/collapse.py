@@ -36,10 +36,14 @@ TRAININGS = {
     "template": calm("--b1 0.9", b1_d=0.9),
     "template, momentum 0.5": calm("--b1 0.5", b1_d=0.5),
 }
-TEMPLATE = "template, 200 epochs"
-TO_THE_END = {TEMPLATE: settings_for("template", "--preset template")}
+TEMPLATE, CURED = "template, 200 epochs", "template with momentum 0, 200 epochs"
+TO_THE_END = {
+    TEMPLATE: settings_for("template", "--preset template"),
+    CURED: calm("--n_epochs 200", n_shown=25),
+}
 SAMPLES = "template, samples"  # for moments.png
 EXPERIMENTS = {name: (settings, range(3)) for name, settings in (TRAININGS | TO_THE_END).items()}
+EXPERIMENTS[CURED] = TO_THE_END[CURED], range(2)
 EXPERIMENTS[SAMPLES] = TRAININGS["template"] | {"measured_from": 10, "n_shown": 25}, range(1)
 COLUMNS = {  # of collapse.csv, see table_of
     "distance, epochs 6 to 10": ("frechet_distance", range(6, 11), 1, 0),

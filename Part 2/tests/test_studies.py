@@ -87,7 +87,7 @@ def test_the_table_to_the_end_has_a_row_for_each_run():
         assert row["distance after 200 epochs"] == f"{columns['frechet_distance'][-1]:.0f}"
         share = f"{100 * columns['most_common_digit'][-1]:.0f}"
         assert row["most common digit, %, after 200 epochs"] == share
-    assert len(rows) == 3
+    assert len(rows) == 5
 
 
 @pytest.mark.parametrize("name", specks.EXPERIMENTS)
@@ -208,7 +208,12 @@ def test_moments_show_the_committed_grids_with_ambiguous_samples_framed(call, fi
     call("studies.quality", "--only", "moments", "--out_dir", tmp_path)
     panels = {axes.get_title(): axes for axes in figures["moments.png"].axes}
     grids = {"real images": load_mnist()[0][:25]}
-    for title, experiment, epoch in (("the template, 10 epochs", "template, samples", 10),):
+    cured = "template with momentum 0, 200 epochs"
+    for title, experiment, epoch in (
+        ("the template, 10 epochs", "template, samples", 10),
+        ("with momentum 0, 10 epochs", cured, 10),
+        ("with momentum 0, 200 epochs", cured, 200),
+    ):
         columns = columns_of("collapse", experiment)[0]
         pixels = torch.tensor(columns["samples"][columns["epoch"].index(epoch)])
         grids[title] = pixels.view(25, 1, 28, 28) / 127.5 - 1
