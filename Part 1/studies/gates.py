@@ -200,6 +200,7 @@ def gates_figure(rows):
         axes.set(title=name, ylim=(-0.1, 1.2), xlabel="symbol")
         axes.set_xticks([-5, 0, 1, 5], ["old digit", "bar", "\nnew digit", "five later"])
         axes.grid(visible=False)
+    figure.supylabel("the gate, or the share of a digit", fontsize=12)
     figure.suptitle("The input gate opens for the digit after a bar, not at the bar", fontsize=16)
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure

@@ -174,14 +174,14 @@ def lengths_figure(rows):
     for k, (name, chosen) in enumerate(CHOSEN.items()):
         by_length = [[r for r in rows if r["experiment"] == f"{name}, T = {T}"] for T in chosen]
         shares = [[100 * row["accuracy"] for row in some] for some in by_length]
-        places = [LENGTHS.index(T) + 0.14 * (k - 1) for T in chosen]  # side by side
+        places = [LENGTHS.index(T) + 0.05 * (k - 1) for T in chosen]  # side by side
         axes.plot(places, [median(some) for some in shares], color=COLORS[name], lw=2.5, label=name)
         for place, some in zip(places, shares, strict=True):
             axes.plot([place] * len(some), some, "o", color=COLORS[name], ms=5, alpha=0.5)
     axes.axhline(10, color=GREY, ls="--", zorder=1)
     axes.text(0, 11, "chance", color=GREY, ha="left", transform=axes.get_yaxis_transform())
     axes.set_xticks(range(len(LENGTHS)), LENGTHS)
-    axes.set(xlabel="digits of a palindrome", ylabel="accuracy on unseen palindromes, %")
+    axes.set(xlabel="digits (dots side by side)", ylabel="accuracy on unseen palindromes, %")
     axes.set(ylim=(0, 103), title="Only the LSTM learns palindromes of 80 digits in 1,000 steps")
     axes.grid(visible=False, axis="x")
     axes.legend(loc="lower left", bbox_to_anchor=(0.02, 0.55))

@@ -64,7 +64,7 @@ def ablations_figure(rows):
     axes.set(xscale="log", xlabel="Fréchet distance to MNIST after ten epochs (0 is best)")
     axes.xaxis.set_major_formatter("{x:g}")
     axes.invert_yaxis()
-    figure.suptitle("One of the template's settings each: momentum does most damage", fontsize=16)
+    figure.suptitle("One of the template's settings at a time: momentum costs most", fontsize=16)
     return figure
 
 

@@ -49,7 +49,7 @@ DRAWN = {  # {branch: the title of its strip in chase.png}
     "no change": "no change: each sample wanders on its own",
     "D frozen": "D frozen: samples settle on noisy shapes",
     "D with momentum 0.9": "D with momentum 0.9: samples move together",
-    "D with momentum 0.9, G at a quarter of its rate": "momentum, G's rate / 4: less is lost",
+    "D along the mean of ten fresh gradients": "averaged, but fresh gradients: no collapse",
 }
 RATED = {  # {branch: its colour in ratings.png}
     "no change": BLUE,
@@ -146,7 +146,7 @@ def chase_figure(rows):
         axes.set_yticks([28 * 3, 28 * 6.5], ["six samples", "mean"], rotation=90, va="center")
         axes.set_title(title, fontsize=15)
         axes.grid(visible=False)
-    figure.suptitle("Six samples after one change to a healthy training run", fontsize=18)
+    figure.suptitle("If D has momentum, all samples move from shape to shape together", fontsize=18)
     figure.supxlabel("steps after the change; below the line: the mean of 200 samples")
     return figure
 
@@ -161,7 +161,7 @@ def ratings_figure(rows):
         axes.plot(LAGS, means.tolist(), color=color, lw=2.5, label=name)
     axes.axvline(0, color=GREY, lw=1)
     axes.set(xlabel="← steps ago    when G draws the fakes    steps later →", xmargin=0)
-    axes.set(ylabel="D's mean logit of them, less that of real images")
+    axes.set(ylabel="D's mean logit, less that of real images")
     axes.legend()
     figure.suptitle("A stale D rates highest what G is going to draw", fontsize=16)
     return figure

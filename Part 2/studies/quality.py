@@ -39,10 +39,10 @@ MEASURES = {  # {title: (measure, factor, decimals)}
     "specks, %": ("specks", 100, 1),
     "effective rank": ("effective_rank", 1, 0),
 }
-CURVES = {  # {training: its colour and line width in progress.png}
-    "our training": ("k", 2),
-    "no convolution": (GREEN, 1),
-    collapse.TEMPLATE: (ORANGE, 1),
+CURVES = {  # {training: its label, colour and line width in progress.png}
+    "our training": ("our training", "k", 2),
+    "no convolution": ("D without its small CNN", GREEN, 1),
+    collapse.TEMPLATE: ("the template", ORANGE, 1),
 }
 
 
@@ -118,16 +118,18 @@ def moments():
         pixels = torch.tensor(np.array(grid) / 127.5 - 1).float()
         # An image has 28 x 28 pixels; it begins 30 pixels after the one before it.
         images = pixels[2:, 2:].unfold(0, 28, 30).unfold(1, 28, 30).reshape(-1, 1, 28, 28)
-        panels[f"{moment}: batch {batch:,}"] = images
-    panels["real images"] = load_mnist()[0][:25]
-    known = read_rows(RESULTS / "collapse.jsonl")
-    for name, title in (collapse.SAMPLES, "the template"), (collapse.CURED, "with momentum 0"):
-        for row in rows_of(jobs_of(collapse.EXPERIMENTS, [name], [0]), known):
-            if row["samples"]:
-                images = torch.tensor(row["samples"]).view(-1, 1, 28, 28) / 127.5 - 1
-                panels[f"{title}, {row['epoch']} epochs"] = images
-    figure = Figure(figsize=(12.8, 7.4), layout="constrained")
-    for axes, (title, images) in zip(figure.subplots(2, 4).flat, panels.items(), strict=True):
+        panels[f"{moment}\nbatch {batch:,}"] = images
+    panels["real images\n"] = load_mnist()[0][:25]
+    known, experiments = read_rows(RESULTS / "collapse.jsonl"), collapse.EXPERIMENTS
+    rows = rows_of(jobs_of(experiments, [collapse.TEMPLATE], [0, 1]), known)
+    rows += rows_of(jobs_of(experiments, [collapse.CURED], [0]), known)[-1:]
+    for row in rows:
+        if row["samples"]:
+            title = "momentum 0" if row["experiment"] == collapse.CURED else "template"
+            images = torch.tensor(row["samples"]).view(-1, 1, 28, 28) / 127.5 - 1
+            panels[f"{title}, seed {row['seed']}\n{row['epoch']} epochs"] = images
+    figure = Figure(figsize=(15, 7.4), layout="constrained")
+    for axes, (title, images) in zip(figure.subplots(2, 5).flat, panels.items(), strict=True):
         axes.imshow(make_grid(images, 5, pad_value=-1)[0].numpy(), cmap="gray", vmin=-1, vmax=1)
         logits = in_batches(classifier, images)
         digits.append(logits.argmax(1))
@@ -136,7 +138,7 @@ def moments():
             draw_frame(axes, 2 + 30 * (n % 5), 2 + 30 * (n // 5))
         axes.set_title(title, fontsize=14)
         axes.axis("off")
-    figure.suptitle("Samples of our training, real images, and the template's samples", fontsize=17)
+    figure.suptitle("Above: our training, and real images. Below: the template", fontsize=17)
     _, _, half_way, end, *_ = digits
     text = "framed: ambiguous (no digit above 90 %); the classifier is confident even about noise\n"
     text += f"from half-way to the end, {(half_way != end).sum()} of 25 points z change their digit"
@@ -153,12 +155,11 @@ def progress():
     figure = Figure(figsize=(12, 5), layout="constrained")
     left, right = figure.subplots(1, 2, sharex=True)
     for (name, seed), points in grouped(rows, "experiment", "seed").items():
-        color, width = CURVES[name]
-        label = name if int(seed) == 0 else f"_{name}, seed {seed}"  # not in the legend
+        label, color, width = CURVES[name]
+        label = label if int(seed) == 0 else f"_{label}, seed {seed}"  # not in the legend
         for axes, measure, factor in (left, "frechet_distance", 1), (right, "specks", 100):
-            some = [row for row in points if measure in row]  # the template's lack specks
-            xs = [float(row["seconds"]) / 60 for row in some]
-            ys = [factor * float(row[measure]) for row in some]
+            xs = [float(row["seconds"]) / 60 for row in points]
+            ys = [factor * float(row[measure]) for row in points]
             axes.plot(xs, ys, color=color, lw=width, label=label)
     for axes, title in (left, "Fréchet distance to MNIST"), (right, "Samples with a speck, %"):
         axes.set(xscale="log", yscale="log", title=title, xlabel="minutes of training on one core")

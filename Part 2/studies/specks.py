@@ -1,17 +1,25 @@
-"""Who sees specks? Each part of D learns alone to tell images from images with a speck.
+"""How do specks arise, and who sees them?
 
 python -m studies.specks                                 the report's, in seconds
 python -m studies.specks --train convolution --seeds 7   one other seed, a minute of a core
+
+Each part of D learns alone to tell images from images with a speck. And we train on after ten
+epochs: what does the change of G's last layer do to the samples of the averaged generator?
 """
 
+import copy
+from itertools import islice
+
 import torch
+from torch.optim.swa_utils import update_bn
 
 from gan import Discriminator, discriminator_loss
-from latent import in_batches
+from latent import draw_samples, in_batches, latent_points
 from metrics import has_speck
 from mnist import load_mnist
-from studies.loops import table_of
+from studies.loops import run_epochs, settings_for, table_of
 from studies.runner import study
+from train import BATCHNORM_SEED
 
 PAIRS = [1000, 4000, 16_000]
 
@@ -28,6 +36,11 @@ EXPERIMENTS = {
     "fully connected, rate 0.0004": alone("layers", lr=4e-4),
     "convolution, shuffled pixels": alone("convolution", shuffled=True),
 }
+TRAINED_ON = "trained on"
+EXPERIMENTS[TRAINED_ON] = (
+    settings_for("alternating", "--n_epochs 10", measured_from=10) | {"steps": [0, 25, 100]},
+    range(3),
+)
 
 
 def pairs_of(images, n, rng):
@@ -42,7 +55,7 @@ def pairs_of(images, n, rng):
     return images[picks], specked[picks]
 
 
-def measure(settings, seed):
+def teach(settings, seed):
     """Teach a part of D alone to see specks, in images shuffled alike or not; return its AUCs.
 
     The AUC is the probability that it finds an unseen image realer than another one with a speck.
@@ -68,10 +81,61 @@ def measure(settings, seed):
     return rows
 
 
+def measure(settings, seed):
+    """Return the rows of a part of D that learns alone, or of a generator that is trained on."""
+    return (train_on if "loop" in settings else teach)(settings, seed)
+
+
+def train_on(settings, seed):
+    """Train on; return the share of samples with specks of the averaged G, with what is added.
+
+    Added to its last layer's weights is their change in some steps, as it is, reversed or shuffled.
+    """
+    ((_, training),) = run_epochs(settings, seed)
+    averaged, z = training.final_generator(), latent_points(5000, 100, BATCHNORM_SEED)
+    begun = training.generator.layers[-2].weight.detach().clone()
+    batches, rows, done = training.batches(load_mnist()[0]), [], 0
+    for steps in settings["steps"]:
+        for real in islice(batches, steps - done):
+            training.train_step(real)
+        done = steps
+        last = copy.deepcopy(training.generator).eval()
+        update_bn(z.split(500), last)  # as for the averaged one
+        generators = {"not averaged": last}
+        for name, change in changes(training.generator.layers[-2].weight.detach() - begun):
+            generators[name] = copy.deepcopy(averaged)
+            generators[name].layers[-2].weight.data += change
+        for name, generator in generators.items():
+            samples = draw_samples(generator, settings["n_measured"], settings["measure_seed"])
+            share = has_speck(samples).double().mean().item()
+            rows.append({"steps": steps, "weights": name, "specks": share})
+    return rows
+
+
+def changes(change):
+    """Return pairs of a name and a change of the last layer's weights, a row for each pixel."""
+    rng = torch.Generator().manual_seed(0)
+    order = torch.rand(change.shape, generator=rng).argsort(1)  # another one for each pixel
+    return [
+        ("change as it is", change),
+        ("change shuffled in each pixel", change.gather(1, order)),
+        ("change shuffled among pixels", change[torch.randperm(len(change), generator=rng)]),
+        ("change reversed", -change),
+    ]
+
+
 def show(rows):
-    """Return the table: the AUC of each part of D, by the number of pairs."""
-    columns = {f"{n:,} pairs": ("auc", [n], 1, 2) for n in PAIRS}
-    return {"who_sees.csv": table_of(rows, columns, moment="pairs")}
+    """Return the tables that have rows: the AUC of each part of D, and the share of specks."""
+    shown = {}
+    if alone := [row for row in rows if "auc" in row]:
+        columns = {f"{n:,} pairs": ("auc", [n], 1, 2) for n in PAIRS}
+        shown["who_sees.csv"] = table_of(alone, columns, moment="pairs")
+    if trained_on := [row | {"experiment": row["weights"]} for row in rows if "weights" in row]:
+        steps = EXPERIMENTS[TRAINED_ON][0]["steps"]
+        columns = {f"specks after {n} steps, %": ("specks", [n], 100, 1) for n in steps}
+        table = table_of(trained_on, columns, moment="steps", title="weights of G")
+        shown["specks.csv"] = table
+    return shown
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """Tests of the studies: their rows, tables and figures, and the pages that show them."""
 
+import copy
+import itertools
 import json
 import re
 import sys
@@ -87,10 +89,10 @@ def test_the_table_to_the_end_has_a_row_for_each_run():
         assert row["distance after 200 epochs"] == f"{columns['frechet_distance'][-1]:.0f}"
         share = f"{100 * columns['most_common_digit'][-1]:.0f}"
         assert row["most common digit, %, after 200 epochs"] == share
-    assert len(rows) == 5
+    assert len(rows) == 8
 
 
-@pytest.mark.parametrize("name", specks.EXPERIMENTS)
+@pytest.mark.parametrize("name", [name for name in specks.EXPERIMENTS if name != "trained on"])
 def test_specks_are_added_to_clean_images_and_the_auc_is_the_share_of_pairs_told_right(name):
     settings, rng = specks.EXPERIMENTS[name][0], torch.Generator().manual_seed(1)
     seen, unseen = (load_mnist(train)[0] for train in (True, False))
@@ -110,6 +112,41 @@ def test_specks_are_added_to_clean_images_and_the_auc_is_the_share_of_pairs_told
     assert row == {"pairs": 40, "auc": pytest.approx(wins / 900)}
 
 
+def test_the_last_layers_change_is_added_to_the_averaged_generator(monkeypatch):
+    """The rows must be those of train.py's own training run, continued for some steps."""
+    monkeypatch.setattr(specks, "has_speck", lambda samples: samples.mean((1, 2, 3)))
+    tiny = {"n_epochs": 1, "n_images": 640, "measured_from": 1, "n_measured": 200}
+    settings = specks.EXPERIMENTS["trained on"][0] | tiny | {"steps": [0, 1, 3]}
+    rows = {(row["steps"], row["weights"]): row["specks"] for row in specks.measure(settings, 1)}
+    training = train.Training(SimpleNamespace(**settings, seed=1, device="cpu"))
+    for real in training.batches(load_mnist()[0][:640]):
+        training.train_step(real)
+    begun, averaged = copy.deepcopy(training.generator), training.final_generator()
+    mean = latent.draw_samples(averaged, 200, train.MEASURE_SEED).double().mean().item()
+    assert rows[0, "change reversed"] == pytest.approx(mean, abs=1e-6)
+    for real in itertools.islice(training.batches(load_mnist()[0]), 3):
+        training.train_step(real)
+    change = training.generator.layers[-2].weight.data - begun.layers[-2].weight.data
+    averaged.layers[-2].weight.data -= change
+    mean = latent.draw_samples(averaged, 200, train.MEASURE_SEED).double().mean().item()
+    assert rows[3, "change reversed"] == pytest.approx(mean, abs=1e-6)
+    averaged.load_state_dict(training.generator.state_dict())
+    training.ema_generator = averaged  # whose BatchNorm statistics are then recomputed
+    last = latent.draw_samples(training.final_generator(), 200, train.MEASURE_SEED)
+    assert rows[3, "not averaged"] == pytest.approx(last.double().mean().item(), abs=1e-6)
+
+
+def test_a_shuffled_change_has_the_same_numbers_in_each_pixel_or_in_all():
+    change = torch.arange(784 * 1024.0).view(784, 1024)
+    (_, same), (_, inside), (_, among), (_, reverse) = specks.changes(change)
+    assert torch.equal(same, change)
+    assert torch.equal(reverse, -change)
+    assert torch.equal(inside.sort(1)[0], change)
+    assert not torch.equal(inside[0], inside[1] - 1024), "another order in each pixel"
+    assert torch.equal(among[among[:, 0].argsort()], change)
+    assert not torch.equal(among, change)
+
+
 def test_progress_png_shows_each_training_under_its_name_over_its_minutes(call, figures, tmp_path):
     call("studies.quality", "--only", "progress", "--out_dir", tmp_path)
     rows = read_csv(RESULTS / "quality.csv")
@@ -118,14 +155,14 @@ def test_progress_png_shows_each_training_under_its_name_over_its_minutes(call, 
     left, right = map(drawn, figures["progress.png"].axes)
     for name, colour, seeds in (
         ("our training", "#000000", committed),
-        ("no convolution", GREEN, columns_of("ablations", "no convolution")),
-        (collapse.TEMPLATE, ORANGE, columns_of("collapse", collapse.TEMPLATE)),
+        ("D without its small CNN", GREEN, columns_of("ablations", "no convolution")),
+        ("the template", ORANGE, columns_of("collapse", collapse.TEMPLATE)),
     ):
         for n, columns in enumerate(seeds):
             label = name if n == 0 else f"_{name}, seed {n}"
             for lines, measure, factor in (left, "frechet_distance", 1), (right, "specks", 100):
-                ys = [factor * y for y in columns.get(measure, [])]  # the template's lack specks
-                xs = [seconds / 60 for seconds in columns["seconds"]][: len(ys)]
+                ys = [factor * y for y in columns[measure]]
+                xs = [seconds / 60 for seconds in columns["seconds"]]
                 assert lines.pop(label) == (colour, pytest.approx(xs), pytest.approx(ys))
     assert (left.keys(), right.keys()) == (set(), {"real test images"})
 
@@ -207,20 +244,21 @@ def test_the_report_takes_finished_runs_of_its_weights_and_settings(tmp_path, mo
 def test_moments_show_the_committed_grids_with_ambiguous_samples_framed(call, figures, tmp_path):
     call("studies.quality", "--only", "moments", "--out_dir", tmp_path)
     panels = {axes.get_title(): axes for axes in figures["moments.png"].axes}
-    grids = {"real images": load_mnist()[0][:25]}
-    cured = "template with momentum 0, 200 epochs"
-    for title, experiment, epoch in (
-        ("the template, 10 epochs", "template, samples", 10),
-        ("with momentum 0, 10 epochs", cured, 10),
-        ("with momentum 0, 200 epochs", cured, 200),
+    grids = {"real images\n": load_mnist()[0][:25]}
+    for title, experiment, seed, epoch in (
+        ("template, seed 1\n10 epochs", collapse.TEMPLATE, 1, 10),
+        ("template, seed 1\n200 epochs", collapse.TEMPLATE, 1, 200),
+        ("template, seed 0\n10 epochs", collapse.TEMPLATE, 0, 10),
+        ("template, seed 0\n200 epochs", collapse.TEMPLATE, 0, 200),
+        ("momentum 0, seed 0\n200 epochs", collapse.CURED, 0, 200),
     ):
-        columns = columns_of("collapse", experiment)[0]
+        columns = columns_of("collapse", experiment)[seed]
         pixels = torch.tensor(columns["samples"][columns["epoch"].index(epoch)])
         grids[title] = pixels.view(25, 1, 28, 28) / 127.5 - 1
     for batch in 0, 2000, 37_520, 75_040:
         grid = torch.tensor(np.array(Image.open(RESULTS / "grids" / f"{batch}.png").convert("L")))
         parts = grid[2:, 2:].unfold(0, 28, 30).unfold(1, 28, 30).reshape(25, 1, 28, 28)
-        (title,) = (title for title in panels if title.endswith(f" batch {batch:,}"))
+        (title,) = (title for title in panels if title.endswith(f"batch {batch:,}"))
         grids[title] = parts / 127.5 - 1
     assert grids.keys() == panels.keys()
     corners = [(2 + 30 * column, 2 + 30 * row) for row in range(5) for column in range(5)]
