@@ -98,7 +98,7 @@ def test_a_table_has_the_end_of_each_curve_and_a_figure_each_network():
         medians = pytest.approx([1 + n + T for T in lengths.CHOSEN[name]])
         assert lines.pop(name) == (
             color,
-            pytest.approx([k + 0.14 * (n - 1) for k in range(len(lengths.CHOSEN[name]))]),
+            pytest.approx([k + 0.05 * (n - 1) for k in range(len(lengths.CHOSEN[name]))]),
             medians,
         )
     dots = sorted((color, ys) for color, _, ys in lines.values())
