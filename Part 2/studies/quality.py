@@ -166,6 +166,7 @@ def progress():
         axes.xaxis.set_major_formatter("{x:g}")
         axes.yaxis.set_major_formatter("{x:g}")
     figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    figure.suptitle("Without D's small CNN, specks come back late", fontsize=16)
     share = 100 * has_speck(load_mnist(train=False)[0]).double().mean().item()
     right.axhline(share, color="0.5", ls="--", label="real test images")
     right.text(1, 1.05 * share, "real test images", color="0.5")
