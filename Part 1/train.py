@@ -141,6 +141,10 @@ def parse_args(argv=None):
     text = f"the template's settings as defaults: {TEMPLATE}"
     parser.add_argument("--preset", choices=["template"], help=text)
     args = parser.parse_args(argv)
+    for name, network in NETWORKS.items():
+        for flag in network.flags:
+            if flag in args and name not in args.model:
+                parser.error(f"argument --{flag}: of {name}, which --model does not name")
     if args.preset == "template":
         parser.set_defaults(**TEMPLATE)
         args = parser.parse_args(argv)

@@ -163,3 +163,11 @@ def test_the_figure_shows_each_network_in_its_colour_and_counts_those_that_end_s
             assert lines.pop(network.upper()) == bold
             thin = [ys for c, xs, ys in lines.values() if (c, xs) == (color, steps)]
             assert thin == [pytest.approx(own) for own in shares]
+
+
+def test_a_flag_of_a_network_that_is_not_trained_is_refused(capsys):
+    for flag, flags in ("bf", "--model rnn --bf 1"), ("rnn_init", "--model lstm --rnn_init scaled"):
+        with pytest.raises(SystemExit, match=r"^2$"):
+            parse_args(flags.split())
+        assert f"argument --{flag}: " in capsys.readouterr().err
+    parse_args("--model rnn --preset template".split())  # which sets bf for LSTMs
