@@ -170,4 +170,4 @@ def test_a_flag_of_a_network_that_is_not_trained_is_refused(capsys):
         with pytest.raises(SystemExit, match=r"^2$"):
             parse_args(flags.split())
         assert f"argument --{flag}: " in capsys.readouterr().err
-    parse_args("--model rnn --preset template".split())  # which sets bf for LSTMs
+    parse_args(["--model", "rnn", "--preset", "template"])  # which sets bf for LSTMs
