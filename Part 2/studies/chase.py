@@ -146,7 +146,7 @@ def chase_figure(rows):
         axes.set_yticks([28 * 3, 28 * 6.5], ["six samples", "mean"], rotation=90, va="center")
         axes.set_title(title, fontsize=15)
         axes.grid(visible=False)
-    figure.suptitle("If D has momentum, all samples move from shape to shape together", fontsize=18)
+    figure.suptitle("If D has momentum, samples move from shape to shape together", fontsize=18)
     figure.supxlabel("steps after the change; below the line: the mean of 200 samples")
     return figure
 
@@ -163,7 +163,7 @@ def ratings_figure(rows):
     axes.set(xlabel="← steps ago    when G draws the fakes    steps later →", xmargin=0)
     axes.set(ylabel="D's mean logit, less that of real images")
     axes.legend()
-    figure.suptitle("A stale D rates highest what G is going to draw", fontsize=16)
+    figure.suptitle("A stale D prefers what G is going to draw", fontsize=16)
     return figure
 
 
