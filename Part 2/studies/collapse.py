@@ -44,7 +44,6 @@ TO_THE_END = {
     OTHER: settings_for("template", "--preset template"),
 }
 EXPERIMENTS = {name: (settings, range(3)) for name, settings in (TRAININGS | TO_THE_END).items()}
-EXPERIMENTS[TEMPLATE] = TO_THE_END[TEMPLATE], range(2)
 COLUMNS = {  # of collapse.csv, see table_of
     "distance, epochs 6 to 10": ("frechet_distance", range(6, 11), 1, 0),
     "most common digit, %": ("most_common_digit", [10], 100, 0),

@@ -121,7 +121,7 @@ def moments():
         panels[f"{moment}\nbatch {batch:,}"] = images
     panels["real images\n"] = load_mnist()[0][:25]
     known, experiments = read_rows(RESULTS / "collapse.jsonl"), collapse.EXPERIMENTS
-    rows = rows_of(jobs_of(experiments, [collapse.TEMPLATE], [0, 1]), known)
+    rows = rows_of(jobs_of(experiments, [collapse.TEMPLATE], [0, 2]), known)
     rows += rows_of(jobs_of(experiments, [collapse.CURED], [0]), known)[-1:]
     for row in rows:
         if row["samples"]:
