@@ -121,6 +121,7 @@ def moments():
         panels[f"{moment}\nbatch {batch:,}"] = images
     panels["real images\n"] = load_mnist()[0][:25]
     known, experiments = read_rows(RESULTS / "collapse.jsonl"), collapse.EXPERIMENTS
+    # Seed 0 stays collapsed, seed 2 recovers in part.
     rows = rows_of(jobs_of(experiments, [collapse.TEMPLATE], [0, 2]), known)
     rows += rows_of(jobs_of(experiments, [collapse.CURED], [0]), known)[-1:]
     for row in rows:
@@ -138,7 +139,7 @@ def moments():
             draw_frame(axes, 2 + 30 * (n % 5), 2 + 30 * (n // 5))
         axes.set_title(title, fontsize=14)
         axes.axis("off")
-        figure.suptitle("Above: our training, and real images. Below: the template", fontsize=17)
+    figure.suptitle("Above: our training, and real images. Below: the template", fontsize=17)
     _, _, half_way, end, *_ = digits
     text = "framed: ambiguous (no digit above 90 %); the classifier is confident even about noise\n"
     text += f"from half-way to the end, {(half_way != end).sum()} of 25 points z change their digit"
