@@ -26,8 +26,8 @@ class LSTM(nn.Module):
     Weights are initialized uniform in +-1/sqrt(hidden_dim), biases at 0 except bf. In a step, a
     cell keeps the share f = sigm(bf) of its content: it remembers for about 1 / (1 - f) steps. With
     bf "chrono", the cells forget slowly: bf = log U(1, 100), a random number for each cell, gives 2
-    to 101 steps (Tallec & Ollivier 2018, but with bi = 0). A number sets bf of all cells to it: 1
-    (Jozefowicz et al. 2015) gives 3.7 steps.
+    to 101 steps (Tallec & Ollivier 2018, but with bi = 0). A number is the bf of every cell: with 1
+    (Jozefowicz et al. 2015), a cell remembers for 3.7 steps.
     """
 
     def __init__(self, input_dim, hidden_dim, output_dim, bf="chrono"):

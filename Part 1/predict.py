@@ -1,4 +1,4 @@
-"""Complete a palindrome: the committed LSTM predicts its last digit.
+"""Complete a palindrome: an LSTM, trained at 5 to 40 digits, predicts its last digit.
 
 python predict.py 12345432                              prints 123454321
 python predict.py 12345432 --weights run/rnn_t20.pth    as another network answers

@@ -30,6 +30,7 @@ CURVE = "eval_early", "eval_every", "eval_size"  # these decide where a curve ha
 # {a flag that was added to DECIDE later: the value that older rows were trained with}
 BEFORE = {}
 TEMPLATE = {"input_dim": 1, "bf": 0.0, "learning_rate": 0.001, "decay": False, "warmup": 0}
+TEMPLATE |= {"train_steps": 10_000}
 SOLVED = 0.999  # a length counts as solved from this accuracy on
 
 
@@ -162,6 +163,9 @@ def parse_args(argv=None):
 def forget_bias(text):
     """Return the bias that --bf says: "chrono" or a number."""
     return text if text == "chrono" else number(float, -99, 99)(text)
+
+
+forget_bias.__name__ = "chrono or float"  # argparse says "invalid chrono or float value" with it
 
 
 def settings_of(args, name):

@@ -220,7 +220,9 @@ def parse_args(argv=None):
     devices = ["cuda", "cpu"] if torch.cuda.is_available() else ["cpu"]
     parser.add_argument("--device", choices=devices, default=devices[0], help="where to train")
     either = parser.add_mutually_exclusive_group()
-    either.add_argument("--preset", choices=["template"], help="the course template's settings")
+    either.add_argument(
+        "--preset", choices=["template"], help="the template's settings, but our loop"
+    )
     either.add_argument("--resume", action="store_true", help="continue the run in out_dir")
     args = parser.parse_args(argv)
     if args.resume:

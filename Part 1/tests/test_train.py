@@ -47,8 +47,8 @@ def test_each_flag_changes_the_weights_of_the_networks_that_it_concerns(networks
 
 def test_the_preset_is_its_flags_a_given_flag_wins_and_the_folder_names_what_is_changed():
     preset = "--preset template"
-    named = "--input_dim 1 --bf 0 --learning_rate 0.001 --no-decay --warmup 0"
-    given = "--input_dim 10 --bf chrono --learning_rate 0.002 --decay --warmup 7"
+    named = "--input_dim 1 --bf 0 --learning_rate 0.001 --no-decay --warmup 0 --train_steps 10000"
+    given = "--input_dim 10 --bf chrono --learning_rate 0.002 --decay --warmup 7 --train_steps 9"
     for name in NETWORKS:
         assert settings_for(name, preset) == settings_for(name, named)
         assert settings_for(name, f"{preset} {given}") == settings_for(name, given)

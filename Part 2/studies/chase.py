@@ -47,9 +47,9 @@ BRANCHES = {
 }
 DRAWN = {  # {branch: the title of its strip in chase.png}
     "no change": "no change: each sample wanders on its own",
-    "D frozen": "D frozen: samples settle on noisy shapes",
-    "D with momentum 0.9": "D with momentum 0.9: samples move together",
-    "D along the mean of ten fresh gradients": "averaged, but fresh gradients: no collapse",
+    "D along the mean of ten fresh gradients": "averaged, but fresh gradients: the same",
+    "D with momentum 0.9": "momentum 0.9 in D: samples move together",
+    "D with stale fakes": "fakes ten steps old for D: the same",
 }
 RATED = {  # {branch: its colour in ratings.png}
     "no change": BLUE,
@@ -146,7 +146,7 @@ def chase_figure(rows):
         axes.set_yticks([28 * 3, 28 * 6.5], ["six samples", "mean"], rotation=90, va="center")
         axes.set_title(title, fontsize=15)
         axes.grid(visible=False)
-    figure.suptitle("If D has momentum, samples move from shape to shape together", fontsize=18)
+    figure.suptitle("With a stale D, samples move from shape to shape together", fontsize=18)
     figure.supxlabel("steps after the change; below the line: the mean of 200 samples")
     return figure
 

@@ -139,10 +139,12 @@ def moments():
             draw_frame(axes, 2 + 30 * (n % 5), 2 + 30 * (n // 5))
         axes.set_title(title, fontsize=14)
         axes.axis("off")
-    figure.suptitle("Above: our training, and real images. Below: the template", fontsize=17)
+    title = "Above: our training, then real images. Below: the template, then with momentum 0"
+    figure.suptitle(title, fontsize=17)
     _, _, half_way, end, *_ = digits
     text = "framed: ambiguous (no digit above 90 %); the classifier is confident even about noise\n"
-    text += f"from half-way to the end, {(half_way != end).sum()} of 25 points z change their digit"
+    moved = (half_way != end).sum()
+    text += f"from half-way to the end, it reads another digit at {moved} of 25 points"
     figure.supxlabel(text, fontsize=12)
     return {"moments.png": figure}
 
