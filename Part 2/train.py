@@ -220,9 +220,8 @@ def parse_args(argv=None):
     devices = ["cuda", "cpu"] if torch.cuda.is_available() else ["cpu"]
     parser.add_argument("--device", choices=devices, default=devices[0], help="where to train")
     either = parser.add_mutually_exclusive_group()
-    either.add_argument(
-        "--preset", choices=["template"], help="the template's settings, but our loop"
-    )
+    text = "the template's settings, in our loop"
+    either.add_argument("--preset", choices=["template"], help=text)
     either.add_argument("--resume", action="store_true", help="continue the run in out_dir")
     args = parser.parse_args(argv)
     if args.resume:

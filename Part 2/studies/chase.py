@@ -49,7 +49,7 @@ DRAWN = {  # {branch: the title of its strip in chase.png}
     "no change": "no change: each sample wanders on its own",
     "D along the mean of ten fresh gradients": "averaged, but fresh gradients: the same",
     "D with momentum 0.9": "momentum 0.9 in D: samples move together",
-    "D with stale fakes": "fakes ten steps old for D: the same",
+    "D with stale fakes": "fakes ten steps old for D: together, too",
 }
 RATED = {  # {branch: its colour in ratings.png}
     "no change": BLUE,
