@@ -34,7 +34,7 @@ TRAININGS = {
     "D's momentum 0.9": calm(b1_d=0.9),
     "G's momentum 0.9": calm("--b1 0.9"),
     "template": calm("--b1 0.9", b1_d=0.9),
-    "template, momentum 0.5": calm("--b1 0.5", b1_d=0.5),
+    "template, momentum 0.5": calm("--n_epochs 50 --b1 0.5", b1_d=0.5),
 }
 TEMPLATE, CURED = "template, 200 epochs", "template with momentum 0, 200 epochs"
 OTHER = "template, 200 epochs, another processor"  # which rounds differently
