@@ -174,14 +174,14 @@ def clock_table(networks):
 def memory_figure(shown):
     """Return a Figure: accuracy by length, as it is and rotated back, a panel for each network."""
     figure = Figure(figsize=(10, 7.2), dpi=100, layout="constrained")
-    figure.suptitle("A rotating memory is mostly wrong; rotated back, it is right again", size=18)
+    figure.suptitle("A rotating memory is mostly misread, but not if it is rotated back", size=18)
     grid = figure.subplots(len(shown), sharex=True, sharey=True)
     for axes, network in zip(grid, shown, strict=True):
         own = [network["values"]["accuracy", T] for T in SHOWN]
         back = [network["values"]["rotated back", T] for T in SHOWN]
         if network["memory"] == "rotates":
             axes.plot(SHOWN, own, "o", color=ORANGE, label="memory rotates")
-            axes.plot(SHOWN, back, "ko", mfc="none", ms=11, label="rotated back to T = 20")
+            axes.plot(SHOWN, back, "ko", mfc="none", ms=11, label="rotated to T = 20")
         else:
             axes.plot(SHOWN, own, "o", color=BLUE, label="stays fixed: nothing to rotate")
         axes.set_title(PANELS[network["experiment"]], fontsize=16, loc="left")

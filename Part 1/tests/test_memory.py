@@ -63,7 +63,7 @@ def test_clocks_are_counted_by_kind_and_the_figure_shows_the_first_that_know_all
         lines = {"stays fixed: nothing to rotate": (BLUE, *own)}
         if period > 1:
             lines = {"memory rotates": (ORANGE, *own)}
-            lines["rotated back to T = 20"] = "#000000", SHOWN, [1] * len(SHOWN)
+            lines["rotated to T = 20"] = "#000000", SHOWN, [1] * len(SHOWN)
         assert drawn(axes) == lines
         assert {line.get_linestyle() for line in axes.lines} == {"None"}, "only markers"
         assert axes.get_title("left") == title
