@@ -62,7 +62,7 @@ def ablations_figure(rows):
         places = [n] * len(distances)
         axes.plot(distances, places, "o", color=color, ms=8, alpha=0.7, label=experiment)
     axes.set_yticks(range(len(DRAWN)), [label for label, _ in DRAWN.values()])
-    axes.set(xscale="log", xlabel="Fréchet distance to MNIST (0 is best), after the time of ten epochs")
+    axes.set(xscale="log", xlabel="Fréchet distance to MNIST after the time of ten epochs")
     axes.xaxis.set_major_formatter("{x:g}")
     axes.invert_yaxis()
     figure.suptitle("One of the template's settings at a time: momentum costs most", fontsize=16)
