@@ -11,17 +11,28 @@ import copy
 from itertools import islice
 
 import torch
+from matplotlib.figure import Figure
 from torch.optim.swa_utils import update_bn
+from torchvision.utils import make_grid
 
+from common import ORANGE
 from gan import Discriminator, discriminator_loss
 from latent import draw_samples, in_batches, latent_points
-from metrics import has_speck
+from metrics import has_speck, specks_of
 from mnist import load_mnist
+from studies import loops
 from studies.loops import run_epochs, settings_for, table_of
 from studies.runner import study
 from train import BATCHNORM_SEED
 
 PAIRS = [1000, 4000, 16_000]
+
+
+DRAWN = {  # {training run, whose samples specks.png shows: what it changes}
+    "our training, ten epochs": "",
+    "without the average of G's weights": "--ema 0",
+    "without D's small CNN": "--channels 0",
+}
 
 
 def alone(part, lr=4e-3, shuffled=False):
@@ -41,6 +52,10 @@ EXPERIMENTS[TRAINED_ON] = (
     settings_for("alternating", "--n_epochs 10", measured_from=10) | {"steps": [0, 25, 100]},
     range(3),
 )
+for name, flags in DRAWN.items():
+    flags = f"--n_epochs 10 {flags}"
+    settings = settings_for("alternating", flags, measured_from=10, n_shown=48)
+    EXPERIMENTS[name] = settings, range(1)
 
 
 def pairs_of(images, n, rng):
@@ -82,8 +97,10 @@ def teach(settings, seed):
 
 
 def measure(settings, seed):
-    """Return the rows of a part of D that learns alone, or of a generator that is trained on."""
-    return (train_on if "loop" in settings else teach)(settings, seed)
+    """Return the rows of a part of D that learns alone, or of a training run."""
+    if "pairs" in settings:
+        return teach(settings, seed)
+    return (train_on if "steps" in settings else loops.measure)(settings, seed)
 
 
 def train_on(settings, seed):
@@ -124,8 +141,23 @@ def changes(change):
     ]
 
 
+def specks_figure(rows):
+    """Return a Figure: 48 samples of each training run, with a ring around each speck."""
+    figure = Figure(figsize=(15, 4.3), layout="constrained")
+    for axes, row in zip(figure.subplots(1, len(rows)), rows, strict=True):
+        images = torch.tensor(row["samples"]).view(-1, 1, 28, 28) / 127.5 - 1
+        axes.imshow(make_grid(images, 8, padding=0)[0].numpy(), cmap="gray", vmin=-1, vmax=1)
+        marks = make_grid(specks_of(images).float(), 8, padding=0)[0]
+        ys, xs = marks.nonzero().T.tolist()
+        axes.plot(xs, ys, "o", color=ORANGE, mfc="none", ms=14, mew=2)
+        share = f"{100 * row['specks']:.0f} % have specks"
+        axes.set_title(f"{row['experiment']}\n{share}", fontsize=15)
+        axes.axis("off")
+    return figure
+
+
 def show(rows):
-    """Return the tables that have rows: the AUC of each part of D, and the share of specks."""
+    """Return the tables and the figure that have rows."""
     shown = {}
     if alone := [row for row in rows if "auc" in row]:
         columns = {f"{n:,} pairs": ("auc", [n], 1, 2) for n in PAIRS}
@@ -135,6 +167,9 @@ def show(rows):
         columns = {f"specks after {n} steps, %": ("specks", [n], 100, 1) for n in steps}
         table = table_of(trained_on, columns, moment="steps", title="weights of G")
         shown["specks.csv"] = table
+    samples = [row for row in rows if row["experiment"] in DRAWN]
+    if len(samples) == len(DRAWN):
+        shown["specks.png"] = specks_figure(samples)
     return shown
 
 

@@ -92,7 +92,7 @@ def test_the_table_to_the_end_has_a_row_for_each_run():
     assert len(rows) == 9
 
 
-@pytest.mark.parametrize("name", [name for name in specks.EXPERIMENTS if name != "trained on"])
+@pytest.mark.parametrize("name", [n for n, (s, _) in specks.EXPERIMENTS.items() if "pairs" in s])
 def test_specks_are_added_to_clean_images_and_the_auc_is_the_share_of_pairs_told_right(name):
     settings, rng = specks.EXPERIMENTS[name][0], torch.Generator().manual_seed(1)
     seen, unseen = (load_mnist(train)[0] for train in (True, False))
@@ -134,6 +134,20 @@ def test_the_last_layers_change_is_added_to_the_averaged_generator(monkeypatch):
     training.ema_generator = averaged  # whose BatchNorm statistics are then recomputed
     last = latent.draw_samples(training.final_generator(), 200, train.MEASURE_SEED)
     assert rows[3, "not averaged"] == pytest.approx(last.double().mean().item(), abs=1e-6)
+
+
+def test_specks_png_rings_each_speck_of_the_samples(call, figures, tmp_path):
+    call("studies.specks", "--out_dir", tmp_path)
+    for axes, name in zip(figures["specks.png"].axes, specks.DRAWN, strict=True):
+        (columns,) = columns_of("specks", name)
+        bright = np.pad(np.reshape(columns["samples"], (48, 28, 28)), ((0, 0), (1, 1), (1, 1))) > 63
+        places = []
+        for n, y, x in np.argwhere(bright):
+            if bright[n, y - 1 : y + 2, x - 1 : x + 2].sum() == 1:
+                places.append((28 * (n % 8) + x - 1, 28 * (n // 8) + y - 1))
+        (rings,) = axes.lines
+        assert sorted(zip(*rings.get_data(), strict=True)) == sorted(places) != []
+        assert axes.get_title() == f"{name}\n{100 * columns['specks'][0]:.0f} % have specks"
 
 
 def test_a_shuffled_change_has_the_same_numbers_in_each_pixel_or_in_all():
