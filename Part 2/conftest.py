@@ -5,6 +5,7 @@ import os
 os.environ["CUDA_VISIBLE_DEVICES"] = ""  # before torch is imported: the tests run on the CPU
 os.environ["OMP_NUM_THREADS"] = "1"  # the same bits in this process and in those that it starts
 
+import json
 import runpy
 import sys
 from pathlib import Path
@@ -68,3 +69,14 @@ def frames(axes):
 def weights_of(network):
     """Return all weights of a network in one vector."""
     return torch.cat([weight.detach().flatten() for weight in network.parameters()])
+
+
+def lines_of(study):
+    """Return the committed lines of a study, read without the runner."""
+    text = (HERE / "studies" / "results" / f"{study}.jsonl").read_text(encoding="utf-8")
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def columns_of(study, experiment):
+    """Return the columns of an experiment's seeds."""
+    return [line["columns"] for line in lines_of(study) if line["experiment"] == experiment]
