@@ -143,7 +143,7 @@ def changes(change):
 
 def specks_figure(rows):
     """Return a Figure: 48 samples of each training run, with a ring around each speck."""
-    figure = Figure(figsize=(15, 4.3), layout="constrained")
+    figure = Figure(figsize=(15, 4.8), layout="compressed")
     for axes, row in zip(figure.subplots(1, len(rows)), rows, strict=True):
         images = torch.tensor(row["samples"]).view(-1, 1, 28, 28) / 127.5 - 1
         axes.imshow(make_grid(images, 8, padding=0)[0].numpy(), cmap="gray", vmin=-1, vmax=1)
@@ -153,6 +153,8 @@ def specks_figure(rows):
         share = f"{100 * row['specks']:.0f} % have specks"
         axes.set_title(f"{row['experiment']}\n{share}", fontsize=15)
         axes.axis("off")
+    text = "rings mark specks: bright pixels among dark ones; the shares are of 10,000 samples"
+    figure.supxlabel(text, fontsize=14)
     return figure
 
 
