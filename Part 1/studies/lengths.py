@@ -182,7 +182,7 @@ def lengths_figure(rows):
     axes.text(0, 11, "chance", color=GREY, ha="left", transform=axes.get_yaxis_transform())
     axes.set_xticks(range(len(LENGTHS)), LENGTHS)
     axes.set(xlabel="digits (dots side by side)", ylabel="accuracy on unseen palindromes, %")
-    axes.set(ylim=(0, 103), title="Only the LSTM learns palindromes of 80 digits in 1,000 steps")
+    axes.set(ylim=(0, 103), title="Of these three, only the LSTM learns 80 digits in 1,000 steps")
     axes.grid(visible=False, axis="x")
     axes.legend(loc="lower left", bbox_to_anchor=(0.02, 0.55))
     return figure
