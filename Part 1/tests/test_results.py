@@ -1,5 +1,7 @@
 """Tests of the committed results: they have today's settings, and give tables, figures, pages."""
 
+import re
+
 from PIL import Image, ImageChops, ImageStat
 
 from conftest import settings_for
@@ -31,6 +33,8 @@ def test_every_table_on_the_pages_has_the_cells_of_its_csv(tmp_path, monkeypatch
     runner.save_shown({}, tmp_path, report=True)
     assert written == [page.read_text(encoding="utf-8") for page in runner.PAGES]
     assert all("results/accuracy.csv -->\n| T | network |" in text for text in written)
+    for text in written:
+        assert not re.search(r"\|\n\n\|(?!.*\n\|-)", text), "a blank line tears a table"
 
 
 def test_the_settings_in_the_report_are_the_defaults_and_those_of_the_preset():

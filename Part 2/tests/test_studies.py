@@ -172,6 +172,8 @@ def test_every_link_leads_to_a_file_and_every_table_has_the_cells_of_its_csv(tmp
     runner.save_shown({}, tmp_path, report=True)
     assert written == [page.read_text(encoding="utf-8") for page in runner.PAGES]
     assert "results/evaluation.csv -->\n| images |" in written[1]
+    for text in written:
+        assert not re.search(r"\|\n\n\|(?!.*\n\|-)", text), "a blank line tears a table"
 
 
 def test_the_settings_in_the_report_are_the_defaults_and_those_of_the_preset():
