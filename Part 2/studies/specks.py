@@ -1,33 +1,26 @@
-"""How do specks arise, and who sees them?
+"""What removes specks, and which part of D sees them?
 
 python -m studies.specks                                 the report's, in seconds
 python -m studies.specks --train convolution --seeds 7   one other seed, a minute of a core
 
-Each part of D learns alone to tell images from images with a speck. And we train on after ten
-epochs: what does the change of G's last layer do to the samples of the averaged generator?
+Each part of D learns alone to tell images from images with a speck. And three training runs show
+their samples.
 """
-
-import copy
-from itertools import islice
 
 import torch
 from matplotlib.figure import Figure
-from torch.optim.swa_utils import update_bn
 from torchvision.utils import make_grid
 
 from common import ORANGE
 from gan import Discriminator, discriminator_loss
-from latent import draw_samples, in_batches, latent_points
+from latent import in_batches
 from metrics import has_speck, specks_of
 from mnist import load_mnist
 from studies import loops
-from studies.loops import run_epochs, settings_for, table_of
+from studies.loops import settings_for, table_of
 from studies.runner import study
-from train import BATCHNORM_SEED
 
 PAIRS = [1000, 4000, 16_000]
-
-
 DRAWN = {  # {training run, whose samples specks.png shows: what it changes}
     "our training, ten epochs": "",
     "without the average of G's weights": "--ema 0",
@@ -47,11 +40,6 @@ EXPERIMENTS = {
     "fully connected, rate 0.0004": alone("layers", lr=4e-4),
     "convolution, shuffled pixels": alone("convolution", shuffled=True),
 }
-TRAINED_ON = "trained on"
-EXPERIMENTS[TRAINED_ON] = (
-    settings_for("alternating", "--n_epochs 10", measured_from=10) | {"steps": [0, 25, 100]},
-    range(3),
-)
 for name, flags in DRAWN.items():
     flags = f"--n_epochs 10 {flags}"
     settings = settings_for("alternating", flags, measured_from=10, n_shown=48)
@@ -98,47 +86,7 @@ def teach(settings, seed):
 
 def measure(settings, seed):
     """Return the rows of a part of D that learns alone, or of a training run."""
-    if "pairs" in settings:
-        return teach(settings, seed)
-    return (train_on if "steps" in settings else loops.measure)(settings, seed)
-
-
-def train_on(settings, seed):
-    """Train on; return the share of samples with specks of the averaged G, with what is added.
-
-    Added to its last layer's weights is their change in some steps, as it is, reversed or shuffled.
-    """
-    ((_, training),) = run_epochs(settings, seed)
-    averaged, z = training.final_generator(), latent_points(5000, 100, BATCHNORM_SEED)
-    begun = training.generator.layers[-2].weight.detach().clone()
-    batches, rows, done = training.batches(load_mnist()[0]), [], 0
-    for steps in settings["steps"]:
-        for real in islice(batches, steps - done):
-            training.train_step(real)
-        done = steps
-        last = copy.deepcopy(training.generator).eval()
-        update_bn(z.split(500), last)  # as for the averaged one
-        generators = {"not averaged": last}
-        for name, change in changes(training.generator.layers[-2].weight.detach() - begun):
-            generators[name] = copy.deepcopy(averaged)
-            generators[name].layers[-2].weight.data += change
-        for name, generator in generators.items():
-            samples = draw_samples(generator, settings["n_measured"], settings["measure_seed"])
-            share = has_speck(samples).double().mean().item()
-            rows.append({"steps": steps, "weights": name, "specks": share})
-    return rows
-
-
-def changes(change):
-    """Return pairs of a name and a change of the last layer's weights, a row for each pixel."""
-    rng = torch.Generator().manual_seed(0)
-    order = torch.rand(change.shape, generator=rng).argsort(1)  # another one for each pixel
-    return [
-        ("change as it is", change),
-        ("change shuffled in each pixel", change.gather(1, order)),
-        ("change shuffled among pixels", change[torch.randperm(len(change), generator=rng)]),
-        ("change reversed", -change),
-    ]
+    return (teach if "pairs" in settings else loops.measure)(settings, seed)
 
 
 def specks_figure(rows):
@@ -164,11 +112,6 @@ def show(rows):
     if alone := [row for row in rows if "auc" in row]:
         columns = {f"{n:,} pairs": ("auc", [n], 1, 2) for n in PAIRS}
         shown["who_sees.csv"] = table_of(alone, columns, moment="pairs")
-    if trained_on := [row | {"experiment": row["weights"]} for row in rows if "weights" in row]:
-        steps = EXPERIMENTS[TRAINED_ON][0]["steps"]
-        columns = {f"specks after {n} steps, %": ("specks", [n], 100, 1) for n in steps}
-        table = table_of(trained_on, columns, moment="steps", title="weights of G")
-        shown["specks.csv"] = table
     samples = [row for row in rows if row["experiment"] in DRAWN]
     if len(samples) == len(DRAWN):
         shown["specks.png"] = specks_figure(samples)

@@ -1,7 +1,5 @@
 """Tests of the studies: their rows and tables, and the pages that show them."""
 
-import copy
-import itertools
 import re
 import sys
 from pathlib import Path
@@ -68,41 +66,6 @@ def test_specks_are_added_to_clean_images_and_the_auc_is_the_share_of_pairs_told
     logits, others = (part(x.flatten(2)[..., order].view_as(x)) for x in pairs[1])
     wins = (logits[:, None] > others).sum().item()
     assert row == {"pairs": 40, "auc": pytest.approx(wins / 900)}
-
-
-def test_the_last_layers_change_is_added_to_the_averaged_generator(monkeypatch):
-    """The rows must be those of train.py's own training run, continued for some steps."""
-    monkeypatch.setattr(specks, "has_speck", lambda samples: samples.mean((1, 2, 3)))
-    tiny = {"n_epochs": 1, "n_images": 640, "measured_from": 1, "n_measured": 200}
-    settings = specks.EXPERIMENTS["trained on"][0] | tiny | {"steps": [0, 1, 3]}
-    rows = {(row["steps"], row["weights"]): row["specks"] for row in specks.measure(settings, 1)}
-    training = train.Training(SimpleNamespace(**settings, seed=1, device="cpu"))
-    for real in training.batches(load_mnist()[0][:640]):
-        training.train_step(real)
-    begun, averaged = copy.deepcopy(training.generator), training.final_generator()
-    mean = latent.draw_samples(averaged, 200, train.MEASURE_SEED).double().mean().item()
-    assert rows[0, "change reversed"] == pytest.approx(mean, abs=1e-6)
-    for real in itertools.islice(training.batches(load_mnist()[0]), 3):
-        training.train_step(real)
-    change = training.generator.layers[-2].weight.data - begun.layers[-2].weight.data
-    averaged.layers[-2].weight.data -= change
-    mean = latent.draw_samples(averaged, 200, train.MEASURE_SEED).double().mean().item()
-    assert rows[3, "change reversed"] == pytest.approx(mean, abs=1e-6)
-    averaged.load_state_dict(training.generator.state_dict())
-    training.ema_generator = averaged  # whose BatchNorm statistics are then recomputed
-    last = latent.draw_samples(training.final_generator(), 200, train.MEASURE_SEED)
-    assert rows[3, "not averaged"] == pytest.approx(last.double().mean().item(), abs=1e-6)
-
-
-def test_a_shuffled_change_has_the_same_numbers_in_each_pixel_or_in_all():
-    change = torch.arange(784 * 1024.0).view(784, 1024)
-    (_, same), (_, inside), (_, among), (_, reverse) = specks.changes(change)
-    assert torch.equal(same, change)
-    assert torch.equal(reverse, -change)
-    assert torch.equal(inside.sort(1)[0], change)
-    assert not torch.equal(inside[0], inside[1] - 1024), "another order in each pixel"
-    assert torch.equal(among[among[:, 0].argsort()], change)
-    assert not torch.equal(among, change)
 
 
 def test_a_cell_of_the_evaluation_is_a_mean_and_a_range_in_its_unit(monkeypatch):
