@@ -150,7 +150,8 @@ def main():
         save_film(args.gif, digits, clock, answers, [own, back])
         return
     dial = clock.dial(digits[0])
-    print(f"The network should answer the first digit, {digits[0]}.\n\n  T  reads  answers")
+    print(f"The network should answer the first digit, {digits[0]}, as the T-th of a palindrome.\n")
+    print("  T  reads  answers, a column for each")
     for T, answer in answers[args.back is not None].items():
         right = answer == digits[0]
         text = "   " * dial.index(answer) + str(answer) + ("  right" if right else "")
