@@ -28,7 +28,7 @@ REPORTED = {
     "LSTM": experiment("--model lstm", range(300, 340)),
     "LSTM, scalar input": experiment(f"{LSTM_20} --input_dim 1", TWENTY),
     "LSTM, bf = 0": experiment(f"{LSTM_20} --bf 0", TWENTY),
-    "LSTM, bf = 1": experiment(f"{LSTM_20} --bf 1", TWENTY),
+    "LSTM, bf = 1": experiment(f"{LSTM_20} --bf 1 --learning_rate 0.008", TWENTY),
     "LSTM, constant rate": experiment(f"{LSTM_20} --no-decay", TWENTY),
     "RNN": experiment("--model rnn", range(300, 340)),
     "RNN, 256 units": experiment(f"{RNN_20} --num_hidden 256 --learning_rate 0.0006", TWENTY),
