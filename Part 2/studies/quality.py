@@ -142,9 +142,9 @@ def moments():
     title = "Above: our training, then real images. Below: the template, then with momentum 0"
     figure.suptitle(title, fontsize=17)
     _, _, half_way, end, *_ = digits
-    text = "framed: ambiguous (no digit above 90 %); the classifier is confident even about noise\n"
+    text = "framed: ambiguous (no digit above 90 %); the classifier is confident even about noise."
     moved = (half_way != end).sum()
-    text += f"from half-way to the end, it reads another digit at {moved} of 25 points"
+    text += f"\nAt {moved} of 25 points z, it reads another digit at the end than half-way."
     figure.supxlabel(text, fontsize=12)
     return {"moments.png": figure}
 
