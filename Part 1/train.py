@@ -225,7 +225,7 @@ def training_figure(rows):
 def main():
     """Train each network at each length with each seed; draw the curves."""
     args = parse_args()
-    begin(args)
+    begin(args, networks={name: settings_of(args, name) for name in args.model})
     seeds = range(args.seed, args.seed + args.seeds)
     jobs, seconds = {}, 0.0  # jobs: {(T, network, seed): arguments of train_and_test}
     for n in args.input_length:

@@ -48,8 +48,8 @@ def number(kind, low, high=math.inf):
     return parse
 
 
-def begin(args):
-    """Create the output folder, and write every setting and PyTorch's version into it.
+def begin(args, **more):
+    """Create the output folder, and write all settings, also more, and PyTorch's version into it.
 
     Exit if it is inside the repository but not in a folder run/, which git ignores.
     """
@@ -61,7 +61,7 @@ def begin(args):
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         sys.exit(f"--out_dir {args.out_dir}: cannot be made ({error.strerror})")
-    settings = json.dumps(vars(args) | {"torch": torch.__version__}, default=str, indent=1)
+    settings = json.dumps(vars(args) | more | {"torch": torch.__version__}, default=str, indent=1)
     (folder / "settings.json").write_text(settings + "\n", encoding="utf-8")
 
 

@@ -1,6 +1,7 @@
 """Tests of train.py: flags, the loop, the curves, what a run leaves."""
 
 import functools
+import json
 import re
 
 import numpy as np
@@ -78,7 +79,10 @@ def test_a_run_leaves_each_networks_own_curve_and_weights(call, tmp_path, capsys
     rows = grouped(read_csv(tmp_path / "curves.csv"), "T", "network", "seed")
     assert len(rows) == 8
     for name in "lstm", "rnn":
-        settings = settings_for(name, steps) | CURVE
+        settings = settings_for(name, steps)
+        saved = json.loads((tmp_path / "settings.json").read_text())["networks"][name]
+        assert saved == settings, "its own rate, too, which no flag gave"
+        settings |= CURVE
         for seed in 300, 301:
             model, curve = train_and_test(settings, 8, seed)
             found = [[float(row[key]) for key in curve[0]] for row in rows["8", name, str(seed)]]
