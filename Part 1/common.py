@@ -49,7 +49,7 @@ def number(kind, low, high=math.inf):
 
 
 def begin(args, **more):
-    """Create the output folder, and write all settings, also more, and PyTorch's version into it.
+    """Create the output folder, and write the flags, more settings and PyTorch's version into it.
 
     Exit if it is inside the repository but not in a folder run/, which git ignores.
     """

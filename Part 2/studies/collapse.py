@@ -1,7 +1,7 @@
 """Why does the course's template fall into mode collapse? Its discriminator is stale.
 
     python -m studies.collapse                                             the report's, in seconds
-    python -m studies.collapse --train "stale fakes, 10 steps" --seeds 7    three minutes of a core
+    python -m studies.collapse --train "stale fakes, 10 steps" --seeds 7   five minutes of a core
 
 Momentum (Adam's beta1 = 0.9) makes a gradient smoother than one batch's, and stale. Here each is
 done alone, to the discriminator D or to the generator G. Fakes are *n steps stale* when G has made
