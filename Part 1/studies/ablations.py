@@ -44,7 +44,7 @@ CHOOSING = {
         ("LSTM", LSTM_20, [0.001, 0.002, 0.004, 0.008], range(20)),
         ("LSTM, scalar input", f"{LSTM_20} --input_dim 1", [0.001, 0.002, 0.004], range(10)),
         ("LSTM, bf = 0", f"{LSTM_20} --bf 0", [0.001, 0.002, 0.004, 0.008], range(20)),
-        ("LSTM, bf = 1", f"{LSTM_20} --bf 1", [0.001, 0.002, 0.004, 0.008], range(20)),
+        ("LSTM, bf = 1", f"{LSTM_20} --bf 1", [0.001, 0.002, 0.004, 0.008, 0.016], range(20)),
         ("RNN", RNN_20, [0.0003, 0.0006, 0.001, 0.002], range(20)),
         ("RNN, scaled", f"{RNN_20} --rnn_init scaled", SLOW, range(20)),
         ("RNN, orthogonal", f"{RNN_20} --rnn_init orthogonal", SLOW, range(20)),
