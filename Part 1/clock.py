@@ -26,6 +26,8 @@ from film import save_film
 from networks import hidden, load_network
 
 LONGEST = 100  # the largest T
+LASTS = 0.98  # an eigenvalue lasts if its modulus is this or larger
+ROTATES = 5  # degrees: if the angle of one that lasts is larger, the memory rotates
 
 
 @torch.no_grad()
@@ -43,7 +45,7 @@ def observe(model, digits):
     return states
 
 
-def fit_map(states, fit_at, old=0, new=1, ridge=1.0):
+def fit_map(states, fit_at, old=0, new=1):
     """Return a one-step linear map: on by one digit or, with old=1 and new=0, back by one.
 
     Ridge regression fits it to lead states of `observe` from T + old to T + new, for T in fit_at.
@@ -51,20 +53,20 @@ def fit_map(states, fit_at, old=0, new=1, ridge=1.0):
     start = torch.cat([states[T + old] for T in fit_at])
     end = torch.cat([states[T + new] for T in fit_at])
     identity = torch.eye(start.shape[1]).double()
-    M = torch.linalg.solve(start.T @ start + ridge * identity, start.T @ end)
+    M = torch.linalg.solve(start.T @ start + identity, start.T @ end)
     M[:, -1] = identity[:, -1]  # the last entry stays 1
     return M
 
 
-def rotations_of(M, lasts=0.98, least=5):
-    """Return the angles, above least degrees, by which a map M rotates, and the planes of these.
+def rotations_of(M):
+    """Return the angles, above ROTATES degrees, by which a map M rotates, and their planes.
 
-    A rotation lasts, and counts, if its eigenvalue has at least the modulus lasts. The places
+    A rotation lasts, and counts, if its eigenvalue has at least the modulus LASTS. The places
     states @ plane are complex numbers, which the map rotates by the angle.
     """
     eigenvalues, vectors = torch.linalg.eig(M)
     angles = torch.rad2deg(eigenvalues.angle())  # those of a pair are a and -a
-    found = (eigenvalues.abs() >= lasts) & (angles > least)
+    found = (eigenvalues.abs() >= LASTS) & (angles > ROTATES)
     return angles[found].tolist(), vectors.T[found]
 
 

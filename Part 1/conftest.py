@@ -37,13 +37,13 @@ def settings_for(name, flags=""):
     return settings_of(parse_args(flags.split()), name)
 
 
-def trained_by_hand(name, lengths, seed, optimizer=torch.optim.RMSprop, **changed):
+def trained_by_hand(name, lengths, seed, **changed):
     """Return a network of TINY settings, trained as a study has to do, and unseen palindromes."""
     settings = settings_for(name) | TINY | changed
     splits = [PalindromeDataset(T - 1, 900, True, seed).split(0.7) for T in lengths]
     model = make_network(settings, seed)
     train_sets = [train_set for train_set, _ in splits]
-    return train(settings, model, train_sets, seed, optimizer=optimizer), splits[-1][1]
+    return train(settings, model, train_sets, seed), splits[-1][1]
 
 
 def drawn(axes):

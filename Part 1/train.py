@@ -34,14 +34,14 @@ TEMPLATE |= {"train_steps": 10_000}
 SOLVED = 0.999  # a length counts as solved from this accuracy on
 
 
-def train(settings, model, train_sets, seed, watch=None, optimizer=torch.optim.RMSprop):
+def train(settings, model, train_sets, seed, watch=None):
     """Train the model in place, with the settings named in DECIDE, and return it.
 
     Every batch comes from one of train_sets, at random. watch(step) is called before each step. The
     rate rises over the first `warmup` steps, a tenth of all at most: RMSprop's mean of squares
     starts at zero, so its first steps would be up to ten times as long as the rate says.
     """
-    optimizer = optimizer(model.parameters(), lr=settings["learning_rate"])
+    optimizer = torch.optim.RMSprop(model.parameters(), lr=settings["learning_rate"])
     rng = np.random.default_rng(seed)  # picks the batches; the weights come from torch's generator
     steps = settings["train_steps"]
     warmup = min(settings["warmup"], steps // 10)
@@ -66,10 +66,10 @@ def train(settings, model, train_sets, seed, watch=None, optimizer=torch.optim.R
 
 
 @torch.no_grad()
-def measure_accuracy(model, dataset, first=None, batch_size=1000):
+def measure_accuracy(model, dataset, first=None):
     """Return the share, in [0, 1], of the first items (None: all) whose target is predicted."""
     items, correct = torch.arange(len(dataset))[:first], 0
-    for batch in items.split(batch_size):
+    for batch in items.split(1000):
         inputs, targets = dataset[batch]
         logits, _ = model(inputs)
         correct += (logits.argmax(dim=1) == targets).sum().item()

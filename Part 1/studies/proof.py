@@ -22,10 +22,11 @@ from matplotlib.figure import Figure
 
 from common import BLUE, HERE, ORANGE, begin, make_parser, number, run
 from networks import load_network, save_network
-from studies.memory import EVERY, EVERY_LENGTH, settings_for, train_network
+from studies.memory import settings_for, train_network
 from studies.runner import RESULTS, save_shown
 
 WEIGHTS = [HERE / "palindrome_rnn.pth", HERE / "palindrome_lstm.pth"]
+FLAGS = "--learning_rate 0.001 --data_size 5000 --train_steps 4000 --max_norm 1 --bf 1"
 U = 2.0**-24  # unit roundoff of float32: its largest relative error
 SLACK = 1e-6  # widens tanh and sigm: half for their error, half for the rounding in step
 TINY = 1e-12  # far more than what underflow loses
@@ -196,7 +197,7 @@ def main():
     if args.train is not None:
         jobs = {}
         for name in "rnn", "lstm":
-            settings = settings_for(name, f"{EVERY} --max_norm 1 --bf 1", EVERY_LENGTH)
+            settings = settings_for(name, FLAGS, range(5, 41))
             for seed in args.train or range(300, 310):
                 jobs[args.out_dir / f"{name}-seed{seed}.pth"] = settings, seed
         for path, model in run(train_network, jobs, cpu_count()):
