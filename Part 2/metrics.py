@@ -33,19 +33,14 @@ def is_confident(logits):
     return logits.softmax(1).amax(1) > 0.9
 
 
-def specks_of(images):
-    """Return whether each pixel of the images (N, 1, H, W), in [-1, 1], is a speck.
+def has_speck(images):
+    """Return whether (N,) each of the images (N, 1, H, W), in [-1, 1], has a speck.
 
     A speck is a pixel above a quarter of white, -0.5, of whose eight neighbours none is above it.
     """
     bright = (images > -0.5).float()
     around = F.avg_pool2d(bright, 3, stride=1, padding=1, divisor_override=1)  # sums of 3 x 3
-    return (bright == 1) & (around == 1)
-
-
-def has_speck(images):
-    """Return whether (N,) each of the images (N, 1, H, W), in [-1, 1], has a speck."""
-    return specks_of(images).flatten(1).any(1)
+    return ((bright == 1) & (around == 1)).flatten(1).any(1)
 
 
 def effective_rank(images):

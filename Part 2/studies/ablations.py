@@ -11,10 +11,9 @@ from studies.loops import measure, settings_for, table_of
 from studies.runner import study
 
 
-def changed(flags="", loop="alternating", **changes):
+def changed(flags="", loop="alternating", measured_from=10):
     """Return the settings of a training run with other flags, or another loop, and the seeds."""
-    settings = settings_for(loop, f"--n_epochs 10 {flags}", **{"measured_from": 10} | changes)
-    return settings, range(3)
+    return settings_for(loop, f"--n_epochs 10 {flags}", measured_from), range(3)
 
 
 EXPERIMENTS = {
@@ -24,6 +23,8 @@ EXPERIMENTS = {
     "64 fakes": changed("--fakes 64 --n_epochs 75"),
     "both rates 0.0002": changed("--lr 0.0002 --lr_d 0.0002 --halving 0"),
     "momentum 0.9": changed("--b1 0.9"),
+    "momentum 0.9, both rates 0.0002": changed("--b1 0.9 --lr 0.0002 --lr_d 0.0002"),
+    "momentum 0.9, both rates 0.0001": changed("--b1 0.9 --lr 0.0001 --lr_d 0.0001"),
     "no R1": changed("--r1 0 --n_epochs 50"),
     "no EMA": changed("--ema 0"),
     "no convolution, no R1": changed("--channels 0 --r1 0 --n_epochs 100"),
@@ -66,7 +67,7 @@ def ablations_figure(rows):
     axes.set(xscale="log", xlabel=text)
     axes.xaxis.set_major_formatter("{x:g}")
     axes.invert_yaxis()
-    figure.suptitle("One of the template's settings at a time: momentum costs most", fontsize=16)
+    figure.suptitle("Momentum costs most: one setting changed, at last all", fontsize=16)
     return figure
 
 

@@ -1,7 +1,7 @@
 """How does a GAN collapse? A healthy training run is changed, and then watched for 300 steps.
 
     python -m studies.chase                                   the report's, in seconds
-    python -m studies.chase --train "D frozen" --seeds 7      one branch, two minutes of a core
+    python -m studies.chase --train "no change" --seeds 7     one branch, two minutes of a core
 
 A *branch* is a copy of a training run without momentum, after three epochs in the template's loop,
 that goes on with one change. All branches of a seed are the same up to the change, and see the same
@@ -13,7 +13,6 @@ from itertools import islice
 
 import torch
 from matplotlib.figure import Figure
-from torch.nn.utils import parameters_to_vector
 
 from common import BLUE, GREEN, GREY, ORANGE
 from latent import in_batches, latent_points
@@ -26,28 +25,27 @@ from studies.runner import study
 LAGS = range(-20, 21)  # D rates the fakes of so many steps later
 
 
-def branch(**changes):
-    """Return the settings of a branch: what changes after three epochs, for 300 steps."""
+def branch(n_kept=0, **changes):
+    """Return the settings of a branch: what changes after three epochs, for 300 steps.
+
+    chase.png shows n_kept of its samples.
+    """
     settings = calm("--n_epochs 3 --n_measured 2000", measured_from=3)
-    settings |= {"steps": 300, "measure_steps": 10, "n_watched": 200, "n_kept": 0}
+    settings |= {"steps": 300, "measure_steps": 10, "n_watched": 200, "n_kept": n_kept}
     return settings | {"branch": changes}
 
 
 BRANCHES = {
-    "no change": branch(),
-    "D frozen": branch(lr_d=0.0),
-    "D with momentum 0.9": branch(b1_d=0.9),
-    "D with momentum 0.9, G at a quarter of its rate": branch(b1_d=0.9, lr=5e-5),
-    "D with stale fakes": branch(stale_d=["fake"], stale_steps=9),
-    "D with stale gradients": branch(stale_d=["fake", "discriminator", "real"], stale_steps=9),
-    "D along the mean of ten fresh gradients": branch(averaged=10),
-    "D at a sixteenth of its rate": branch(lr_d=2e-4 / 16),
-    "G with momentum 0.9": branch(b1=0.9),
-    "G with stale gradients": branch(stale_g=["z", "generator", "discriminator"], stale_steps=9),
+    "no change": branch(n_kept=6),
+    "D with momentum 0.9": branch(n_kept=6, momentum_d=0.9),
+    "D with momentum 0.9, G at a quarter of its rate": branch(momentum_d=0.9, rate_g=5e-5),
+    "D with stale fakes": branch(n_kept=6, stale_fakes=10),
+    "D along the mean of ten fresh gradients": branch(n_kept=6, fresh_gradients=10),
+    "D at a sixteenth of its rate": branch(rate_d=2e-4 / 16),
 }
 DRAWN = {  # {branch: the title of its strip in chase.png}
     "no change": "no change: each sample wanders on its own",
-    "D along the mean of ten fresh gradients": "averaged, but fresh gradients: the same",
+    "D along the mean of ten fresh gradients": "the mean of fresh gradients: on its own, too",
     "D with momentum 0.9": "momentum 0.9 in D: samples move together",
     "D with stale fakes": "fakes ten steps old for D: together, too",
 }
@@ -58,43 +56,35 @@ RATED = {  # {branch: its colour in ratings.png}
     "D along the mean of ten fresh gradients": "k",
     "D at a sixteenth of its rate": GREY,
 }
-KEPT = {f"{name}, images": BRANCHES[name] | {"n_kept": 6, "measure_steps": 30} for name in DRAWN}
 EXPERIMENTS = {name: (settings, range(3)) for name, settings in BRANCHES.items()}
-EXPERIMENTS |= {name: (settings, range(1)) for name, settings in KEPT.items()}
-EARLY, LATE = range(10, 51), range(200, 301)  # steps
+KEPT_SEED, KEPT_STEPS = 0, 30  # samples of this seed are kept, every so many steps
+LATE = range(200, 301)  # steps
 RATED_STEPS = range(50, 101)  # whose mean ratings.png shows
 COLUMNS = {  # of branches.csv, see table_of
     "most common digit, %": ("most_common_digit", LATE, 100, 0),
     "effective rank": ("effective_rank", LATE, 1, 0),
     "common motion, %": ("common_motion", LATE, 100, 0),
-    "motion of the mean image": ("mean_motion", LATE, 1, 1),
-    "alignment in the first 50 steps, %": ("alignment", EARLY, 100, 0),
-    "mean logit of fakes": ("fake_logit", LATE, 1, 1),
-    "mean logit of real images": ("real_logit", LATE, 1, 1),
-    "norm of D's step": ("d_step", EARLY, 1, 3),
 }
 
 
 def measure(settings, seed):
     """Train; return a row for each measured step of the branch."""
     ((_, training),) = loops.run_epochs(settings, seed)
-    training.change(**settings["branch"])
+    loops.change(training, settings["branch"])
     images = load_mnist()[0][: settings["n_images"]]
     z = latent_points(settings["n_watched"], settings["latent_dim"], seed)
-    rows, fakes, discriminators, d_step = [], [], [], 0.0
+    rows, fakes, discriminators = [], [], []
     for step, real in enumerate(islice(training.batches(images), settings["steps"] + 1)):
         with torch.no_grad():  # a copy, so that BatchNorm's running statistics stay
             fakes.append(copy.deepcopy(training.generator)(z))
-        before = parameters_to_vector(training.discriminator.parameters())
         if step % settings["measure_steps"] == 0:
             discriminators.append(copy.deepcopy(training.discriminator))
-            rows.append({"step": step, "d_step": d_step} | loops.row_of(training))
+            rows.append({"step": step} | loops.row_of(training))
         training.train_step(real)
-        after = parameters_to_vector(training.discriminator.parameters())
-        d_step = (after - before).norm().item()
     for row, discriminator in zip(rows, discriminators, strict=True):
         row |= watched(row["step"], fakes, discriminator, images[:1000])
-        if settings["n_kept"] > 0:
+        row["images"] = []
+        if settings["n_kept"] > 0 and seed == KEPT_SEED and row["step"] % KEPT_STEPS == 0:
             now = fakes[row["step"]].flatten(1)
             kept = torch.cat([now[: settings["n_kept"]], now.mean(0, keepdim=True)])
             row["images"] = (127.5 * (kept + 1)).round().int().tolist()  # 0 to 255
@@ -108,22 +98,13 @@ def watched(step, fakes, discriminator, real):
     """
     motion = (fakes[step] - fakes[max(0, step - 10)]).flatten(1)
     motion = motion - motion.mean(1, keepdim=True)  # without changes of overall brightness
-    start = fakes[0].clone().requires_grad_()  # from before the change, so no symptom of it
-    (slopes,) = torch.autograd.grad(discriminator(start).sum(), start)
     rate = in_batches(discriminator, real).mean().item()
     ratings = []
     if step + LAGS[0] >= 0 and step + LAGS[-1] < len(fakes):
         for lag in LAGS:
             rating = in_batches(discriminator, fakes[step + lag]).mean().item()
             ratings.append(round(rating - rate, 3))
-    return {
-        "fake_logit": in_batches(discriminator, fakes[step]).mean().item(),
-        "real_logit": rate,
-        "common_motion": common_share(motion),
-        "mean_motion": motion.mean(0).norm().item(),
-        "alignment": common_share(slopes.flatten(1)),
-        "ratings": ratings,
-    }
+    return {"common_motion": common_share(motion), "ratings": ratings}
 
 
 def common_share(vectors):
@@ -137,7 +118,7 @@ def chase_figure(rows):
     figure = Figure(figsize=(13, 9.4), layout="constrained")
     grid = figure.subplots(2, 2, sharex=True)
     for axes, (name, title) in zip(grid.flat, DRAWN.items(), strict=True):
-        points = [row for row in rows if row["experiment"] == f"{name}, images"]
+        points = [row for row in rows if row["experiment"] == name and row["images"]]
         images = torch.tensor([row["images"] for row in points]).view(len(points), -1, 28, 28)
         strip = images.permute(1, 2, 0, 3).flatten(2).flatten(0, 1)  # (28 points, 28 steps)
         axes.imshow(strip.numpy(), cmap="gray", vmin=0, vmax=255)
@@ -169,13 +150,11 @@ def ratings_figure(rows):
 
 def show(rows):
     """Return the table and the figures that have rows."""
-    shown = {}
-    if branches := [row for row in rows if row["experiment"] in BRANCHES]:
-        shown["branches.csv"] = table_of(branches, COLUMNS, moment="step", title="branch")
+    shown = {"branches.csv": table_of(rows, COLUMNS, moment="step", title="branch")}
     names = {row["experiment"] for row in rows}
     if RATED.keys() <= names:
         shown["ratings.png"] = ratings_figure(rows)
-    if KEPT.keys() <= names:
+    if DRAWN.keys() <= {row["experiment"] for row in rows if row["images"]}:
         shown["chase.png"] = chase_figure(rows)
     return shown
 

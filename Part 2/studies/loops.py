@@ -1,6 +1,7 @@
 """Other loops than that of train.py, and how all training runs are measured."""
 
 import copy
+import functools
 import statistics
 import time
 from argparse import Namespace
@@ -10,20 +11,11 @@ import torch
 from torch.utils.data import DataLoader
 
 from common import grouped
-from gan import discriminator_loss, generator_loss
+from gan import discriminator_loss
 from latent import draw_samples
 from metrics import compare_with_mnist
 from mnist import load_mnist
 from train import MEASURE_SEED, Training, is_measured, parse_args, settings_of
-
-IN_TEMPLATE = {  # what else can be set in the template's loop, with the template's own values
-    "b1_d": 0.9,  # Adam's beta1 of the discriminator D; b1 is that of the generator G
-    "first": "G",  # the network that steps first
-    "stale_d": [],  # which inputs of D's gradient are stale: fake, discriminator, real
-    "stale_g": [],  # which inputs of G's gradient are stale: z, generator, discriminator
-    "stale_steps": 0,  # by how many steps they are older than in the template
-    "averaged": 1,  # the number of fresh batches whose mean gradient D follows
-}
 
 
 class Simultaneous(Training):
@@ -39,25 +31,11 @@ class Simultaneous(Training):
 
 
 class Template(Training):
-    """The course's template with the usual losses, and what IN_TEMPLATE can change in it.
+    """The course's template with the usual losses.
 
     The generator G steps before the discriminator D, which then sees the fakes from before this
     step, and half of whose loss is minimised. A batch has as many fakes as real images.
     """
-
-    def __init__(self, args):
-        super().__init__(args)
-        self.change()
-
-    def change(self, **settings):
-        """Change some settings; the training goes on with them, without its stale inputs."""
-        self.args = Namespace(**vars(self.args) | settings)
-        self.set_rates(1)  # the template's do not fall
-        self.optimizer_g.param_groups[0]["betas"] = self.args.b1, self.args.b2
-        self.optimizer_d.param_groups[0]["betas"] = self.args.b1_d, self.args.b2
-        self.past_d = deque(maxlen=1 + self.args.stale_steps)  # stale inputs, the oldest first
-        self.past_g = deque(maxlen=1 + self.args.stale_steps)
-        self.more_rng = torch.Generator().manual_seed(self.args.seed)  # for averaged gradients
 
     def batches(self, images):
         """Return a loader of all images (N, 1, 28, 28), in random order."""
@@ -66,73 +44,105 @@ class Template(Training):
 
     def train_step(self, real):
         """Update both networks on real (B, 1, 28, 28) in [-1, 1]."""
-        z = self.draw_noise(len(real))
-        fake = self.generator(z)
-        if self.args.first == "D":
-            self.discriminator_step(real, fake.detach())
-        if self.args.stale_g:
-            self.stale_generator_step(z)
-        else:
-            self.generator_step(fake)
-        if self.args.first == "G":
-            self.discriminator_step(real, fake.detach())
+        fake = self.generator(self.draw_noise(len(real)))
+        self.generator_step(fake)
+        self.discriminator_step(real, fake.detach())
         self.step += 1
 
     def discriminator_step(self, real, fake):
-        """Make a step of D along its gradient, some of whose inputs may be stale."""
-        inputs = {"real": real, "fake": fake, "discriminator": self.discriminator}
-        if inputs := with_stale(inputs, self.args.stale_d, self.past_d):
-            gradient = d_gradient(inputs["discriminator"], inputs["real"], inputs["fake"])
-            if self.args.averaged > 1:
-                self.averaged_step(gradient)
-            else:
-                follow(self.optimizer_d, gradient)
+        """Train D to tell real images from fakes."""
+        follow(self.optimizer_d, d_gradient(self.discriminator, real, fake))
 
-    def averaged_step(self, gradient):
-        """Make a step of D along the mean of this gradient and of those of more, fresh batches.
 
-        As with momentum, Adam divides it by the second moment of single batches.
-        """
-        generator, gradients = copy.deepcopy(self.generator), [gradient]  # keeps its BatchNorm
-        for _ in range(self.args.averaged - 1):
-            n = self.args.batch_size
-            real = self.images[torch.randint(len(self.images), (n,), generator=self.more_rng)]
-            fake = generator(torch.randn(n, self.args.latent_dim, generator=self.more_rng))
-            gradients.append(d_gradient(self.discriminator, real, fake.detach()))
-        weights = [*self.discriminator.parameters()]
+def stale_fakes(training, n):
+    """Show D fakes that are n steps old: G has made n steps since it drew them.
+
+    One step old is the template. For fresh fakes, 0 steps old, D steps first.
+    """
+    if n == 0:
+        training.train_step = functools.partial(step_d_first, training)
+        return
+    step, past = training.discriminator_step, deque(maxlen=n)
+
+    def discriminator_step(real, fake):
+        past.append(fake)
+        step(real, past[0])
+
+    training.discriminator_step = discriminator_step
+
+
+def step_d_first(training, real):
+    """Update both networks on real images, as in Template, but D first."""
+    fake = training.generator(training.draw_noise(len(real)))
+    training.discriminator_step(real, fake.detach())
+    training.generator_step(fake)
+    training.step += 1
+
+
+def fresh_gradients(training, n):
+    """Let D follow the mean of its gradient and of those of n - 1 more, fresh batches.
+
+    As with momentum, Adam divides it by the second moment of single batches.
+    """
+    rng = torch.Generator().manual_seed(training.args.seed)
+
+    def discriminator_step(real, fake):
+        gradient = d_gradient(training.discriminator, real, fake)
+        generator, gradients = copy.deepcopy(training.generator), [gradient]  # keeps its BatchNorm
+        for _ in range(n - 1):
+            size = training.args.batch_size
+            real = training.images[torch.randint(len(training.images), (size,), generator=rng)]
+            fake = generator(torch.randn(size, training.args.latent_dim, generator=rng))
+            gradients.append(d_gradient(training.discriminator, real, fake.detach()))
+        weights = [*training.discriminator.parameters()]
         before = [weight.detach().clone() for weight in weights]
-        follow(self.optimizer_d, gradient)  # for Adam's second moment
-        (group,) = self.optimizer_d.param_groups
+        follow(training.optimizer_d, gradient)  # for Adam's second moment
+        (group,) = training.optimizer_d.param_groups
         for weight, old, slopes in zip(weights, before, zip(*gradients, strict=True), strict=True):
-            state = self.optimizer_d.state[weight]
+            state = training.optimizer_d.state[weight]
             second = state["exp_avg_sq"] / (1 - group["betas"][1] ** state["step"])
             slope = torch.stack(slopes).mean(0)
             weight.data = old - group["lr"] * slope / (second.sqrt() + group["eps"])
 
-    def stale_generator_step(self, z):
-        """Make a step of G along its gradient, some of whose inputs are stale."""
-        inputs = {"z": z, "generator": self.generator, "discriminator": self.discriminator}
-        if inputs := with_stale(inputs, self.args.stale_g, self.past_g):
-            network = inputs["generator"]
-            g_loss = generator_loss(inputs["discriminator"](network(inputs["z"])))
-            follow(self.optimizer_g, torch.autograd.grad(g_loss, [*network.parameters()]))
+    training.discriminator_step = discriminator_step
+
+
+def momentum_d(training, b1):
+    """Give D another momentum than G."""
+    training.optimizer_d.param_groups[0]["betas"] = b1, training.args.b2
+
+
+def rate_g(training, rate):
+    """Give G another learning rate."""
+    training.args.lr = rate
+    training.set_rates(1)  # the template's do not fall
+
+
+def rate_d(training, rate):
+    """Give D another learning rate."""
+    training.args.lr_d = rate
+    training.set_rates(1)
+
+
+CHANGES = {  # what can be changed in the template's loop: {name: function(training, value)}
+    "stale_fakes": stale_fakes,
+    "fresh_gradients": fresh_gradients,
+    "momentum_d": momentum_d,
+    "rate_g": rate_g,
+    "rate_d": rate_d,
+}
+
+
+def change(training, changes):
+    """Make changes {name in CHANGES: value} in a training that then goes on."""
+    for name, value in changes.items():
+        CHANGES[name](training, value)
 
 
 def d_gradient(discriminator, real, fake):
     """Return the gradient of half of D's loss, a tensor for each of its weights."""
     d_loss = discriminator_loss(discriminator(real), discriminator(fake))
     return torch.autograd.grad(d_loss / 2, [*discriminator.parameters()])
-
-
-def with_stale(inputs, stale, past):
-    """Return the inputs {name: input} of a gradient, the stale ones as the oldest of the past.
-
-    Return None if all are stale, and the past does not reach back that far yet.
-    """
-    past.append({name: copy.deepcopy(inputs[name]) for name in stale})
-    if len(stale) == len(inputs) and len(past) < past.maxlen:
-        return None
-    return inputs | past[0]
 
 
 def follow(optimizer, gradient):
@@ -146,20 +156,21 @@ def follow(optimizer, gradient):
 LOOPS = {"alternating": Training, "simultaneous": Simultaneous, "template": Template}
 
 
-def settings_for(loop, flags="", **changes):
-    """Return all settings of a training run: its loop, flags of train.py, changes of the others.
+def settings_for(loop, flags="", measured_from=1, n_shown=0, **changes):
+    """Return all settings of a training run: its loop, flags of train.py, changes of the loop.
 
     It is measured from the epoch measured_from on. Of its samples, n_shown are kept as pixels,
     after ten epochs and at the end.
     """
-    settings = {"loop": loop, "measured_from": 1, "n_shown": 0, "measure_seed": MEASURE_SEED}
-    settings |= settings_of(parse_args(flags.split()))
-    return settings | (IN_TEMPLATE if loop == "template" else {}) | changes
+    settings = {"loop": loop, "measured_from": measured_from, "n_shown": n_shown}
+    settings |= {"measure_seed": MEASURE_SEED, "changes": changes}
+    return settings | settings_of(parse_args(flags.split()))
 
 
 def run_epochs(settings, seed):
     """Run a training, and yield epoch and training when it is to be measured."""
     training = LOOPS[settings["loop"]](Namespace(**settings, seed=seed, device="cpu"))
+    change(training, settings["changes"])
     images, n_epochs = load_mnist()[0][: settings["n_images"]], settings["n_epochs"]
     for epoch in range(1, n_epochs + 1):
         training.set_rates(epoch)
@@ -200,7 +211,7 @@ def table_of(rows, columns, moment="epoch", title="experiment"):
     """
     table = []
     for (experiment,), points in grouped(rows, "experiment").items():
-        line = {title: experiment, "seeds": len(grouped(points, "seed"))}
+        line = {title: experiment}
         for name, (measure, moments, factor, decimals) in columns.items():
             # Older rows lack some measures.
             some = [row for row in points if row[moment] in moments and measure in row]

@@ -19,13 +19,12 @@ from PIL import Image
 from torchvision.utils import make_grid
 from tqdm import trange
 
-from classifier import load_classifier
-from common import BLUE, GREEN, HERE, ORANGE, begin, grouped, load, make_parser, read_csv, save_csv
+from common import BLUE, HERE, ORANGE, begin, grouped, load, make_parser, read_csv, save_csv
 from interpolate import PAIRS, walk
-from latent import COMMITTED, draw_frame, draw_samples, in_batches, load_generator
-from metrics import compare_with_mnist, has_speck, is_confident
+from latent import COMMITTED, draw_samples, load_generator
+from metrics import compare_with_mnist
 from mnist import load_mnist
-from studies import ablations, collapse
+from studies import collapse
 from studies.runner import RESULTS, jobs_of, read_rows, rows_of, save_shown
 from train import CHECKPOINT, FILE, parse_args
 
@@ -38,11 +37,6 @@ MEASURES = {  # {title: (measure, factor, decimals)}
     "most common digit, %": ("most_common_digit", 100, 1),
     "specks, %": ("specks", 100, 1),
     "effective rank": ("effective_rank", 1, 0),
-}
-CURVES = {  # {training: its label, colour and line width in progress.png}
-    "our training": ("our training", "k", 2),
-    "no convolution": ("D without its small CNN", GREEN, 1),
-    collapse.TEMPLATE: ("the template", ORANGE, 1),
 }
 
 
@@ -111,8 +105,8 @@ def interpolation():
 
 
 def moments():
-    """Return the figure of our samples at four moments, real images and the template's samples."""
-    panels, digits, classifier = {}, [], load_classifier()
+    """Return the figure of our samples at four moments, beside real images."""
+    panels = {}
     for moment, batch in MOMENTS.items():
         grid = Image.open(RESULTS / "grids" / f"{batch}.png").convert("L")
         pixels = torch.tensor(np.array(grid) / 127.5 - 1).float()
@@ -120,60 +114,33 @@ def moments():
         images = pixels[2:, 2:].unfold(0, 28, 30).unfold(1, 28, 30).reshape(-1, 1, 28, 28)
         panels[f"{moment}\nbatch {batch:,}"] = images
     panels["real images\n"] = load_mnist()[0][:25]
-    known, experiments = read_rows(RESULTS / "collapse.jsonl"), collapse.EXPERIMENTS
+    return {"moments.png": grids_figure(panels, "Grey noise becomes digits")}
+
+
+def template():
+    """Return the figure of the template's samples, and of one run with momentum 0."""
+    known, panels = read_rows(RESULTS / "collapse.jsonl"), {}
     # Seed 0 stays collapsed, seed 2 recovers in part.
-    rows = rows_of(jobs_of(experiments, [collapse.TEMPLATE], [0, 2]), known)
-    rows += rows_of(jobs_of(experiments, [collapse.CURED], [0]), known)[-1:]
+    rows = rows_of(jobs_of(collapse.EXPERIMENTS, [collapse.TEMPLATE], [0, 2]), known)
+    rows += rows_of(jobs_of(collapse.EXPERIMENTS, [collapse.CURED], [0]), known)[-1:]
     for row in rows:
         if row["samples"]:
             title = "momentum 0" if row["experiment"] == collapse.CURED else "template"
             images = torch.tensor(row["samples"]).view(-1, 1, 28, 28) / 127.5 - 1
             panels[f"{title}, seed {row['seed']}\n{row['epoch']} epochs"] = images
-    figure = Figure(figsize=(15, 7.4), layout="constrained")
-    for axes, (title, images) in zip(figure.subplots(2, 5).flat, panels.items(), strict=True):
+    title = "The template's samples collapse; with momentum 0, they stay varied"
+    return {"template.png": grids_figure(panels, title)}
+
+
+def grids_figure(panels, title):
+    """Return a Figure with a panel for each of {its title: 25 images (25, 1, 28, 28)}."""
+    figure = Figure(figsize=(15, 3.9), layout="constrained")
+    for axes, (name, images) in zip(figure.subplots(1, 5), panels.items(), strict=True):
         axes.imshow(make_grid(images, 5, pad_value=-1)[0].numpy(), cmap="gray", vmin=-1, vmax=1)
-        logits = in_batches(classifier, images)
-        digits.append(logits.argmax(1))
-        confident = is_confident(logits)
-        for n in (~confident).nonzero().flatten().tolist():
-            draw_frame(axes, 2 + 30 * (n % 5), 2 + 30 * (n // 5))
-        axes.set_title(title, fontsize=14)
+        axes.set_title(name, fontsize=14)
         axes.axis("off")
-    title = "Above: our training, then real images. Below: the template, then with momentum 0"
     figure.suptitle(title, fontsize=17)
-    _, _, half_way, end, *_ = digits
-    text = "framed: ambiguous (no digit above 90 %); the classifier is confident even about noise."
-    moved = (half_way != end).sum()
-    text += f"\nAt {moved} of 25 points z, it reads another digit at the end than half-way."
-    figure.supxlabel(text, fontsize=12)
-    return {"moments.png": figure}
-
-
-def progress():
-    """Return the figure of distance and specks by minutes of a core, a line for each seed."""
-    rows = [{"experiment": "our training"} | row for row in read_csv(RESULTS / "quality.csv")]
-    known = read_rows(RESULTS / "ablations.jsonl") | read_rows(RESULTS / "collapse.jsonl")
-    rows += rows_of(jobs_of(ablations.EXPERIMENTS, ["no convolution"]), known)
-    rows += rows_of(jobs_of(collapse.EXPERIMENTS, [collapse.TEMPLATE]), known)
-    figure = Figure(figsize=(12, 5), layout="constrained")
-    left, right = figure.subplots(1, 2, sharex=True)
-    for (name, seed), points in grouped(rows, "experiment", "seed").items():
-        label, color, width = CURVES[name]
-        label = label if int(seed) == 0 else f"_{label}, seed {seed}"  # not in the legend
-        for axes, measure, factor in (left, "frechet_distance", 1), (right, "specks", 100):
-            xs = [float(row["seconds"]) / 60 for row in points]
-            ys = [factor * float(row[measure]) for row in points]
-            axes.plot(xs, ys, color=color, lw=width, label=label)
-    for axes, title in (left, "Fréchet distance to MNIST"), (right, "Samples with a speck, %"):
-        axes.set(xscale="log", yscale="log", title=title, xlabel="minutes of training on one core")
-        axes.xaxis.set_major_formatter("{x:g}")
-        axes.yaxis.set_major_formatter("{x:g}")
-    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=4)
-    figure.suptitle("Without D's small CNN, specks come back late", fontsize=16)
-    share = 100 * has_speck(load_mnist(train=False)[0]).double().mean().item()
-    right.axhline(share, color="0.5", ls="--", label="real test images")
-    right.text(1, 1.05 * share, "real test images", color="0.5")
-    return {"progress.png": figure}
+    return figure
 
 
 def losses():
@@ -202,7 +169,7 @@ def losses():
 
 def main():
     """Make the tables and figures."""
-    makers = evaluation, interpolation, losses, moments, progress
+    makers = evaluation, interpolation, losses, moments, template
     parts = {maker.__name__: maker for maker in makers}
     parser = make_parser(__doc__, HERE / "studies" / "run" / "quality")
     parser.add_argument("--only", choices=parts, nargs="+", default=[*parts], help="what to make")

@@ -19,24 +19,23 @@ from studies import chase, collapse, loops
 IMAGES = load_mnist()[0][:640]
 COMPARISON = Comparison(load_classifier(), IMAGES[:300])
 PLAIN = {"rate_g": 2e-4, "rate_d": 2e-4, "momentum_g": 0.0, "momentum_d": 0.0}
-PLAIN |= {"fakes": 1, "both_d": 0, "both_g": 0}
-TEXTBOOK = {  # {experiment or branch: what differs from PLAIN; the second row: how stale it is}
+PLAIN |= {"fakes": 1}
+TEXTBOOK = {  # {experiment or branch: what differs from PLAIN; fakes: how many steps old they are}
     "stale fakes, 0 steps": {"fakes": 0},
     "G's momentum 0.9": {"momentum_g": 0.9},
     "template": {"momentum_g": 0.9, "momentum_d": 0.9},
     "no change": {},
     "D with momentum 0.9": {"momentum_d": 0.9},
     "D with momentum 0.9, G at a quarter of its rate": {"momentum_d": 0.9, "rate_g": 5e-5},
-    "D frozen": {"rate_d": 0.0},
     "D with stale fakes": {"fakes": 10},
-    "D with stale gradients": {"both_d": 9},
     "D at a sixteenth of its rate": {"rate_d": 1.25e-5},
-    "G with stale gradients": {"both_g": 9},
 }
 
 
 def new_training(settings, seed=3):
-    return loops.LOOPS[settings["loop"]](Namespace(**settings, seed=seed, device="cpu"))
+    training = loops.LOOPS[settings["loop"]](Namespace(**settings, seed=seed, device="cpu"))
+    loops.change(training, settings["changes"] | settings.get("branch", {}))
+    return training
 
 
 @pytest.fixture
@@ -53,40 +52,34 @@ def test_the_template_and_its_changes_train_as_a_textbook_does(name):
     own = Namespace(**PLAIN | TEXTBOOK[name])
     settings, _ = (collapse.EXPERIMENTS | chase.EXPERIMENTS)[name]
     training = new_training(settings)
-    training.change(**settings.get("branch", {}))
     torch.manual_seed(3)
     generator, discriminator = networks = Generator(), Discriminator()
     adam_g = torch.optim.Adam(generator.parameters(), own.rate_g, (own.momentum_g, 0.999))
     adam_d = torch.optim.Adam(discriminator.parameters(), own.rate_d, (own.momentum_d, 0.999))
     rng = torch.Generator().manual_seed(3)
-    fakes, discriminators, of_d, of_g = [], [], [], []  # of all steps
+    fakes = []  # of all steps
 
     def follow(adam, network, gradient):
         for weight, slope in zip(network.parameters(), gradient, strict=True):
             weight.grad = slope
         adam.step()
 
-    def step_generator(step):
-        g_loss = generator_loss(discriminators[-1](generator(zs)))
-        of_g.append(torch.autograd.grad(g_loss, [*generator.parameters()]))
-        if step >= own.both_g:
-            follow(adam_g, generator, of_g[step - own.both_g])
+    def step_generator():
+        g_loss = generator_loss(discriminator(generator(zs)))
+        follow(adam_g, generator, torch.autograd.grad(g_loss, [*generator.parameters()]))
 
     for step in range(12):
         real = IMAGES[32 * step : 32 * step + 32].double()
         zs = torch.randn(32, 100, generator=rng)
         fakes.append(generator(zs))
-        discriminators.append(copy.deepcopy(discriminator))
         if own.fakes > 0:
-            step_generator(step)
+            step_generator()
         shown = fakes[max(0, step - max(0, own.fakes - 1))].detach()
         d_loss = discriminator_loss(discriminator(real), discriminator(shown)) / 2
-        of_d.append(torch.autograd.grad(d_loss, [*discriminator.parameters()]))
-        if step >= own.both_d:
-            follow(adam_d, discriminator, of_d[step - own.both_d])
+        gradient = torch.autograd.grad(d_loss, [*discriminator.parameters()])
+        follow(adam_d, discriminator, gradient)
         if own.fakes == 0:
-            discriminators[-1] = discriminator  # which has moved
-            step_generator(step)
+            step_generator()
         training.train_step(real)
     for one, other in zip(networks, (training.generator, training.discriminator), strict=True):
         torch.testing.assert_close(weights_of(one), weights_of(other), atol=1e-6, rtol=0)
@@ -95,10 +88,10 @@ def test_the_template_and_its_changes_train_as_a_textbook_does(name):
 @pytest.mark.usefixtures("in_double")
 def test_d_follows_the_mean_of_ten_fresh_gradients_over_the_second_moment_of_one():
     settings, _ = chase.EXPERIMENTS["D along the mean of ten fresh gradients"]
-    training, images = new_training(settings), IMAGES.double()
+    training, images = new_training(settings | {"branch": {}}), IMAGES.double()
     for real in islice(training.batches(images), 8):
         training.train_step(real)
-    training.change(**settings["branch"])
+    loops.change(training, settings["branch"])
     generator, discriminator = map(copy.deepcopy, (training.generator, training.discriminator))
     moments = [training.optimizer_d.state[w] for w in training.discriminator.parameters()]
     moments = [moment["exp_avg_sq"].clone() for moment in moments]
@@ -149,7 +142,7 @@ def test_a_row_is_that_of_the_training_with_its_settings_and_its_seed(loop, monk
     monkeypatch.setattr(loops.time, "perf_counter", ticks.__next__)
     monkeypatch.setattr(loops, "compare_with_mnist", lambda: COMPARISON)
     flags = "--n_images 70 --n_epochs 3 --n_measured 200 --halving 2 --lr 0.001 --fakes 9"
-    own = loops.settings_for(loop, flags, measured_from=2, n_shown=25, measure_seed=9)
+    own = loops.settings_for(loop, flags, measured_from=2, n_shown=25) | {"measure_seed": 9}
     *_, row = loops.measure(own, 1)
     training = new_training(own, seed=1)
     for epoch in 1, 2, 3:
@@ -168,13 +161,24 @@ def test_a_row_is_that_of_the_training_with_its_settings_and_its_seed(loop, monk
     assert row == {"epoch": 3, "seconds": 3} | COMPARISON.quality(samples)
 
 
+def test_a_change_arrives_in_a_whole_run():
+    runs = {}
+    for name, changes in ("no", {}), ("stale", {"stale_fakes": 2}), ("frozen", {"rate_d": 0.0}):
+        settings = collapse.calm("--n_images 130 --n_epochs 1", **changes)
+        ((_, training),) = loops.run_epochs(settings, 1)
+        runs[name] = weights_of(training.discriminator)
+    assert not torch.equal(runs["no"], runs["stale"])
+    assert torch.equal(runs["frozen"], weights_of(new_training(settings, 1).discriminator))
+
+
 def test_branches_of_a_seed_are_the_same_up_to_their_change(monkeypatch):
     monkeypatch.setattr(loops, "compare_with_mnist", lambda: COMPARISON)
     tiny = {"n_images": 130, "n_epochs": 1, "measured_from": 1, "n_measured": 200}
     tiny |= {"steps": 2, "measure_steps": 1, "n_watched": 40, "n_kept": 6}
-    monkeypatch.setattr(chase, "LAGS", range(-1, 2))
+    for name, value in (("LAGS", range(-1, 2)), ("KEPT_SEED", 1), ("KEPT_STEPS", 2)):
+        monkeypatch.setattr(chase, name, value)
     rows = chase.measure(chase.branch() | tiny, 1)
-    frozen = chase.measure(chase.branch(lr_d=0.0) | tiny, 1)
+    slow = chase.measure(chase.branch(rate_d=1e-6) | tiny, 1)
     ((_, training),) = loops.run_epochs(chase.branch() | tiny, 1)
     z, fakes, weights = latent_points(40, 100, 1), [], []
     for step, real in enumerate(islice(training.batches(IMAGES[:130]), 3)):
@@ -186,24 +190,16 @@ def test_branches_of_a_seed_are_the_same_up_to_their_change(monkeypatch):
         [(weights[1](fake).mean() - weights[1](IMAGES[:130]).mean()).item() for fake in fakes],
         abs=0.001,
     )
-    assert rows[1]["fake_logit"] == pytest.approx(weights[1](fakes[1]).mean().item(), abs=1e-5)
-    assert rows[1]["real_logit"] == pytest.approx(weights[1](IMAGES[:130]).mean().item(), abs=1e-5)
-    d_step = (weights_of(weights[2]) - weights_of(weights[1])).norm().item()
-    assert (rows[0]["d_step"], rows[2]["d_step"]) == (0, pytest.approx(d_step, rel=1e-4))
     motion = (fakes[2] - fakes[0]).flatten(1)  # in ten steps, or since the change
     motion = (motion.T - motion.mean(1)).T  # without brightness
-    assert rows[2]["mean_motion"] == pytest.approx(motion.mean(0).norm().item(), rel=1e-4)
     common = motion.mean(0).square().sum() / motion.square().sum(1).mean()
     assert rows[2]["common_motion"] == pytest.approx(common.item(), rel=1e-4)
-    start = fakes[0].clone().requires_grad_()
-    weights[2](start).sum().backward()
-    common = start.grad.mean(0).square().sum() / start.grad.flatten(1).square().sum(1).mean()
-    assert rows[2]["alignment"] == pytest.approx(common.item(), rel=1e-4)
     shown = torch.tensor(rows[2]["images"]).view(7, 1, 28, 28) / 127.5 - 1
     expected = torch.cat([fakes[2][:6], fakes[2].mean(0, keepdim=True)])
     torch.testing.assert_close(shown, expected, atol=0.005, rtol=0)
+    assert rows[1]["images"] == []
     for step, equal in (0, True), (1, True), (2, False):  # G's first step meets the same D
-        assert (frozen[step]["images"] == rows[step]["images"]) == equal
+        assert (slow[step]["effective_rank"] == rows[step]["effective_rank"]) == equal
     assert rows[0] != rows[1]
 
 
