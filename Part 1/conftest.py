@@ -6,15 +6,19 @@ os.environ["CUDA_VISIBLE_DEVICES"] = ""  # before torch is imported: the tests r
 
 import runpy
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 from matplotlib.colors import to_hex
 
+import common
 from dataset import PalindromeDataset
 from networks import make_network
 from train import parse_args, settings_of, train
 
+if Path(__file__).resolve().parent != common.HERE:  # both parts have modules of this name
+    pytest.exit('test one part at a time: pytest "Part 1"', 4)
 torch.set_num_threads(1)  # as many as a job has
 TINY = {"num_hidden": 16, "data_size": 900, "portion_train": 0.7, "train_steps": 20}
 TINY |= {"batch_size": 7, "learning_rate": 0.02, "decay": False, "warmup": 1, "max_norm": 0.5}

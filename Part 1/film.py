@@ -55,12 +55,14 @@ def draw_frame(axes, digits, marks, hands, answers):
     axes.clear()
     axes.set(xlim=(0, 720), ylim=(0, 470))
     axes.axis("off")
-    text = "RNN trained to name the first digit at T = 10, 20, 30, ..."
+    text = "RNN trained to name the first digit at T = 10, 20, 30 and 40"
     axes.text(12, 436, text, fontsize=17)
     axes.add_patch(Circle((26, 397), 17, color="black"))
     center = {"fontsize": 18, "ha": "center", "va": "center_baseline"}
     axes.text(26, 397, digits[0], color="white", weight="bold", **center)
-    others = digits[1:][-28:]  # as many as there is room for
+    others = digits[1:]
+    if len(others) > 28:  # as many as there is room for
+        others = ["…", *others[-27:]]
     for n, digit in enumerate(others, start=1):
         style = {"weight": "bold"} if n == len(others) else {"color": GREY}
         axes.text(33 + 23.7 * n, 397, digit, **style, **center)

@@ -190,7 +190,7 @@ def training_figure(rows):
     """Return a Figure with the accuracy, in %, over the steps, a panel for each length T.
 
     The rows have T, network, seed, step and accuracy. A bold line is the median of the thin ones.
-    A panel ends at step 60 if all are solved from there on.
+    A panel ends at step 60 if all are solved from there on. A run of no more steps is shown whole.
     """
     panels, end = grouped(rows, "T"), max(row["step"] for row in rows)
     figure = Figure(figsize=(1 + 4.8 * len(panels), 4.4), layout="constrained")
@@ -199,7 +199,7 @@ def training_figure(rows):
         steps = sorted({row["step"] for row in points})
         if min((row["accuracy"] for row in points if row["step"] >= 60), default=0) >= SOLVED:
             steps = [step for step in steps if step <= 60]
-        else:  # every ten steps throughout, so that the early curves are not denser
+        elif end > 60:  # every ten steps throughout, so that the early curves are not denser
             steps = [step for step in steps if step > 60 or step % 10 == 0 or step == end]
         solved = []
         for (name,), some in grouped(points, "network").items():

@@ -48,7 +48,7 @@ def number(kind, low, high=math.inf):
     return parse
 
 
-def begin(args, **more):
+def begin(args, file="settings.json", **more):
     """Create the output folder, and write the flags, more settings and PyTorch's version into it.
 
     Exit if it is inside the repository but not in a folder run/, which git ignores.
@@ -62,7 +62,7 @@ def begin(args, **more):
     except OSError as error:
         sys.exit(f"--out_dir {args.out_dir}: cannot be made ({error.strerror})")
     settings = json.dumps(vars(args) | more | {"torch": torch.__version__}, default=str, indent=1)
-    (folder / "settings.json").write_text(settings + "\n", encoding="utf-8")
+    (folder / file).write_text(settings + "\n", encoding="utf-8")
 
 
 def run(function, jobs, n):

@@ -79,7 +79,7 @@ def main():
     args = parser.parse_args()
     if args.digits and args.digits[0] == args.digits[1]:
         parser.error("argument --digits: they must be different")
-    begin(args)
+    begin(args, file="interpolate.json")  # beside the settings.json of a training run
     pairs = [args.digits] if args.digits else PAIRS
     figure = walk(load_generator(args.generator), pairs, args.steps, args.seed)
     figure.savefig(args.out_dir / "interpolation.png")

@@ -17,7 +17,7 @@ def main():
     parser.add_argument("--generator", type=Path, help="weights; None: yours in run/, or else ours")
     parser.add_argument("--seed", type=number(int, 0, 2**31), default=0, help="random seed")
     args = parser.parse_args()
-    begin(args)
+    begin(args, file="sample.json")  # beside the settings.json of a training run
     images = draw_samples(load_generator(args.generator), args.n, args.seed)
     images = images.repeat_interleave(3, dim=2).repeat_interleave(3, dim=3)  # (n, 1, 84, 84)
     save_grid(args.out_dir / "samples.png", images)

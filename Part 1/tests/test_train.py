@@ -169,6 +169,13 @@ def test_the_figure_shows_each_network_in_its_colour_and_counts_those_that_end_s
             assert thin == [pytest.approx(own) for own in shares]
 
 
+def test_the_figure_of_a_short_run_shows_all_that_was_measured():
+    row = {"T": 20, "network": "rnn", "seed": 0}
+    rows = [row | {"step": step, "accuracy": step / 30} for step in range(31)]
+    (axes,) = training_figure(rows).axes
+    assert drawn(axes)["RNN"][1] == [*range(31)]
+
+
 def test_a_flag_of_a_network_that_is_not_trained_is_refused(capsys):
     for flag, flags in ("bf", "--model rnn --bf 1"), ("rnn_init", "--model lstm --rnn_init scaled"):
         with pytest.raises(SystemExit, match=r"^2$"):

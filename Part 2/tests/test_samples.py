@@ -83,6 +83,7 @@ def test_scores_of_known_predictions(monkeypatch):
 def test_samples_are_those_of_the_seed_three_times_as_big(call, tmp_path):
     generator = load(latent.COMMITTED, Generator.from_state_dict)
     call("sample", "--n", 2, "--seed", 1, "--generator", latent.COMMITTED, "--out_dir", tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"samples.png", "sample.json"}
     pixels = np.array(Image.open(tmp_path / "samples.png"))[2:86, 2:86, 0]
     rng = torch.Generator().manual_seed(1)
     image = (generator(torch.randn(2, 100, generator=rng))[0, 0].detach() + 1) / 2 * 255
@@ -102,6 +103,7 @@ def test_a_row_has_the_digits_and_the_steps_that_are_asked_for(call, tmp_path, m
     monkeypatch.setattr(Figure, "savefig", lambda figure, path: figures.append(figure))
     flags = "--digits", 2, 3, "--steps", 4, "--generator", latent.COMMITTED
     call("interpolate", *flags, "--out_dir", tmp_path)
+    assert not (tmp_path / "settings.json").exists(), "it may be that of a training run"
     (axes,) = figures[0].axes
     first, *between, last = [label.get_text() for label in axes.get_xticklabels()]
     assert (first, len(between), last) == ("2", 4, "3")
