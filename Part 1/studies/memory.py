@@ -165,7 +165,7 @@ def clock_table(networks):
 def memory_figure(shown):
     """Return a Figure: accuracy by length, as it is and rotated back, a panel for each network."""
     figure = Figure(figsize=(10, 7.2), dpi=100, layout="constrained")
-    figure.suptitle("A rotating memory is mostly misread, but not if it is rotated back", size=18)
+    figure.suptitle("A rotating memory is mostly misread, and rotating it back helps", size=18)
     grid = figure.subplots(len(shown), sharex=True, sharey=True)
     for axes, network in zip(grid, shown, strict=True):
         own = [network["values"]["accuracy", T] for T in SHOWN]
