@@ -56,7 +56,7 @@ def draw_frame(axes, digits, marks, hands, answers):
     axes.set(xlim=(0, 720), ylim=(0, 470))
     axes.axis("off")
     text = "RNN trained to name the first digit at T = 10, 20, 30 and 40"
-    axes.text(12, 436, text, fontsize=17)
+    axes.text(12, 436, text, fontsize=16)
     axes.add_patch(Circle((26, 397), 17, color="black"))
     center = {"fontsize": 18, "ha": "center", "va": "center_baseline"}
     axes.text(26, 397, digits[0], color="white", weight="bold", **center)
