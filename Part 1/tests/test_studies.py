@@ -41,6 +41,18 @@ def test_leaky_units_keep_a_share():
     assert "f" not in dict(leaky.named_parameters())
 
 
+def test_each_change_at_eighty_digits_reaches_the_network_that_is_trained(monkeypatch):
+    trained = []
+    monkeypatch.setattr(lengths, "train", lambda settings, model, *_: trained.append(model))
+    for name in "LSTM", "LSTM, frozen gates", "RNN, leaky", "RNN, leaky, i = 0.5":
+        lengths.measure(lengths.EIGHTY[f"80: {name}"][0] | {"T": 6, "data_size": 100}, 1)
+    free, frozen, leaky, half = trained
+    shut = [rows.any().item() for rows in frozen.W.chunk(4)]  # of g, i, f, o
+    assert (shut, free.W.chunk(4)[1].any().item()) == ([True, False, False, False], True)
+    torch.testing.assert_close(leaky.i, 1 - leaky.f)
+    assert half.i == 0.5
+
+
 def curve(experiment, *ends):
     """Return rows of an experiment whose seeds end so, and are at 0.99 from step 20 on."""
     points = [(seed, step) for seed in range(len(ends)) for step in (10, 20, 100)]
