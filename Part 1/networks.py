@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import torch
 
-from common import BLUE, ORANGE, finite, load, save_state
+from common import BLUE, ORANGE, finite, load, number, save_state
 from lstm import LSTM
 from rnn import VanillaRNN
 
@@ -35,6 +35,14 @@ NETWORKS = {
     "lstm": Network(LSTM, BLUE, 0.004, 1.4e-3, {"bf": "chrono"}, itemgetter(0)),
     "rnn": Network(VanillaRNN, ORANGE, 0.001, 4e-4, {"rnn_init": "uniform"}, lambda h: h),
 }
+
+
+def forget_bias(text):
+    """Return the initial forget-gate bias that --bf says: "chrono" or a number."""
+    return text if text == "chrono" else number(float, -99, 99)(text)
+
+
+forget_bias.__name__ = "chrono or float"  # argparse says "invalid chrono or float value" with it
 
 
 def make_network(settings, seed):

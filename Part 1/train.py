@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from common import GREY, begin, duration, grouped, make_parser, number, run, save_csv
 from dataset import PalindromeDataset
-from networks import NETWORKS, make_network, save_network
+from networks import NETWORKS, forget_bias, make_network, save_network
 from rnn import INITS
 
 # The flags that decide what any network learns. Flags of a single network are in networks.py.
@@ -101,13 +101,14 @@ def train_and_test(settings, T, seed):
     return model, curve
 
 
-def parse_args(argv=None):
-    """Return the flags, checked; by default, out_dir is a folder in run/ named after changes."""
+def flags_parser():
+    """Return the parser of all flags."""
     parser = make_parser(__doc__)
     length, count, size = number(int, 2, 1000), number(int, 1, 10**6), number(int, 10, 10**7)
     positive, portion = number(float, 1e-9, 1e9), number(float, 0.1, 0.9)
-    both = ["lstm", "rnn"]
-    parser.add_argument("--model", choices=NETWORKS, nargs="+", default=both, help="networks")
+    parser.add_argument(
+        "--model", choices=NETWORKS, nargs="+", default=[*NETWORKS], help="networks"
+    )
     parser.add_argument("--input_length", type=length, nargs="+", default=[4, 19], help="T - 1")
     parser.add_argument("--input_dim", type=int, choices=(1, 10), default=10, help="10 is one-hot")
     parser.add_argument("--num_hidden", type=number(int, 1, 9999), default=128, help="hidden units")
@@ -127,13 +128,10 @@ def parse_args(argv=None):
     parser.add_argument("--decay", action=argparse.BooleanOptionalAction, default=True, help=text)
     text = "steps over which the rate rises, a tenth of all at most"
     parser.add_argument("--warmup", type=number(int, 0, 10**6), default=0, help=text)
-    parser.add_argument(
-        "--max_norm", type=positive, default=10.0, help="clip gradients to this norm"
-    )
+    parser.add_argument("--max_norm", type=positive, default=10.0, help="gradients' largest norm")
     text = "measure accuracy before each of this many first steps"
     parser.add_argument("--eval_early", type=number(int, 0, 10**6), default=60, help=text)
-    text = "later steps between measurements"
-    parser.add_argument("--eval_every", type=count, default=10, help=text)
+    parser.add_argument("--eval_every", type=count, default=10, help="later steps between points")
     text = "test palindromes in a measurement; the last one takes all"
     parser.add_argument("--eval_size", type=count, default=200, help=text)
     parser.add_argument("--seed", type=number(int, 0, 2**31), default=300, help="first seed")
@@ -141,6 +139,12 @@ def parse_args(argv=None):
     parser.add_argument("--jobs", type=count, default=cpu_count(), help="training runs at a time")
     text = f"the template's settings as defaults: {TEMPLATE}"
     parser.add_argument("--preset", choices=["template"], help=text)
+    return parser
+
+
+def parse_args(argv=None):
+    """Return the flags, checked; by default, out_dir is a folder in run/ named after changes."""
+    parser = flags_parser()
     args = parser.parse_args(argv)
     for name, network in NETWORKS.items():
         for flag in network.flags:
@@ -148,24 +152,21 @@ def parse_args(argv=None):
                 parser.error(f"argument --{flag}: of {name}, which --model does not name")
     if args.preset == "template":
         parser.set_defaults(**TEMPLATE)
-        args = parser.parse_args(argv)
+        args = parser.parse_args(argv)  # flags that are given still win
     args.model, args.input_length = sorted({*args.model}), sorted({*args.input_length})
     if args.out_dir == parser.get_default("out_dir"):
-        changed = []
-        for flag, value in vars(args).items():
-            if flag not in ("out_dir", "jobs") and value != parser.get_default(flag):
-                text = "-".join(map(str, value)) if isinstance(value, list) else value
-                changed.append(f"{flag}={text}")
-        args.out_dir /= ",".join(changed)
+        args.out_dir /= changed_flags(args, parser)
     return args
 
 
-def forget_bias(text):
-    """Return the bias that --bf says: "chrono" or a number."""
-    return text if text == "chrono" else number(float, -99, 99)(text)
-
-
-forget_bias.__name__ = "chrono or float"  # argparse says "invalid chrono or float value" with it
+def changed_flags(args, parser):
+    """Return "flag=value,..." of all flags that decide results and differ from their defaults."""
+    changed = []
+    for flag, value in vars(args).items():
+        if flag not in ("out_dir", "jobs") and value != parser.get_default(flag):
+            text = "-".join(map(str, value)) if isinstance(value, list) else value
+            changed.append(f"{flag}={text}")
+    return ",".join(changed)
 
 
 def settings_of(args, name):
@@ -247,12 +248,11 @@ def main():
         if seed == args.seed:
             save_network(args.out_dir / f"{name}_t{T}.pth", model)
         save_csv(args.out_dir / "curves.csv", [row for job in jobs for row in curves.get(job, [])])
-    ends = [curves[job][-1] for job in jobs]
-    for (T, name), group in grouped(ends, "T", "network").items():
+    for (T, name), group in grouped([curves[job][-1] for job in jobs], "T", "network").items():
         cells = ", ".join(f"{title} {cell}" for title, cell in summary(group).items())
         print(f"{name}, T = {T}: {cells}")
-    figure = training_figure([row for job in jobs for row in curves[job]])
-    figure.savefig(args.out_dir / "accuracy.png")
+    all_rows = [row for job in jobs for row in curves[job]]
+    training_figure(all_rows).savefig(args.out_dir / "accuracy.png")
     print(f"figures, numbers and weights are in {args.out_dir}")
 
 

@@ -38,7 +38,10 @@ LONGER, CAREFUL = "--train_steps 5000", "--learning_rate 0.002 --warmup 50"
 TWENTY, FIVE = range(300, 320), range(300, 305)
 EXPERIMENTS = {
     "palindromes, frozen gates": (palindromes(frozen="ifo"), TWENTY),
-    "palindromes, frozen gates, rate 0.002": (palindromes(frozen="ifo", flags=CAREFUL), TWENTY),
+    "palindromes, frozen gates, learning rate 0.002": (
+        palindromes(frozen="ifo", flags=CAREFUL),
+        TWENTY,
+    ),
     "streams": (streams(), TWENTY),
     "streams, frozen gates": (streams(frozen="ifo"), TWENTY),
     "streams, all but i frozen": (streams(frozen="fo"), TWENTY),

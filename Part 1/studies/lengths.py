@@ -63,8 +63,8 @@ EIGHTY = {  # 80 digits at 0.002, but for two rows
     "80: LSTM, frozen gates": experiment(LSTM, 80, [2e-3], change="frozen gates"),
     "80: LSTM, bf = 0": experiment(f"{LSTM} --bf 0", 80, [2e-3]),
     "80: LSTM, no warm-up": experiment(f"{LSTM} --warmup 0", 80, [2e-3]),
-    "80: RNN, orthogonal, rate 0.0003": experiment(ORTHOGONAL, 80, [3e-4]),
-    "80: RNN, orthogonal, rate 0.0003, 3,000 steps": experiment(
+    "80: RNN, orthogonal, learning rate 0.0003": experiment(ORTHOGONAL, 80, [3e-4]),
+    "80: RNN, orthogonal, learning rate 0.0003, 3,000 steps": experiment(
         f"{ORTHOGONAL} --train_steps 3000", 80, [3e-4]
     ),
     "80: RNN, orthogonal": experiment(ORTHOGONAL, 80, [2e-3]),
@@ -134,7 +134,7 @@ def summary_table(rows):
     """Return a row for each experiment, over its seeds."""
     lines = []
     for (name, rate), some in grouped(rows, "experiment", "rate").items():
-        line = {"network": name.removeprefix("80: "), "rate": f"{rate:g}"}
+        line = {"network": name.removeprefix("80: "), "learning rate": f"{rate:g}"}
         lines.append(line | summary(some))
     return lines
 
@@ -153,7 +153,7 @@ def lengths_figure(rows):
     axes.axhline(10, color=GREY, ls="--", zorder=1)
     axes.text(0, 11, "chance", color=GREY, ha="left", transform=axes.get_yaxis_transform())
     axes.set_xticks(range(len(LENGTHS)), LENGTHS)
-    axes.set(xlabel="digits (dots side by side)", ylabel="accuracy on unseen palindromes, %")
+    axes.set(xlabel="digits", ylabel="accuracy on unseen palindromes, %")
     axes.set(ylim=(0, 103), title="Of these three, only the LSTM learns 80 digits in 1,000 steps")
     axes.grid(visible=False, axis="x")
     axes.legend(loc="lower left", bbox_to_anchor=(0.02, 0.55))

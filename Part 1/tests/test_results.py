@@ -41,15 +41,16 @@ def test_the_settings_in_the_report_are_the_defaults_and_those_of_the_preset():
     report = runner.PAGES[0].read_text(encoding="utf-8")
     lstm, rnn = settings_for("lstm"), settings_for("rnn")
     template = settings_for("lstm", ablations.AS_TEMPLATE)
-    rates = f"LSTM {lstm['learning_rate']}, RNN {rnn['learning_rate']}"
     for row in (
-        f"| input | one-hot, {lstm['input_dim']} numbers a digit | scalar, one number a digit |",
-        f"| learning rate | {rates}; other",
-        f"| steps | {lstm['train_steps']} | {template['train_steps']:,} |",
-        f"| hidden units | {lstm['num_hidden']} | {template['num_hidden']} |",
-        f"| batch | {lstm['batch_size']} palindromes | the same |",
-        f"| gradient clipping | to norm {lstm['max_norm']:g} | the same |",
+        f"| scalar, {template['input_dim']} number per digit | one-hot, {lstm['input_dim']} ",
+        f"| learning rate | {template['learning_rate']}, constant | LSTM {lstm['learning_rate']}, "
+        f"RNN {rnn['learning_rate']}, falling linearly to zero |",
+        f"| steps | {template['train_steps']:,} | {lstm['train_steps']} |",
+        f"{lstm['num_hidden']} hidden units; {lstm['batch_size']} palindromes per batch; ",
+        f"norm {lstm['max_norm']:g}; ",
     ):
         assert row in report
+    for name in "num_hidden", "batch_size", "max_norm":
+        assert lstm[name] == template[name], "as in the template"
     assert (template["input_dim"], template["bf"], template["decay"]) == (1, 0, False)
     assert template["learning_rate"] == 0.001

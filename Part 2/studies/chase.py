@@ -1,133 +1,159 @@
-"""How does a GAN collapse? A healthy training run is changed, and then watched for 300 steps.
+"""How does a GAN collapse? A healthy training run is changed, and then watched for 600 steps.
 
     python -m studies.chase                                   the report's, in seconds
-    python -m studies.chase --train "no change" --seeds 7     one branch, two minutes of a core
+    python -m studies.chase --train "no change" --seeds 7     one branch, three minutes of a core
 
 A *branch* is a copy of a training run without momentum, after three epochs in the template's loop,
 that goes on with one change. All branches of a seed are the same up to the change, and see the same
-images and noise after it. G's images of 200 points z, the same in all branches, are watched.
+images and noise after it. G's images of 200 points z, the same in all branches, are watched. Their
+mean *swings*: it moves to and fro.
 """
 
 import copy
 from itertools import islice
+from statistics import mean
 
 import torch
 from matplotlib.figure import Figure
 
 from common import BLUE, GREEN, GREY, ORANGE
-from latent import in_batches, latent_points
+from latent import latent_points
 from mnist import load_mnist
 from studies import loops
 from studies.collapse import calm
 from studies.loops import table_of
 from studies.runner import study
-
-LAGS = range(-20, 21)  # D rates the fakes of so many steps later
+from studies.swings import LAGS, common_share, half_swing, last_outputs, ratings, size, wave
 
 
 def branch(n_kept=0, **changes):
-    """Return the settings of a branch: what changes after three epochs, for 300 steps.
+    """Return the settings of a branch: what changes after three epochs, for 600 steps.
 
     chase.png shows n_kept of its samples.
     """
     settings = calm("--n_epochs 3 --n_measured 2000", measured_from=3)
-    settings |= {"steps": 300, "measure_steps": 10, "n_watched": 200, "n_kept": n_kept}
+    settings |= {"steps": 600, "measure_steps": 20, "n_watched": 200, "n_kept": n_kept}
     return settings | {"branch": changes}
 
 
-BRANCHES = {
-    "no change": branch(n_kept=6),
+def branches(name, change, *values):
+    """Return {branch: settings} of a change with these values, which stand in the branch's name."""
+    return {name.format(value): branch(**{change: value}) for value in values}
+
+
+BRANCHES = branches("fakes {} steps old", "stale_fakes", 0, 3, 5, 7, 14, 20, 28, 40) | {
+    "no change": branch(n_kept=6),  # fakes one step old
+    "fakes 10 steps old": branch(n_kept=6, stale_fakes=10),
     "D with momentum 0.9": branch(n_kept=6, momentum_d=0.9),
-    "D with momentum 0.9, G at a quarter of its rate": branch(momentum_d=0.9, rate_g=5e-5),
-    "D with stale fakes": branch(n_kept=6, stale_fakes=10),
+    "D with momentum 0.9, G at a quarter of its learning rate": branch(momentum_d=0.9, rate_g=5e-5),
     "D along the mean of ten fresh gradients": branch(n_kept=6, fresh_gradients=10),
-    "D at a sixteenth of its rate": branch(rate_d=2e-4 / 16),
+    "D at a sixteenth of its learning rate": branch(rate_d=2e-4 / 16),
+}
+RATES = 0.0001, 0.0002, 0.0004, 0.0006, 0.001, 0.002
+BRANCHES |= branches("push through all weights, {}", "push_all_weights", *RATES)
+BRANCHES |= branches("push through the last bias, {}", "push_last_bias", 0.1, 0.2, 0.3)
+BRANCHES |= branches("100 pushes through all weights, {}", "push_100_times", 0.0006, 0.002)
+BRANCHES |= branches("sine through the last bias, {}", "sine_last_bias", 2, 4)
+EXPERIMENTS = {name: (settings, range(3)) for name, settings in BRANCHES.items()}
+SWING_FROM, LATE = 100, range(200, 301)  # steps: swings are measured from, ranks are means of
+RATED_STEPS = range(60, 101, 20)  # when D rates fakes
+KEPT_SEED, KEPT_STEPS = 0, range(0, 301, 30)  # whose and which samples are kept
+COLUMNS = {  # of branches.csv, see table_of
+    "half a swing, steps": ("half_swing", [600], 1, 0),
+    "size": ("size", [600], 1, 0),
+    "effective rank": ("effective_rank", [600], 1, 1),
+    "most common digit, %": ("most_common_digit", [600], 100, 0),
+    "size through the weights": ("size_through_weights", [600], 1, 0),
+    "effective rank after 100 steps": ("rank_at_100", [600], 1, 1),
+    "of a push, common to all samples, %": ("push_share", [600], 100, 0),
+}
+FORETOLD = {  # written down before any of these was run
+    "fakes 3 steps old": "22 steps",
+    "fakes 7 steps old": "37 steps",
+    "fakes 14 steps old": "63 steps",
+    "fakes 28 steps old": "115 steps",
+    "push through all weights, 0.0001": "size 13, rank 14.2",
+    "push through all weights, 0.0004": "size 42, rank 8.6",
+    "push through all weights, 0.001": "size 74, rank 4.9",
+    "push through the last bias, 0.2": "size 43, rank 15.7",
 }
 DRAWN = {  # {branch: the title of its strip in chase.png}
     "no change": "no change: each sample wanders on its own",
     "D along the mean of ten fresh gradients": "the mean of fresh gradients: on its own, too",
     "D with momentum 0.9": "momentum 0.9 in D: samples move together",
-    "D with stale fakes": "fakes ten steps old for D: together, too",
+    "fakes 10 steps old": "fakes ten steps old for D: together, too",
 }
 RATED = {  # {branch: its colour in ratings.png}
     "no change": BLUE,
     "D with momentum 0.9": ORANGE,
-    "D with stale fakes": GREEN,
+    "fakes 10 steps old": GREEN,
     "D along the mean of ten fresh gradients": "k",
-    "D at a sixteenth of its rate": GREY,
+    "D at a sixteenth of its learning rate": GREY,
 }
-EXPERIMENTS = {name: (settings, range(3)) for name, settings in BRANCHES.items()}
-KEPT_SEED, KEPT_STEPS = 0, 30  # samples of this seed are kept, every so many steps
-LATE = range(200, 301)  # steps
-RATED_STEPS = range(50, 101)  # whose mean ratings.png shows
-COLUMNS = {  # of branches.csv, see table_of
-    "most common digit, %": ("most_common_digit", LATE, 100, 0),
-    "effective rank": ("effective_rank", LATE, 1, 0),
-    "common motion, %": ("common_motion", LATE, 100, 0),
+WAVES = {"no change": 1} | {f"fakes {n} steps old": n for n in (5, 10, 20, 40)}  # in swing.png
+DOTS = {  # in swing.png: {how the names of branches begin: (colour, legend)}
+    ("no change", "fakes", "D with momentum"): (
+        ORANGE,
+        "D gets older fakes, or momentum",
+    ),
+    "push through all weights": (GREEN, "D unchanged, push on all weights of G"),
+    "push through the last bias": (BLUE, "D unchanged, push on the last bias of G"),
 }
 
 
 def measure(settings, seed):
-    """Train; return a row for each measured step of the branch."""
+    """Train; return one row: how far samples swing and vary, and how D rates them."""
     ((_, training),) = loops.run_epochs(settings, seed)
     loops.change(training, settings["branch"])
     images = load_mnist()[0][: settings["n_images"]]
     z = latent_points(settings["n_watched"], settings["latent_dim"], seed)
-    rows, fakes, discriminators = [], [], []
+    bias = training.generator.layers[-2].bias.detach()  # moves with the training
+    fakes, means, through_weights, critics, qualities, shares = [], [], [], {}, {}, []
     for step, real in enumerate(islice(training.batches(images), settings["steps"] + 1)):
-        with torch.no_grad():  # a copy, so that BatchNorm's running statistics stay
-            fakes.append(copy.deepcopy(training.generator)(z))
+        outputs = last_outputs(training.generator, z)
+        means.append(outputs.tanh().mean(0))
+        through_weights.append((outputs - bias).mean(0))
+        if step <= max(KEPT_STEPS):
+            fakes.append(outputs.tanh())
+        if step in RATED_STEPS:
+            critics[step] = copy.deepcopy(training.discriminator)
         if step % settings["measure_steps"] == 0:
-            discriminators.append(copy.deepcopy(training.discriminator))
-            rows.append({"step": step} | loops.row_of(training))
+            qualities[step] = loops.row_of(training)
+            if step <= SWING_FROM and hasattr(training, "unpushed"):
+                moved = last_outputs(training.generator, z) - last_outputs(training.unpushed, z)
+                shares.append(round(common_share(moved), 3))
         training.train_step(real)
-    for row, discriminator in zip(rows, discriminators, strict=True):
-        row |= watched(row["step"], fakes, discriminator, images[:1000])
-        row["images"] = []
-        if settings["n_kept"] > 0 and seed == KEPT_SEED and row["step"] % KEPT_STEPS == 0:
-            now = fakes[row["step"]].flatten(1)
-            kept = torch.cat([now[: settings["n_kept"]], now.mean(0, keepdim=True)])
-            row["images"] = (127.5 * (kept + 1)).round().int().tolist()  # 0 to 255
-    return rows
-
-
-def watched(step, fakes, discriminator, real):
-    """Return {measure: number} of how D at a step sees the fakes of all steps, and how they move.
-
-    fakes are images (N, 1, 28, 28) for each step, of the same N points z.
-    """
-    motion = (fakes[step] - fakes[max(0, step - 10)]).flatten(1)
-    motion = motion - motion.mean(1, keepdim=True)  # without changes of overall brightness
-    rate = in_batches(discriminator, real).mean().item()
-    ratings = []
-    if step + LAGS[0] >= 0 and step + LAGS[-1] < len(fakes):
-        for lag in LAGS:
-            rating = in_batches(discriminator, fakes[step + lag]).mean().item()
-            ratings.append(round(rating - rate, 3))
-    return {"common_motion": common_share(motion), "ratings": ratings}
-
-
-def common_share(vectors):
-    """Return which share of vectors (N, D) is common to all, ||mean||^2 / mean ||.||^2: 0 to 1."""
-    lengths = vectors.square().sum(1).mean().clamp(min=1e-12)  # nothing moves at first
-    return (vectors.mean(0).square().sum() / lengths).item()
+    means, late = torch.stack(means), [qualities[step] for step in qualities if step in LATE]
+    row = {"step": step, "half_swing": half_swing(means[SWING_FROM:])}
+    row |= {"size": size(means[SWING_FROM:]), "wave": wave(means, SWING_FROM)}
+    row["size_through_weights"] = size(torch.stack(through_weights)[SWING_FROM:])
+    for name in "effective_rank", "most_common_digit":
+        row[name] = mean(quality[name] for quality in late)
+    row["rank_at_100"] = round(qualities[SWING_FROM]["effective_rank"], 2)
+    if shares:
+        row["push_share"] = mean(shares)
+    row |= {"ratings": ratings(critics, fakes, images[:1000]), "images": []}
+    if settings["n_kept"] > 0 and seed == KEPT_SEED:
+        for step in KEPT_STEPS:
+            kept = torch.cat([fakes[step][: settings["n_kept"]], means[step][None]])
+            row["images"].append((127.5 * (kept + 1)).round().int().tolist())  # 0 to 255
+    return [row]
 
 
 def chase_figure(rows):
     """Return a Figure with a strip for each branch: the images of six points, and of all."""
     figure = Figure(figsize=(13, 9.4), layout="constrained")
-    grid = figure.subplots(2, 2, sharex=True)
-    for axes, (name, title) in zip(grid.flat, DRAWN.items(), strict=True):
-        points = [row for row in rows if row["experiment"] == name and row["images"]]
-        images = torch.tensor([row["images"] for row in points]).view(len(points), -1, 28, 28)
-        strip = images.permute(1, 2, 0, 3).flatten(2).flatten(0, 1)  # (28 points, 28 steps)
-        axes.imshow(strip.numpy(), cmap="gray", vmin=0, vmax=255)
+    images = {row["experiment"]: torch.tensor(row["images"]) for row in rows if row["images"]}
+    grid = figure.subplots(2, 2, sharex=True).flat
+    for axes, (name, title) in zip(grid, DRAWN.items(), strict=True):
+        strip = images[name].unflatten(2, (28, 28)).permute(1, 2, 0, 3)  # point, y, step, x
+        axes.imshow(strip.flatten(2).flatten(0, 1).numpy(), cmap="gray", vmin=0, vmax=255)
         axes.axhline(28 * 6 - 0.5, color=ORANGE)
-        axes.set_xticks([28 * n + 13.5 for n in range(len(points))], [r["step"] for r in points])
+        axes.set_xticks([28 * n + 13.5 for n in range(len(KEPT_STEPS))], KEPT_STEPS)
         axes.set_yticks([28 * 3, 28 * 6.5], ["six samples", "mean"], rotation=90, va="center")
         axes.set_title(title, fontsize=15)
         axes.grid(visible=False)
-    figure.suptitle("With a stale D, samples move from shape to shape together", fontsize=18)
+    figure.suptitle("With a late D, samples move from shape to shape together", fontsize=18)
     figure.supxlabel("steps after the change; below the line: the mean of 200 samples")
     return figure
 
@@ -137,23 +163,47 @@ def ratings_figure(rows):
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.subplots()
     for name, color in RATED.items():
-        some = [row for row in rows if row["experiment"] == name and row["step"] in RATED_STEPS]
-        means = torch.tensor([row["ratings"] for row in some]).mean(0)
-        axes.plot(LAGS, means.tolist(), color=color, lw=2.5, label=name)
+        some = [row["ratings"] for row in rows if row["experiment"] == name]
+        axes.plot(LAGS, torch.tensor(some).mean(0).tolist(), color=color, lw=2.5, label=name)
     axes.axvline(0, color=GREY, lw=1)
     axes.set(xlabel="← steps ago    when G draws the fakes    steps later →", xmargin=0)
     axes.set(ylabel="D's mean logit, less that of real images")
     axes.legend()
-    figure.suptitle("A stale D prefers what G is going to draw", fontsize=16)
+    figure.suptitle("A late D prefers what G is going to draw", fontsize=16)
+    return figure
+
+
+def swing_figure(rows):
+    """Return a Figure with waves of the first seed, and each run's rank over its swing's size."""
+    figure = Figure(figsize=(13, 6.2), layout="constrained")
+    left, right = figure.subfigures(1, 2)
+    left.suptitle("The older the fakes for D,\nthe slower all samples swing", fontsize=17)
+    first = {row["experiment"]: row["wave"] for row in reversed(rows)}
+    panels = left.subplots(len(WAVES), sharex=True, sharey=True)
+    for axes, (name, n) in zip(panels, WAVES.items(), strict=True):
+        axes.plot(first[name], color=ORANGE, lw=2.5)
+        axes.set_title(f"fakes {n} step{'s' if n > 1 else ''} old", loc="left", fontsize=13)
+        axes.set(xmargin=0, yticks=[0], yticklabels=[""])
+    axes.set_xlabel("steps of training")
+    title = "The more they swing, the less they differ,\nunless a bias moves them all"
+    right.suptitle(title, fontsize=17)
+    axes = right.subplots()
+    for names, (color, label) in DOTS.items():
+        some = [row for row in rows if row["experiment"].startswith(names)]
+        sizes, ranks = ([row[measure] for row in some] for measure in ("size", "effective_rank"))
+        axes.plot(sizes, ranks, "o", color=color, label=label, ms=8)
+    axes.set(xlabel="size of the swing", ylabel="how much samples differ (effective rank)", ylim=0)
+    axes.legend(loc="lower left")
     return figure
 
 
 def show(rows):
-    """Return the table and the figures that have rows."""
-    shown = {"branches.csv": table_of(rows, COLUMNS, moment="step", title="branch")}
+    """Return the tables and the figures that have rows."""
+    table = table_of(rows, COLUMNS, moment="step", title="branch")
+    shown = {"branches.csv": [row | {"foretold": FORETOLD.get(row["branch"], "")} for row in table]}
     names = {row["experiment"] for row in rows}
-    if RATED.keys() <= names:
-        shown["ratings.png"] = ratings_figure(rows)
+    if BRANCHES.keys() <= names:
+        shown |= {"ratings.png": ratings_figure(rows), "swing.png": swing_figure(rows)}
     if DRAWN.keys() <= {row["experiment"] for row in rows if row["images"]}:
         shown["chase.png"] = chase_figure(rows)
     return shown

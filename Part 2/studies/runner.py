@@ -103,6 +103,28 @@ def study(name, doc, experiments, measure, show):
     measure      measure(settings, seed) -> rows; it reads nothing else that could be changed
     show         show(rows) -> {file: rows of a table, or a Figure}
     """
+    args = parse_args(name, doc, experiments)
+    begin(args)
+    jobs = jobs_of(experiments, args.train, args.seeds)
+    report, own = (folder / f"{name}.jsonl" for folder in (RESULTS, args.out_dir))
+    known = read_rows(report) | read_rows(own)
+    missing = {key: job for job in jobs if (key := key_of(*job[1:])) not in known}
+    for experiment, n in Counter(name for name, _, _ in missing.values()).items():
+        print(f"{experiment}: no rows for {n} seeds; --train trains them", file=sys.stderr)
+    if args.train is not None:
+        known |= train_missing(measure, missing, args.jobs, own)
+    there = [job for job in jobs if key_of(*job[1:]) in known]
+    if not there or (args.report and len(there) < len(jobs)):
+        sys.exit(f"only {len(there)} of {len(jobs)} jobs have rows")
+    if args.report:
+        lines = [line_of(*job, known[key_of(*job[1:])]) for job in jobs]
+        report.write_text("".join(lines), encoding="utf-8", newline="\n")
+    save_shown(show(rows_of(there, known)), args.out_dir, args.report)
+    print(f"the files are in {RESULTS if args.report else args.out_dir}")
+
+
+def parse_args(name, doc, experiments):
+    """Return the flags of a study."""
     parser = make_parser(doc, HERE / "studies" / "run" / name)
     parser.epilog = "\n  ".join(["experiments:", *experiments])
     text = "train the missing jobs of these experiments; without a name, of all"
@@ -114,24 +136,15 @@ def study(name, doc, experiments, measure, show):
     args = parser.parse_args()
     if args.report and (args.train or args.seeds):
         parser.error("argument --report: takes all experiments, and the seeds of the report")
-    begin(args)
-    jobs = jobs_of(experiments, args.train, args.seeds)
-    report, own = (folder / f"{name}.jsonl" for folder in (RESULTS, args.out_dir))
-    known = read_rows(report) | read_rows(own)
-    missing = {key: job for job in jobs if (key := key_of(*job[1:])) not in known}
-    for experiment, n in Counter(name for name, _, _ in missing.values()).items():
-        print(f"{experiment}: no rows for {n} seeds; --train trains them", file=sys.stderr)
-    if args.train is not None:
-        arguments = {key: (settings, seed) for key, (_, settings, seed) in missing.items()}
-        for key, rows in run(measure, arguments, args.jobs):
-            known[key] = rows
-            with open(own, "a", encoding="utf-8", newline="\n") as file:
-                file.write("\n" + line_of(*missing[key], rows))  # the last may be torn
-    there = [job for job in jobs if key_of(*job[1:]) in known]
-    if not there or (args.report and len(there) < len(jobs)):
-        sys.exit(f"only {len(there)} of {len(jobs)} jobs have rows")
-    if args.report:
-        lines = [line_of(*job, known[key_of(*job[1:])]) for job in jobs]
-        report.write_text("".join(lines), encoding="utf-8", newline="\n")
-    save_shown(show(rows_of(there, known)), args.out_dir, args.report)
-    print(f"the files are in {RESULTS if args.report else args.out_dir}")
+    return args
+
+
+def train_missing(measure, missing, n_jobs, path):
+    """Return {key: rows} of the missing jobs {key: job}, whose lines go to path as they finish."""
+    arguments = {key: (settings, seed) for key, (_, settings, seed) in missing.items()}
+    known = {}
+    for key, rows in run(measure, arguments, n_jobs):
+        known[key] = rows
+        with open(path, "a", encoding="utf-8", newline="\n") as file:
+            file.write("\n" + line_of(*missing[key], rows))  # the last may be torn
+    return known

@@ -7,28 +7,43 @@ from PIL import Image
 
 from classifier import load_classifier
 from common import read_csv
-from conftest import columns_of, drawn, frames
+from conftest import columns_of, drawn, frames, lines_of
 from metrics import is_confident
 from mnist import load_mnist
 from studies import ablations, chase, collapse
 from studies.runner import RESULTS
 
 
-def test_chase_and_ratings_show_the_rows_of_the_branches(call, figures, tmp_path):
+def test_chase_ratings_and_swing_show_the_rows_of_the_branches(call, figures, tmp_path):
     call("studies.chase", "--out_dir", tmp_path)
     for axes, branch in zip(figures["chase.png"].axes, chase.DRAWN, strict=True):
-        columns, *_ = columns_of("chase", branch)
-        kept = [images for images in columns["images"] if images]
-        images = np.array(kept).reshape(11, 7, 28, 28)  # steps, points
+        images = np.array(columns_of("chase", branch)[0]["images"]).reshape(11, 7, 28, 28)
         strip = np.array(axes.images[0].get_array()).reshape(7, 28, 11, 28)
-        assert np.array_equal(strip, images.transpose(1, 2, 0, 3))
+        assert np.array_equal(strip, images.transpose(1, 2, 0, 3))  # from (steps, points, y, x)
         assert axes.get_title() == chase.DRAWN[branch]
     labels = [label.get_text() for label in axes.get_xticklabels()]  # of the last strip
-    assert labels == [*map(str, columns["step"][::3])]
+    assert labels == [*map(str, range(0, 301, 30))]
     lines = drawn(*figures["ratings.png"].axes)
     for branch in chase.RATED:
-        means = [np.mean(seed["ratings"][5:11], axis=0) for seed in columns_of("chase", branch)]
-        assert lines[branch][1:] == ([*range(-20, 21)], pytest.approx(np.mean(means, axis=0)))
+        means = np.mean([seed["ratings"][0] for seed in columns_of("chase", branch)], axis=0)
+        assert lines[branch][1:] == ([*range(-20, 21)], pytest.approx(means))
+    *waves, right = figures["swing.png"].axes
+    for axes, n in zip(waves, (1, 5, 10, 20, 40), strict=True):
+        first = columns_of("chase", "no change" if n == 1 else f"fakes {n} steps old")[0]
+        ((_, steps, wave),) = drawn(axes).values()
+        assert (steps, wave) == ([*range(601)], first["wave"][0])
+        assert axes.get_title("left").startswith(f"fakes {n} step")
+    dots, expected = drawn(right), {label: set() for _, label in chase.DOTS.values()}
+    kinds = {"no": "momentum", "fakes": "momentum", "D with": "momentum"}
+    kinds |= {"push through all": "weights of G", "push through the last": "bias of G"}
+    for line in lines_of("chase"):
+        kind = [kinds[start] for start in kinds if line["experiment"].startswith(start)][-1:]
+        for label in expected:
+            if kind and label.endswith(*kind):
+                columns = line["columns"]
+                expected[label].add((columns["size"][0], columns["effective_rank"][0]))
+    for label, points in expected.items():
+        assert set(zip(*dots[label][1:], strict=True)) == points
 
 
 def test_ablations_png_shows_each_seed_after_its_epochs_under_its_name(call, figures, tmp_path):

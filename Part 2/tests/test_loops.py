@@ -14,27 +14,30 @@ from gan import Discriminator, Generator, discriminator_loss, generator_loss
 from latent import draw_samples, latent_points
 from metrics import Comparison
 from mnist import load_mnist
-from studies import chase, collapse, loops
+from studies import changes, chase, collapse, loops, swings
 
 IMAGES = load_mnist()[0][:640]
 COMPARISON = Comparison(load_classifier(), IMAGES[:300])
 PLAIN = {"rate_g": 2e-4, "rate_d": 2e-4, "momentum_g": 0.0, "momentum_d": 0.0}
-PLAIN |= {"fakes": 1}
+PLAIN |= {"fakes": 1, "push": 0.0, "pushed": slice(None), "last_push": 99}
 TEXTBOOK = {  # {experiment or branch: what differs from PLAIN; fakes: how many steps old they are}
     "stale fakes, 0 steps": {"fakes": 0},
     "G's momentum 0.9": {"momentum_g": 0.9},
     "template": {"momentum_g": 0.9, "momentum_d": 0.9},
     "no change": {},
     "D with momentum 0.9": {"momentum_d": 0.9},
-    "D with momentum 0.9, G at a quarter of its rate": {"momentum_d": 0.9, "rate_g": 5e-5},
-    "D with stale fakes": {"fakes": 10},
-    "D at a sixteenth of its rate": {"rate_d": 1.25e-5},
+    "D with momentum 0.9, G at a quarter of its learning rate": {"momentum_d": 0.9, "rate_g": 5e-5},
+    "fakes 10 steps old": {"fakes": 10},
+    "push through all weights, 0.0002": {"push": 0.0002},
+    "push through the last bias, 0.1": {"push": 0.1, "pushed": slice(-1, None)},
+    "100 pushes through all weights, 0.002": {"push": 0.002, "last_push": 6},
+    "D at a sixteenth of its learning rate": {"rate_d": 1.25e-5},
 }
 
 
 def new_training(settings, seed=3):
     training = loops.LOOPS[settings["loop"]](Namespace(**settings, seed=seed, device="cpu"))
-    loops.change(training, settings["changes"] | settings.get("branch", {}))
+    changes.change(training, settings["changes"] | settings.get("branch", {}))
     return training
 
 
@@ -48,25 +51,34 @@ def in_double():
 
 @pytest.mark.usefixtures("in_double")
 @pytest.mark.parametrize("name", TEXTBOOK)
-def test_the_template_and_its_changes_train_as_a_textbook_does(name):
+def test_the_template_and_its_changes_train_as_a_textbook_does(name, monkeypatch):
     own = Namespace(**PLAIN | TEXTBOOK[name])
     settings, _ = (collapse.EXPERIMENTS | chase.EXPERIMENTS)[name]
+    monkeypatch.setattr(changes, "N_PUSHES", 6)
     training = new_training(settings)
     torch.manual_seed(3)
     generator, discriminator = networks = Generator(), Discriminator()
     adam_g = torch.optim.Adam(generator.parameters(), own.rate_g, (own.momentum_g, 0.999))
     adam_d = torch.optim.Adam(discriminator.parameters(), own.rate_d, (own.momentum_d, 0.999))
+    weights = [*generator.parameters()][own.pushed]
+    adam_push = torch.optim.Adam(weights, own.push, (0.0, 0.999))
     rng = torch.Generator().manual_seed(3)
     fakes = []  # of all steps
 
-    def follow(adam, network, gradient):
-        for weight, slope in zip(network.parameters(), gradient, strict=True):
+    def follow(adam, gradient):
+        for weight, slope in zip(adam.param_groups[0]["params"], gradient, strict=True):
             weight.grad = slope
         adam.step()
 
     def step_generator():
-        g_loss = generator_loss(discriminator(generator(zs)))
-        follow(adam_g, generator, torch.autograd.grad(g_loss, [*generator.parameters()]))
+        fake = generator(zs)
+        g_loss = generator_loss(discriminator(fake))
+        (push,) = torch.autograd.grad(g_loss, fake, retain_graph=True)
+        common = 32 * (push.mean(0) * fake.mean(0)).sum()  # as if all fakes were their mean
+        pushes = torch.autograd.grad(common, weights, retain_graph=True)
+        follow(adam_g, torch.autograd.grad(g_loss, [*generator.parameters()]))
+        if step < own.last_push:
+            follow(adam_push, pushes)
 
     for step in range(12):
         real = IMAGES[32 * step : 32 * step + 32].double()
@@ -77,7 +89,7 @@ def test_the_template_and_its_changes_train_as_a_textbook_does(name):
         shown = fakes[max(0, step - max(0, own.fakes - 1))].detach()
         d_loss = discriminator_loss(discriminator(real), discriminator(shown)) / 2
         gradient = torch.autograd.grad(d_loss, [*discriminator.parameters()])
-        follow(adam_d, discriminator, gradient)
+        follow(adam_d, gradient)
         if own.fakes == 0:
             step_generator()
         training.train_step(real)
@@ -91,7 +103,7 @@ def test_d_follows_the_mean_of_ten_fresh_gradients_over_the_second_moment_of_one
     training, images = new_training(settings | {"branch": {}}), IMAGES.double()
     for real in islice(training.batches(images), 8):
         training.train_step(real)
-    loops.change(training, settings["branch"])
+    changes.change(training, settings["branch"])
     generator, discriminator = map(copy.deepcopy, (training.generator, training.discriminator))
     moments = [training.optimizer_d.state[w] for w in training.discriminator.parameters()]
     moments = [moment["exp_avg_sq"].clone() for moment in moments]
@@ -163,49 +175,92 @@ def test_a_row_is_that_of_the_training_with_its_settings_and_its_seed(loop, monk
 
 def test_a_change_arrives_in_a_whole_run():
     runs = {}
-    for name, changes in ("no", {}), ("stale", {"stale_fakes": 2}), ("frozen", {"rate_d": 0.0}):
-        settings = collapse.calm("--n_images 130 --n_epochs 1", **changes)
+    for name, changed in ("no", {}), ("stale", {"stale_fakes": 2}), ("frozen", {"rate_d": 0.0}):
+        settings = collapse.calm("--n_images 130 --n_epochs 1", **changed)
         ((_, training),) = loops.run_epochs(settings, 1)
         runs[name] = weights_of(training.discriminator)
     assert not torch.equal(runs["no"], runs["stale"])
     assert torch.equal(runs["frozen"], weights_of(new_training(settings, 1).discriminator))
 
 
+def test_a_sine_moves_the_last_bias_and_comes_back_after_sixty_steps():
+    settings, _ = chase.EXPERIMENTS["sine through the last bias, 2"]
+    training = new_training(settings | {"lr": 0.0})  # nothing else moves
+    training.images, bias, moved = IMAGES, training.generator.layers[-2].bias, []
+    before = bias.detach().clone()
+    for real in IMAGES.expand(-1, -1, 28, 28)[:120].split(2):
+        training.train_step(real)
+        moved.append(bias.detach() - before)
+    for step, sine in (5, 0.5), (15, 1), (45, -1), (60, 0):
+        expected = 2 * sine * IMAGES[0].flatten()
+        torch.testing.assert_close(moved[step - 1], expected, atol=1e-5, rtol=0)
+
+
 def test_branches_of_a_seed_are_the_same_up_to_their_change(monkeypatch):
     monkeypatch.setattr(loops, "compare_with_mnist", lambda: COMPARISON)
-    tiny = {"n_images": 130, "n_epochs": 1, "measured_from": 1, "n_measured": 200}
-    tiny |= {"steps": 2, "measure_steps": 1, "n_watched": 40, "n_kept": 6}
-    for name, value in (("LAGS", range(-1, 2)), ("KEPT_SEED", 1), ("KEPT_STEPS", 2)):
+    tiny = {"n_images": 320, "n_epochs": 1, "measured_from": 1, "n_measured": 200}
+    tiny |= {"steps": 4, "measure_steps": 1, "n_watched": 40, "n_kept": 6}
+    monkeypatch.setattr(swings, "LAGS", range(-1, 2))
+    for name, value in (
+        ("SWING_FROM", 1),
+        ("LATE", range(2, 4)),
+        ("RATED_STEPS", [1, 2]),
+        ("KEPT_SEED", 1),
+        ("KEPT_STEPS", [0, 3]),
+    ):
         monkeypatch.setattr(chase, name, value)
-    rows = chase.measure(chase.branch() | tiny, 1)
-    slow = chase.measure(chase.branch(rate_d=1e-6) | tiny, 1)
+    (row,) = chase.measure(chase.branch() | tiny, 1)
+    (pushed,) = chase.measure(chase.branch(push_last_bias=0.1) | tiny, 1)
+    (late,) = chase.measure(chase.branch(rate_d=1e-6) | tiny | {"n_kept": 0}, 1)
     ((_, training),) = loops.run_epochs(chase.branch() | tiny, 1)
-    z, fakes, weights = latent_points(40, 100, 1), [], []
-    for step, real in enumerate(islice(training.batches(IMAGES[:130]), 3)):
-        assert rows[step].items() >= ({"step": step} | loops.row_of(training)).items()
+    z, fakes, linear, critics, qualities = latent_points(40, 100, 1), [], [], [], []
+    for real in islice(training.batches(IMAGES[:320]), 5):
+        qualities.append(loops.row_of(training))
+        no_bias = copy.deepcopy(training.generator)
+        no_bias.layers[-2].bias.data[:] = 0
+        linear.append(torch.atanh(no_bias(z)).detach())
         fakes.append(copy.deepcopy(training.generator)(z).detach())
-        weights.append(copy.deepcopy(training.discriminator))
+        critics.append(copy.deepcopy(training.discriminator))
         training.train_step(real)
-    assert rows[1]["ratings"] == pytest.approx(
-        [(weights[1](fake).mean() - weights[1](IMAGES[:130]).mean()).item() for fake in fakes],
-        abs=0.001,
-    )
-    motion = (fakes[2] - fakes[0]).flatten(1)  # in ten steps, or since the change
-    motion = (motion.T - motion.mean(1)).T  # without brightness
-    common = motion.mean(0).square().sum() / motion.square().sum(1).mean()
-    assert rows[2]["common_motion"] == pytest.approx(common.item(), rel=1e-4)
-    shown = torch.tensor(rows[2]["images"]).view(7, 1, 28, 28) / 127.5 - 1
-    expected = torch.cat([fakes[2][:6], fakes[2].mean(0, keepdim=True)])
-    torch.testing.assert_close(shown, expected, atol=0.005, rtol=0)
-    assert rows[1]["images"] == []
-    for step, equal in (0, True), (1, True), (2, False):  # G's first step meets the same D
-        assert (slow[step]["effective_rank"] == rows[step]["effective_rank"]) == equal
-    assert rows[0] != rows[1]
+    means = torch.stack(fakes).mean(1).flatten(1)[1:]
+    assert (row["step"], row["size"]) == (4, pytest.approx(means.var(0).sum().item(), rel=1e-4))
+    outputs = torch.stack(linear).mean(1).flatten(1)[1:]
+    assert row["size_through_weights"] == pytest.approx(outputs.var(0).sum().item(), rel=1e-3)
+    assert row["half_swing"] == swings.half_swing(means)
+    for name in "effective_rank", "most_common_digit":
+        expected = (qualities[2][name] + qualities[3][name]) / 2
+        assert row[name] == pytest.approx(expected)
+    assert row["rank_at_100"] == round(qualities[1]["effective_rank"], 2)
+    for n, lag in enumerate(range(-1, 2)):
+        expected = [
+            (critics[step](fakes[step + lag]).mean() - critics[step](IMAGES[:320]).mean()).item()
+            for step in (1, 2)
+        ]
+        assert row["ratings"][n] == pytest.approx(sum(expected) / 2, abs=0.001)
+    shown = torch.tensor(row["images"]).view(2, 7, 1, 28, 28) / 127.5 - 1
+    expected = [torch.cat([some[:6], some.mean(0, keepdim=True)]) for some in (fakes[0], fakes[3])]
+    torch.testing.assert_close(shown, torch.stack(expected), atol=0.005, rtol=0)
+    assert late["images"] == []
+    assert late["rank_at_100"] == row["rank_at_100"], "G's first step meets the same D"
+    assert late["effective_rank"] != row["effective_rank"]
+    assert pushed["push_share"] == 1, "a bias moves all samples alike"
+    assert pushed["size"] > 2 * row["size"]
+    assert "push_share" not in row
+
+
+def test_a_wave_swings_by_half_its_period_and_by_its_variance():
+    steps = torch.arange(420)
+    means = torch.sin(2 * torch.pi * steps / 60)[:, None] * torch.tensor([3.0, 4.0]) + 7
+    assert swings.half_swing(means) == 30
+    assert swings.size(means) == pytest.approx(25 / 2, rel=0.01)
+    wave = swings.wave(means, 100)
+    assert max(wave) == pytest.approx(5, abs=0.2)
+    assert abs(wave[45] - wave[15]) == pytest.approx(10, abs=0.02)
 
 
 def test_a_share_is_one_for_equal_vectors_and_small_for_independent_ones():
     apart = torch.randn(200, 50, generator=torch.Generator().manual_seed(0))
-    assert chase.common_share(apart[:1].expand(9, -1)) == pytest.approx(1)
-    assert chase.common_share(apart) < 0.02
-    assert chase.common_share(apart + 1) == pytest.approx(0.5, abs=0.05)
-    assert chase.common_share(0 * apart) == 0
+    assert swings.common_share(apart[:1].expand(9, -1)) == pytest.approx(1)
+    assert swings.common_share(apart) < 0.02
+    assert swings.common_share(apart + 1) == pytest.approx(0.5, abs=0.05)
+    assert swings.common_share(0 * apart) == 0

@@ -122,13 +122,12 @@ def test_the_settings_in_the_report_are_the_defaults_and_those_of_the_preset():
     report = runner.PAGES[0].read_text(encoding="utf-8")
     ours, template = train.parse_args([]), train.parse_args(["--preset", "template"])
     for row in (
-        f"| epochs | {ours.n_epochs} | {template.n_epochs} |",
-        f"| real images a step | {ours.batch_size} | {template.batch_size} |",
-        f"| fakes a step | {ours.fakes} | {template.fakes} |",
-        f"| momentum (β₁) | {ours.b1:g} | {template.b1} |",
-        f"| learning rates | from {ours.lr} to {ours.lr / 2} over {ours.halving} epochs | "
-        f"{template.lr} |",
-        f"| D's small CNN | {ours.channels} channels | none |",
+        f"| epochs | {template.n_epochs} | {ours.n_epochs} |",
+        f"{ours.batch_size} real images per step",
+        f"| fakes per step | {template.fakes} | {ours.fakes} |",
+        f"momentum (β₁) | {template.b1} | {ours.b1:g} |",
+        f"| learning rates | {template.lr} | from {ours.lr} to {ours.lr / 2} over {ours.halving} ",
+        f"| D's small CNN | none | {ours.channels} channels |",
         f"every {ours.r1_every} steps, {ours.r1_every} · {ours.r1} · E",
         f"decay min({ours.ema}, (1 + n) / (10 + n))",
     ):
