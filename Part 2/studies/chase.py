@@ -92,12 +92,9 @@ RATED = {  # {branch: its colour in ratings.png}
 }
 WAVES = {"no change": 1} | {f"fakes {n} steps old": n for n in (5, 10, 20, 40)}  # in swing.png
 DOTS = {  # in swing.png: {how the names of branches begin: (colour, legend)}
-    ("no change", "fakes", "D with momentum"): (
-        ORANGE,
-        "D gets older fakes, or momentum",
-    ),
-    "push through all weights": (GREEN, "D unchanged, push on all weights of G"),
-    "push through the last bias": (BLUE, "D unchanged, push on the last bias of G"),
+    ("no change", "fakes", "D with momentum"): (ORANGE, "D is late"),
+    "push through all weights": (GREEN, "G's weights make extra steps"),
+    "push through the last bias": (BLUE, "G's last bias makes extra steps"),
 }
 
 
@@ -185,7 +182,8 @@ def swing_figure(rows):
         axes.set_title(f"fakes {n} step{'s' if n > 1 else ''} old", loc="left", fontsize=13)
         axes.set(xmargin=0, yticks=[0], yticklabels=[""])
     axes.set_xlabel("steps of training")
-    title = "The more they swing, the less they differ,\nunless a bias moves them all"
+    left.supylabel("mean of 200 samples", fontsize=13)
+    title = "The wider samples swing, the less they differ,\nunless one bias moves them all alike"
     right.suptitle(title, fontsize=17)
     axes = right.subplots()
     for names, (color, label) in DOTS.items():

@@ -249,13 +249,13 @@ def test_branches_of_a_seed_are_the_same_up_to_their_change(monkeypatch):
 
 
 def test_a_wave_swings_by_half_its_period_and_by_its_variance():
-    steps = torch.arange(420)
-    means = torch.sin(2 * torch.pi * steps / 60)[:, None] * torch.tensor([3.0, 4.0]) + 7
+    turns = torch.arange(120) / 60  # two full turns, so that each lag has an exact answer
+    means = 5 * torch.stack([(2 * torch.pi * turns).sin(), (2 * torch.pi * turns).cos()], 1) + 70
     assert swings.half_swing(means) == 30
-    assert swings.size(means) == pytest.approx(25 / 2, rel=0.01)
-    wave = swings.wave(means, 100)
-    assert max(wave) == pytest.approx(5, abs=0.2)
-    assert abs(wave[45] - wave[15]) == pytest.approx(10, abs=0.02)
+    assert swings.size(means) == pytest.approx(25, rel=0.01)
+    wave = swings.wave(means, 60)
+    assert wave[15] == pytest.approx(-wave[45], abs=0.02)
+    assert max(wave) - min(wave) == pytest.approx(10, abs=0.05)
 
 
 def test_a_share_is_one_for_equal_vectors_and_small_for_independent_ones():
