@@ -92,9 +92,9 @@ RATED = {  # {branch: its colour in ratings.png}
 }
 WAVES = {"no change": 1} | {f"fakes {n} steps old": n for n in (5, 10, 20, 40)}  # in swing.png
 DOTS = {  # in swing.png: {how the names of branches begin: (colour, legend)}
-    ("no change", "fakes", "D with momentum"): (ORANGE, "D is late"),
-    "push through all weights": (GREEN, "G's weights make extra steps"),
-    "push through the last bias": (BLUE, "G's last bias makes extra steps"),
+    ("no change", "fakes", "D with momentum"): (ORANGE, "old fakes for D, or momentum"),
+    "push through all weights": (GREEN, "extra steps of all G's weights"),
+    "push through the last bias": (BLUE, "extra steps of G's last bias alone"),
 }
 
 
@@ -174,23 +174,28 @@ def swing_figure(rows):
     """Return a Figure with waves of the first seed, and each run's rank over its swing's size."""
     figure = Figure(figsize=(13, 6.2), layout="constrained")
     left, right = figure.subfigures(1, 2)
-    left.suptitle("The older the fakes for D,\nthe slower all samples swing", fontsize=17)
+    left.suptitle("The older D's fakes,\nthe slower and wider samples swing", fontsize=17)
     first = {row["experiment"]: row["wave"] for row in reversed(rows)}
     panels = left.subplots(len(WAVES), sharex=True, sharey=True)
     for axes, (name, n) in zip(panels, WAVES.items(), strict=True):
         axes.plot(first[name], color=ORANGE, lw=2.5)
         axes.set_title(f"fakes {n} step{'s' if n > 1 else ''} old", loc="left", fontsize=13)
-        axes.set(xmargin=0, yticks=[0], yticklabels=[""])
+        axes.set(xmargin=0, yticks=[-10, 0, 10])
     axes.set_xlabel("steps of training")
     left.supylabel("mean of 200 samples", fontsize=13)
-    title = "The wider samples swing, the less they differ,\nunless one bias moves them all alike"
+    title = "The wider samples swing, the less they differ,\nunless only a bias moves them"
     right.suptitle(title, fontsize=17)
     axes = right.subplots()
     for names, (color, label) in DOTS.items():
         some = [row for row in rows if row["experiment"].startswith(names)]
         sizes, ranks = ([row[measure] for row in some] for measure in ("size", "effective_rank"))
         axes.plot(sizes, ranks, "o", color=color, label=label, ms=8)
-    axes.set(xlabel="size of the swing", ylabel="how much samples differ (effective rank)", ylim=0)
+    for name, n in WAVES.items():
+        some = [row for row in rows if row["experiment"] == name]
+        place = [mean(row[measure] for row in some) for measure in ("size", "effective_rank")]
+        axes.annotate(n, place, (7, 7), textcoords="offset points", color=ORANGE, weight="bold")
+    axes.set(xlabel="size of the swing (variance over time)", ylim=0)
+    axes.set_ylabel("how much samples differ (effective rank)")
     axes.legend(loc="lower left")
     return figure
 
