@@ -92,7 +92,7 @@ RATED = {  # {branch: its colour in ratings.png}
 }
 WAVES = {"no change": 1} | {f"fakes {n} steps old": n for n in (5, 10, 20, 40)}  # in swing.png
 DOTS = {  # in swing.png: {how the names of branches begin: (colour, legend)}
-    ("no change", "fakes", "D with momentum"): (ORANGE, "old fakes for D, or momentum"),
+    ("no change", "fakes", "D with momentum"): (ORANGE, "stale fakes for D, or momentum"),
     "push through all weights": (GREEN, "extra steps of all G's weights"),
     "push through the last bias": (BLUE, "extra steps of G's last bias alone"),
 }
