@@ -35,7 +35,7 @@ def test_chase_ratings_and_swing_show_the_rows_of_the_branches(call, figures, tm
         assert axes.get_title("left").startswith(f"fakes {n} step")
     dots, expected = drawn(right), {label: set() for _, label in chase.DOTS.values()}
     kinds = {"no": "momentum", "fakes": "momentum", "D with": "momentum"}
-    kinds |= {"push through all": "weights of G", "push through the last": "bias of G"}
+    kinds |= {"push through all": "all G's weights", "push through the last": "bias alone"}
     for line in lines_of("chase"):
         kind = [kinds[start] for start in kinds if line["experiment"].startswith(start)][-1:]
         for label in expected:
@@ -44,6 +44,7 @@ def test_chase_ratings_and_swing_show_the_rows_of_the_branches(call, figures, tm
                 expected[label].add((columns["size"][0], columns["effective_rank"][0]))
     for label, points in expected.items():
         assert set(zip(*dots[label][1:], strict=True)) == points
+    assert [text.get_text() for text in right.texts] == ["1", "5", "10", "20", "40"]
 
 
 def test_ablations_png_shows_each_seed_after_its_epochs_under_its_name(call, figures, tmp_path):
