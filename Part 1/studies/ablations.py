@@ -29,7 +29,6 @@ REPORTED = {
     "LSTM, bf = 0": experiment(f"{LSTM_20} --bf 0", TWENTY),
     "LSTM, bf = 1": experiment(f"{LSTM_20} --bf 1 --learning_rate 0.008", TWENTY),
     "RNN": experiment("--model rnn", range(300, 340)),
-    "RNN, 256 units": experiment(f"{RNN_20} --num_hidden 256 --learning_rate 0.0006", TWENTY),
     "RNN, scaled": experiment(f"{RNN_20} --rnn_init scaled --learning_rate 0.0003", TWENTY),
     "RNN, orthogonal": experiment(f"{RNN_20} --rnn_init orthogonal --learning_rate 0.0006", TWENTY),
     "template, LSTM": experiment(f"--model lstm {AS_TEMPLATE}", range(300, 310)),

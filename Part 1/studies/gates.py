@@ -47,6 +47,9 @@ EXPERIMENTS = {
     "streams, all but i frozen": (streams(frozen="fo"), TWENTY),
     "streams, frozen gates, 5000 steps": (streams(frozen="ifo", flags=LONGER), FIVE),
 }
+for rate in 0.001, 0.002, 0.01, 0.02:
+    settings = streams(frozen="ifo", flags=f"--learning_rate {rate}")
+    EXPERIMENTS[f"streams, frozen gates, learning rate {rate}"] = settings, FIVE
 
 
 def random_streams(length, n, seed):

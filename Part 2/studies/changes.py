@@ -93,6 +93,16 @@ def push_100_times(training, lr):
     push_all_weights(training, lr, N_PUSHES)
 
 
+def push_hidden(training, lr):
+    """Give G this extra step with all layers but the last."""
+    add_push(training, [*training.generator.layers[:-2].parameters()], lr)
+
+
+def push_last_weights(training, lr):
+    """Give G this extra step with the weights of its last layer, without the bias."""
+    add_push(training, [training.generator.layers[-2].weight], lr)
+
+
 def push_last_bias(training, lr):
     """Give G an extra step along the common push, with the bias of its last layer alone."""
     add_push(training, [training.generator.layers[-2].bias], lr)
@@ -120,19 +130,6 @@ def add_push(training, weights, lr, n_steps=math.inf):
     training.generator_step = generator_step
 
 
-def sine_last_bias(training, amplitude):
-    """Add an image times a sine of 60 steps to the bias of G's last layer, whatever D asks for."""
-    g_step, first, bias = training.generator_step, training.step, training.generator.layers[-2].bias
-
-    def generator_step(fake):
-        g_step(fake)
-        angle = 2 * math.pi * (training.step - first) / 60
-        change = math.sin(angle + 2 * math.pi / 60) - math.sin(angle)
-        bias.data += amplitude * change * training.images[0].flatten()
-
-    training.generator_step = generator_step
-
-
 CHANGES = {  # what can be changed in the template's loop: {name: function(training, value)}
     "stale_fakes": stale_fakes,
     "fresh_gradients": fresh_gradients,
@@ -141,8 +138,9 @@ CHANGES = {  # what can be changed in the template's loop: {name: function(train
     "rate_d": rate_d,
     "push_all_weights": push_all_weights,
     "push_100_times": push_100_times,
+    "push_hidden": push_hidden,
+    "push_last_weights": push_last_weights,
     "push_last_bias": push_last_bias,
-    "sine_last_bias": sine_last_bias,
 }
 
 

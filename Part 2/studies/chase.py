@@ -23,7 +23,7 @@ from studies import loops
 from studies.collapse import calm
 from studies.loops import table_of
 from studies.runner import study
-from studies.swings import LAGS, common_share, half_swing, last_outputs, ratings, size, wave
+from studies.swings import LAGS, common_share, half_swing, last_outputs, ratings, size, spread, wave
 
 
 def branch(n_kept=0, **changes):
@@ -51,9 +51,10 @@ BRANCHES = branches("fakes {} steps old", "stale_fakes", 0, 3, 5, 7, 14, 20, 28,
 }
 RATES = 0.0001, 0.0002, 0.0004, 0.0006, 0.001, 0.002
 BRANCHES |= branches("push through all weights, {}", "push_all_weights", *RATES)
+BRANCHES |= branches("push through the hidden layers, {}", "push_hidden", 0.0006)
+BRANCHES |= branches("push through the last weights, {}", "push_last_weights", 0.0006)
 BRANCHES |= branches("push through the last bias, {}", "push_last_bias", 0.1, 0.2, 0.3)
 BRANCHES |= branches("100 pushes through all weights, {}", "push_100_times", 0.0006, 0.002)
-BRANCHES |= branches("sine through the last bias, {}", "sine_last_bias", 2, 4)
 EXPERIMENTS = {name: (settings, range(3)) for name, settings in BRANCHES.items()}
 SWING_FROM, LATE = 100, range(200, 301)  # steps: swings are measured from, ranks are means of
 RATED_STEPS = range(60, 101, 20)  # when D rates fakes
@@ -63,9 +64,10 @@ COLUMNS = {  # of branches.csv, see table_of
     "size": ("size", [600], 1, 0),
     "effective rank": ("effective_rank", [600], 1, 1),
     "most common digit, %": ("most_common_digit", [600], 100, 0),
-    "size through the weights": ("size_through_weights", [600], 1, 0),
     "effective rank after 100 steps": ("rank_at_100", [600], 1, 1),
     "of a push, common to all samples, %": ("push_share", [600], 100, 0),
+    "variance": ("variance", [600], 1, 0),
+    "of the variance, along one direction, %": ("strongest", [600], 100, 0),
 }
 FORETOLD = {  # written down before any of these was run
     "fakes 3 steps old": "22 steps",
@@ -93,8 +95,10 @@ RATED = {  # {branch: its colour in ratings.png}
 WAVES = {"no change": 1} | {f"fakes {n} steps old": n for n in (5, 10, 20, 40)}  # in swing.png
 DOTS = {  # in swing.png: {how the names of branches begin: (colour, legend)}
     ("no change", "fakes", "D with momentum"): (ORANGE, "stale fakes for D, or momentum"),
+    "push through the hidden layers": ("k", "extra steps of G's hidden layers"),
     "push through all weights": (GREEN, "extra steps of all G's weights"),
-    "push through the last bias": (BLUE, "extra steps of G's last bias alone"),
+    "push through the last weights": (GREY, "extra steps of G's last weights"),
+    "push through the last bias": (BLUE, "extra steps of G's last bias"),
 }
 
 
@@ -104,18 +108,18 @@ def measure(settings, seed):
     loops.change(training, settings["branch"])
     images = load_mnist()[0][: settings["n_images"]]
     z = latent_points(settings["n_watched"], settings["latent_dim"], seed)
-    bias = training.generator.layers[-2].bias.detach()  # moves with the training
-    fakes, means, through_weights, critics, qualities, shares = [], [], [], {}, {}, []
+    fakes, means, critics, qualities, shares, spreads = [], [], {}, {}, [], []
     for step, real in enumerate(islice(training.batches(images), settings["steps"] + 1)):
         outputs = last_outputs(training.generator, z)
         means.append(outputs.tanh().mean(0))
-        through_weights.append((outputs - bias).mean(0))
         if step <= max(KEPT_STEPS):
             fakes.append(outputs.tanh())
         if step in RATED_STEPS:
             critics[step] = copy.deepcopy(training.discriminator)
         if step % settings["measure_steps"] == 0:
             qualities[step] = loops.row_of(training)
+            if step in LATE:
+                spreads.append(spread(outputs.tanh()))
             if step <= SWING_FROM and hasattr(training, "unpushed"):
                 moved = last_outputs(training.generator, z) - last_outputs(training.unpushed, z)
                 shares.append(round(common_share(moved), 3))
@@ -123,10 +127,12 @@ def measure(settings, seed):
     means, late = torch.stack(means), [qualities[step] for step in qualities if step in LATE]
     row = {"step": step, "half_swing": half_swing(means[SWING_FROM:])}
     row |= {"size": size(means[SWING_FROM:]), "wave": wave(means, SWING_FROM)}
-    row["size_through_weights"] = size(torch.stack(through_weights)[SWING_FROM:])
     for name in "effective_rank", "most_common_digit":
         row[name] = mean(quality[name] for quality in late)
     row["rank_at_100"] = round(qualities[SWING_FROM]["effective_rank"], 2)
+    row["variance"], row["strongest"] = (
+        round(mean(some), 3) for some in zip(*spreads, strict=True)
+    )
     if shares:
         row["push_share"] = mean(shares)
     row |= {"ratings": ratings(critics, fakes, images[:1000]), "images": []}
@@ -183,7 +189,7 @@ def swing_figure(rows):
         axes.set(xmargin=0, yticks=[-10, 0, 10])
     axes.set_xlabel("steps of training")
     left.supylabel("mean of 200 samples", fontsize=13)
-    title = "The wider samples swing, the less they differ,\nunless only a bias moves them"
+    title = "The wider samples swing, the less they differ,\nunless a step moves all of them alike"
     right.suptitle(title, fontsize=17)
     axes = right.subplots()
     for names, (color, label) in DOTS.items():
@@ -196,7 +202,7 @@ def swing_figure(rows):
         axes.annotate(n, place, (7, 7), textcoords="offset points", color=ORANGE, weight="bold")
     axes.set(xlabel="size of the swing (variance over time)", ylim=0)
     axes.set_ylabel("how much samples differ (effective rank)")
-    axes.legend(loc="lower left")
+    axes.legend(loc="upper right", bbox_to_anchor=(1, 0.82))
     return figure
 
 

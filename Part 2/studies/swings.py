@@ -44,6 +44,15 @@ def common_share(vectors):
     return (vectors.mean(0).square().sum() / lengths).item()
 
 
+def spread(images):
+    """Return how images (N, D) vary: their variance, summed over D, and the strongest's share.
+
+    That is the share, 0 to 1, of the one direction along which they vary most.
+    """
+    variances = torch.linalg.svdvals(images - images.mean(0)).square() / (len(images) - 1)
+    return variances.sum().item(), (variances[0] / variances.sum()).item()
+
+
 def ratings(critics, fakes, real):
     """Return, for each of LAGS, how critics {step: D} rate the fakes drawn so many steps later.
 

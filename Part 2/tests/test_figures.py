@@ -35,7 +35,8 @@ def test_chase_ratings_and_swing_show_the_rows_of_the_branches(call, figures, tm
         assert axes.get_title("left").startswith(f"fakes {n} step")
     dots, expected = drawn(right), {label: set() for _, label in chase.DOTS.values()}
     kinds = {"no": "momentum", "fakes": "momentum", "D with": "momentum"}
-    kinds |= {"push through all": "all G's weights", "push through the last": "bias alone"}
+    kinds |= {"push through all": "all G's weights", "push through the hidden": "hidden layers"}
+    kinds |= {"push through the last w": "last weights", "push through the last b": "last bias"}
     for line in lines_of("chase"):
         kind = [kinds[start] for start in kinds if line["experiment"].startswith(start)][-1:]
         for label in expected:
